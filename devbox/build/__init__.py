@@ -1,0 +1,1 @@
+"""Build: a Profile becomes an Image, step by step, on an engine."""

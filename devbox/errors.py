@@ -1,0 +1,183 @@
+"""DevboxError and its families: every failure that devbox can explain.
+
+Each class has a `code` (kebab-case, listed in docs/reference/errors.md) and an `exit_status`:
+1 failure, 2 the user's input, 3 engine or machine unavailable, 130 interrupted. An exception that is
+no DevboxError is a bug and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong, tied to the key, path or step that the user must look at."""
+
+    message: str
+    key: str | None = None  # "packages.system[2]"
+    file: str | None = None  # as the user would type it
+    line: int | None = None  # counted from 1
+    hint: str | None = None  # what to write instead
+
+
+class DevboxError(Exception):
+    """A failure that devbox can explain; shown without a traceback.
+
+    `message`: what happened, to which thing; lower case, no full stop.
+    `detail`: a foreign tool's own words, untouched. `hint`: imperative, the next command to type.
+    `problems`: every single thing wrong, when there are several.
+    """
+
+    code: ClassVar[str] = "failure"
+    exit_status: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str, *, detail: str | None = None, hint: str | None = None, problems: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.problems = tuple(problems)
+
+
+class UsageError(DevboxError):
+    """The command line asks for something that cannot be."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class ProfileError(DevboxError):
+    """The profile, or a layer of it, cannot be used as it is written."""
+
+    code = "profile-invalid"
+    exit_status = 2
+
+
+class NotInThisVersionError(DevboxError):
+    """A key that the schema has and that this version does not carry out."""
+
+    code = "not-in-this-version"
+    exit_status = 2
+
+
+class TrustRequiredError(DevboxError):
+    """The profile asks for something that reaches the host, and nobody has agreed to it."""
+
+    code = "trust-required"
+    exit_status = 2
+
+
+class PolicyError(DevboxError):
+    """A request to the engine would give the environment more of the host than is allowed."""
+
+    code = "policy-refused"
+    exit_status = 2
+
+
+class ProjectRefusedError(DevboxError):
+    """The project directory is one that must never become an environment."""
+
+    code = "project-refused"
+    exit_status = 2
+
+
+class ProfileExistsError(DevboxError):
+    """`init` where a profile exists."""
+
+    code = "profile-exists"
+    exit_status = 2
+
+
+class BaseImageError(DevboxError):
+    """The base cannot be had, or cannot carry an environment."""
+
+    code = "base-unusable"
+    exit_status = 1
+
+
+class ToolchainError(DevboxError):
+    """The base does not hold the version of a toolchain that the profile asks for."""
+
+    code = "toolchain-unavailable"
+    exit_status = 2
+
+
+class BuildFailedError(DevboxError):
+    """A build step ended with another status than 0."""
+
+    code = "build-failed"
+
+
+class ProvisionFailedError(DevboxError):
+    """A provision step in the running environment failed."""
+
+    code = "provision-failed"
+
+
+class SecretMissingError(DevboxError):
+    """A secret that a step needs has no value on this host."""
+
+    code = "secret-missing"
+    exit_status = 2
+
+
+class CommandFailedError(DevboxError):
+    """An external program failed; `detail` has its own words."""
+
+    code = "command-failed"
+
+
+class NotRunningError(DevboxError):
+    """The environment is not running and the command does not start it."""
+
+    code = "not-running"
+
+
+class NotConfirmedError(DevboxError):
+    """A destructive command without -f and without somebody to ask."""
+
+    code = "not-confirmed"
+    exit_status = 2
+
+
+class StateError(DevboxError):
+    """A state file of devbox cannot be used, and nothing may be built over it."""
+
+    code = "state-unusable"
+
+
+class EngineError(DevboxError):
+    """The engine refused or failed a request; `detail` has its own words."""
+
+    code = "engine-error"
+
+
+class EngineUnavailableError(DevboxError):
+    """No container engine answers."""
+
+    code = "engine-unavailable"
+    exit_status = 3
+
+
+class RegistryUnreachableError(DevboxError):
+    """No registry answers for this reference; it may well exist."""
+
+    code = "registry-unreachable"
+    exit_status = 3
+
+
+class RuntimeUnavailableError(DevboxError):
+    """A runtime cannot be used on this machine."""
+
+    code = "runtime-unavailable"
+    exit_status = 3
+
+
+class InterruptedByUserError(DevboxError):
+    """Interrupted by a signal; what was begun has been cleaned up."""
+
+    code = "interrupted"
+    exit_status = 130

@@ -1,0 +1,27 @@
+"""Fault points: the hook that lets the tests stop devbox dead at each side effect.
+
+Every side effect (a state file, a process, an engine request that changes something) passes `fault(name)`
+before and after itself. Without `DEVBOX_FAULT` in the environment this costs one comparison. With
+`DEVBOX_FAULT=N:kill` the Nth point kills this process with SIGKILL, as a power cut or an OOM killer would;
+with `DEVBOX_FAULT=count:FILE` each point's name is appended to FILE, so a test knows how many there are.
+"""
+
+import os
+import signal
+
+_SPEC = os.environ.get("DEVBOX_FAULT", "")
+_seen = 0
+
+
+def fault(name: str) -> None:
+    """Pass one fault point; returns unless a test asked for a fault here."""
+    if not _SPEC:
+        return
+    global _seen  # noqa: PLW0603 (a process-wide count is the point)
+    _seen += 1
+    at, _, what = _SPEC.partition(":")
+    if at == "count":
+        with open(what, "a", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(f"{_seen} {name}\n")
+    elif at == str(_seen) and what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)

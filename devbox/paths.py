@@ -1,0 +1,93 @@
+"""Every file name that devbox owns on the host, in one place. Hot: `os` alone.
+
+| file | what it is |
+|---|---|
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/lock` | flock of one Workspace, with its holder's pid and command |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/record` | the Record |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
+| `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
+| `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
+| `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
+
+`<8 hex>` is the start of the SHA-256 of the project's real path.
+"""
+
+import os
+
+PROFILE = "devbox.toml"
+LOCAL_PROFILE = "devbox.local.toml"
+LOCK = "devbox.lock"
+
+
+def _xdg(variable: str, fallback: str) -> str:
+    value = os.environ.get(variable, "")
+    if value.startswith("/"):  # the XDG specification: a relative value is to be ignored
+        return value
+    return os.path.join(home(), fallback)
+
+
+def home() -> str:
+    """The user's home, from HOME or else from the password database."""
+    value = os.environ.get("HOME", "")
+    return value if value.startswith("/") else os.path.expanduser("~")
+
+
+def state_root() -> str:
+    """Where all that devbox remembers lies."""
+    return os.path.join(_xdg("XDG_STATE_HOME", ".local/state"), "devbox")
+
+
+def cache_root() -> str:
+    """Where devbox keeps what can be made anew."""
+    return os.path.join(_xdg("XDG_CACHE_HOME", ".cache"), "devbox")
+
+
+def user_profile() -> str:
+    """The user's own layer under every profile."""
+    return os.path.join(_xdg("XDG_CONFIG_HOME", ".config"), "devbox", "config.toml")
+
+
+def workspace_state(path_hash: str) -> str:
+    """The state directory of the Workspace with this hash."""
+    return os.path.join(state_root(), "s", path_hash)
+
+
+def lock_file(path_hash: str) -> str:
+    """The flock of a Workspace."""
+    return os.path.join(workspace_state(path_hash), "lock")
+
+
+def record_file(path_hash: str) -> str:
+    """The Record of a Workspace."""
+    return os.path.join(workspace_state(path_hash), "record")
+
+
+def log_directory(path_hash: str) -> str:
+    """The build logs of a Workspace."""
+    return os.path.join(workspace_state(path_hash), "logs")
+
+
+def trust_file(directory_digest: str) -> str:
+    """The trust record of the project directory with this digest (64 hex)."""
+    return os.path.join(state_root(), "trust", directory_digest + ".json")
+
+
+def podman_socket() -> str:
+    """The private socket of a Podman service that devbox started."""
+    return os.path.join(state_root(), "podman", "api.sock")
+
+
+def private_directory(path: str) -> str:
+    """Make `path` and its missing parents with mode 0700 whatever the umask, and return it; `OSError` if it cannot be."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for part in reversed(missing):
+        try:
+            os.mkdir(part, 0o700)
+            os.chmod(part, 0o700)
+        except FileExistsError:
+            continue
+        path = part
+    return missing[0] if missing else path

@@ -1,0 +1,198 @@
+"""The only door to subprocess: list argv, no shell, explicit stdin, timeout, a log line that can be pasted."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from devbox.errors import CommandFailedError
+from devbox.faults import fault
+from devbox.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """How a program ended. `status` is its exit code, or 128+n when signal n ended it."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Processes(Protocol):
+    """Runs programs of the host; a test's fake records them instead."""
+
+    def which(self, program: str) -> str | None:
+        """Return the full path of `program` on PATH, or None."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60.0,
+        check: bool = True,
+        stdin: str | None = None,
+    ) -> Completed:
+        """Run `argv` to its end and return what it said.
+
+        `env` is added to this process's own. `timeout` is in seconds. With `check`, another exit code than 0
+        raises `CommandFailedError` with the program's own words; a program that is missing or does not end in
+        time always does.
+        """
+
+    def lines(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Iterator[str]:
+        """Run `argv` and yield each line that it prints (stdout and stderr mixed, line ends off).
+
+        After the last line, another exit code than 0 raises `CommandFailedError`. Leaving the iteration early
+        ends the program.
+        """
+
+    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
+        """Start `argv` in a session of its own that outlives this process, its output to `log`; return its pid."""
+
+
+class HostProcesses:
+    """Processes on this machine."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def which(self, program: str) -> str | None:
+        """Return the full path of `program` on PATH, or None."""
+        return shutil.which(program)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60.0,
+        check: bool = True,
+        stdin: str | None = None,
+    ) -> Completed:
+        """Run `argv` to its end and return what it said; see `Processes.run`."""
+        self._log(argv, env)
+        fault(f"run {argv[0]}")
+        try:
+            done = subprocess.run(
+                list(argv),
+                env=_merged(env),
+                cwd=cwd,
+                timeout=timeout,
+                input=(stdin or "").encode(),
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise _missing(argv) from error
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailedError(f"{argv[0]} did not end within {timeout:g} s", detail=shlex.join(argv)) from error
+        fault(f"ran {argv[0]}")
+        completed = Completed(
+            status=_status(done.returncode),
+            stdout=done.stdout.decode("utf-8", "replace"),
+            stderr=done.stderr.decode("utf-8", "replace"),
+        )
+        if check and completed.status != 0:
+            raise _failed(argv, completed.status, completed.stderr or completed.stdout)
+        return completed
+
+    def lines(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Iterator[str]:
+        """Run `argv` and yield each line that it prints; see `Processes.lines`."""
+        self._log(argv, env)
+        fault(f"run {argv[0]}")
+        tail: list[str] = []
+        with _child(argv, env=env, cwd=cwd) as child:
+            for raw in child.output:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                tail = [*tail[-29:], line]
+                yield line
+            status = _status(child.process.wait())
+        fault(f"ran {argv[0]}")
+        if status != 0:
+            raise _failed(argv, status, "\n".join(tail))
+
+    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
+        """Start `argv` in a session of its own; see `Processes.start`."""
+        self._log(argv, env)
+        fault(f"start {argv[0]}")
+        with log.open("ab") as output:
+            try:
+                child = subprocess.Popen(
+                    list(argv),
+                    env=_merged(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except FileNotFoundError as error:
+                raise _missing(argv) from error
+        fault(f"started {argv[0]}")
+        return child.pid
+
+    def _log(self, argv: Sequence[str], env: Mapping[str, str] | None) -> None:
+        words = [f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()]
+        self._reporter.debug(" ".join([*words, shlex.join(argv)]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+
+@contextmanager
+def _child(argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None) -> Iterator[_Child]:
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            env=_merged(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except FileNotFoundError as error:
+        raise _missing(argv) from error
+    assert process.stdout is not None
+    try:
+        yield _Child(process, process.stdout)
+    finally:
+        process.stdout.close()
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+
+
+def _merged(env: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, **(env or {})}
+
+
+def _status(returncode: int) -> int:
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _missing(argv: Sequence[str]) -> CommandFailedError:
+    return CommandFailedError(f"{argv[0]} is not installed", hint=f"install {argv[0]}, or run: devbox doctor")
+
+
+def _failed(argv: Sequence[str], status: int, words: str) -> CommandFailedError:
+    tail = "\n".join(words.rstrip().splitlines()[-30:])
+    return CommandFailedError(f"{argv[0]} failed with exit code {status}: {shlex.join(argv)}", detail=tail or None)

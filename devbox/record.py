@@ -1,0 +1,59 @@
+"""The Record: what `up` last made of a Workspace. A cache, never the truth; the engine's labels are that.
+
+Format: UTF-8 lines `key=value` in the order of `FIELDS`, the first `schema=1`, the last `complete=1`; in a value
+a backslash is `\\\\`, a line feed `\\n`. Hot: the standard library alone, and of that `os` alone.
+"""
+
+import os
+
+SCHEMA = "1"
+FIELDS = ("project", "engine", "instance", "image", "spec", "profile")
+
+
+class RecordFromTheFuture(Exception):
+    """The record was written by a newer devbox; it must not be overwritten."""
+
+
+def read(path: str) -> dict[str, str] | None:
+    """Return the record at `path`, or None if there is none or it cannot be understood.
+
+    Raises `RecordFromTheFuture` for a schema newer than `SCHEMA`.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read(65536).split("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    entries = dict(_unescape(line).split("=", 1) for line in lines if "=" in line)
+    schema = entries.get("schema", "")
+    if schema.isdigit() and int(schema) > int(SCHEMA):
+        raise RecordFromTheFuture(schema)
+    if schema != SCHEMA or entries.get("complete") != "1":
+        return None
+    return {field: entries.get(field, "") for field in FIELDS}
+
+
+def write(path: str, entries: dict[str, str]) -> None:
+    """Write `entries` (keys of `FIELDS`) to `path`, whole or not at all (R-03); `OSError` if it cannot be."""
+    lines = ["schema=" + SCHEMA, *(_escape(f"{field}={entries.get(field, '')}") for field in FIELDS), "complete=1", ""]
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(descriptor, "\n".join(lines).encode("utf-8", "surrogateescape"))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, path)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _unescape(text: str) -> str:
+    return "\\".join(part.replace("\\n", "\n") for part in text.split("\\\\"))

@@ -1,0 +1,1 @@
+"""Runtimes: backends that run Images. They get values (`InstanceSpec`), never a Profile."""

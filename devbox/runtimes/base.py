@@ -1,0 +1,239 @@
+"""Runtime, Instance and the values between them. Callers branch on `Features`, never on a runtime's name."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Protocol
+
+from devbox.values import GuestUser
+
+
+class InstanceState(Enum):
+    """The states of the command-line contract, but `absent`, which is no Instance."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What a runtime can do."""
+
+    own_kernel: bool = False
+    bind_mounts: bool = True
+    snapshots: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A host path that is seen inside."""
+
+    source: str  # real path on the host
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataVolume:
+    """Storage that outlives the Instance. Its first content is what the Image has at `target`."""
+
+    name: str
+    target: str
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortSpec:
+    """A declared port. `host` is the wanted one; 0 asks for any. A taken one becomes the next free one."""
+
+    name: str
+    guest: int
+    host: int
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort:
+    """A port as it is: `host_port` answers on `host`."""
+
+    name: str
+    host: str
+    host_port: int
+    guest_port: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceLimits:
+    """Limits; memory in bytes, None leaves the runtime's default."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    pids: int = 4096
+    devices: tuple[str, ...] = ()
+    gpus: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """What the user agreed to (`devbox trust`); the runtime refuses whatever goes beyond."""
+
+    host_paths: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    gpus: bool = False
+    addresses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSpec:
+    """All that an Instance is made from. Secrets are never in it."""
+
+    name: str
+    image: str  # image id
+    hostname: str
+    user: GuestUser
+    workdir: str
+    env: tuple[tuple[str, str], ...] = ()
+    shares: tuple[Share, ...] = ()
+    volumes: tuple[DataVolume, ...] = ()
+    ports: tuple[PortSpec, ...] = ()
+    resources: ResourceLimits = ResourceLimits()
+    labels: tuple[tuple[str, str], ...] = ()
+    granted: Granted = Granted()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (64 hex) of the spec but for its labels; the same digest means nothing to recreate."""
+        values = asdict(self)
+        del values["labels"]
+        text = json.dumps(values, sort_keys=True, default=sorted)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecSpec:
+    """A process to be started inside. `user` is a name or "uid:gid"."""
+
+    argv: tuple[str, ...]
+    user: str
+    workdir: str
+    env: tuple[tuple[str, str], ...] = ()
+    terminal: bool = False
+    stdin: bool = True
+    rows: int = 24
+    columns: int = 80
+
+
+class Session(Protocol):
+    """A running process inside, as the host sees it."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for reading."""
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """Return the next `(1 stdout | 2 stderr, bytes)`, blocking; None at the end."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data` to its stdin; a no-op when it has gone."""
+
+    def close_stdin(self) -> None:
+        """Let it read end-of-file."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell its terminal the size."""
+
+    def signal(self, number: int) -> None:
+        """Send signal `number` to it and its children; a no-op when it has gone."""
+
+    def exit_code(self) -> int:
+        """Wait for its end and return its exit code (126, 127 and 128+n as a shell has them)."""
+
+    def close(self) -> None:
+        """Leave it."""
+
+
+class Instance(Protocol):
+    """One runnable thing of a Runtime."""
+
+    @property
+    def id(self) -> str:
+        """The runtime's own identifier."""
+
+    @property
+    def name(self) -> str:
+        """The name from the spec."""
+
+    @property
+    def image(self) -> str:
+        """The id of the image it was made from."""
+
+    @property
+    def spec_digest(self) -> str:
+        """`InstanceSpec.digest` of what it was made from; empty if it does not say."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The host paths seen inside."""
+
+    @property
+    def state(self) -> InstanceState:
+        """Its state when it was looked up."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why it does not run, in plain words, if it should ("killed for memory, limit 512 MiB")."""
+
+    @property
+    def ports(self) -> tuple[PublishedPort, ...]:
+        """The ports that answer on the host, with the spec's names."""
+
+    def start(self) -> None:
+        """Start it; no-op if it runs. Raises if a shared host path is gone (S-16)."""
+
+    def stop(self, *, timeout: int = 10) -> None:
+        """Stop it within about `timeout` seconds; no-op if it does not run."""
+
+    def remove(self) -> None:
+        """Remove it, running or not; volumes stay."""
+
+    def exec(self, spec: ExecSpec) -> Session:
+        """Start a process inside."""
+
+    def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield what its first process wrote."""
+
+
+class Runtime(Protocol):
+    """A backend that runs Images."""
+
+    @property
+    def name(self) -> str:
+        """Its name in a profile: container, vm."""
+
+    @property
+    def features(self) -> Features:
+        """What it can do."""
+
+    def check(self) -> None:
+        """Raise `RuntimeUnavailableError` if it cannot be used here; installs nothing."""
+
+    def create(self, spec: InstanceSpec) -> Instance:
+        """Make an Instance, stopped, or return the one of this name that has the same spec digest.
+
+        One of this name with another digest is the caller's mistake: `ValueError`.
+        """
+
+    def find(self, name: str) -> Instance | None:
+        """Return the Instance of this name; None if absent, never an error."""
+
+    def instances(self, labels: Mapping[str, str]) -> list[Instance]:
+        """Return the Instances that carry all `labels` (empty value: any value)."""

@@ -1,0 +1,1 @@
+"""Workspace: the verbs; the only place that wires rooms together."""

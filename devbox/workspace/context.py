@@ -1,0 +1,82 @@
+"""Host and Workspace: what every verb is given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from devbox import paths
+from devbox.engine.base import Engine
+from devbox.process import Processes
+from devbox.reporter import Reporter
+from devbox.values import short_hash, slug
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The world around a command, passed in so that tests can give another one."""
+
+    reporter: Reporter
+    processes: Processes
+    environ: Mapping[str, str]
+    cwd: Path
+    connect: Callable[[], Engine]  # finds an engine; raises EngineUnavailableError
+    interactive: bool  # somebody can be asked
+    uid: int
+    gid: int
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, found when first asked for."""
+        return self.connect()
+
+    @cached_property
+    def owner(self) -> str:
+        """The value of the label `devbox.owner`: uid and a hash of the machine id."""
+        return f"{self.uid}-{short_hash(_machine_id())}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A project directory by its real path, before its profile has been read."""
+
+    directory: Path  # real path
+    name: str  # the directory's own name, as it is
+
+    @property
+    def hash(self) -> str:
+        """The 8 hex digits that name it everywhere."""
+        return short_hash(str(self.directory))
+
+    @property
+    def container_name(self) -> str:
+        """The name of its Instance: `devbox-<slug>-<8 hex>`."""
+        return f"devbox-{slug(self.name)}-{self.hash}"
+
+    @property
+    def image_repository(self) -> str:
+        """The repository of its images: `devbox/<slug>`."""
+        return f"devbox/{slug(self.name)}"
+
+    @property
+    def guest_directory(self) -> str:
+        """Where the repo appears inside."""
+        return f"/workspaces/{self.name}"
+
+    @property
+    def state_directory(self) -> str:
+        """Where devbox keeps what it remembers of it."""
+        return paths.workspace_state(self.hash)
+
+
+def _machine_id() -> str:
+    for name in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        try:
+            text = Path(name).read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            continue
+        if text:
+            return text
+    import socket
+
+    return socket.gethostname()
