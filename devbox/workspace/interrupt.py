@@ -1,0 +1,42 @@
+"""SIGTERM and SIGHUP as an exception, so that they clean up like a failure (fault 28)."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from devbox.errors import InterruptedByUserError
+
+
+class SignalledError(InterruptedByUserError):
+    """Interrupted by signal `number`; the exit status is 128 + that."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}", hint="run the same command again to go on")
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """The exit status that a shell would report."""
+        return 128 + self.number
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """Within, SIGINT, SIGTERM and SIGHUP raise `SignalledError` in the main thread; a second one is not held back.
+
+    To be put around the whole command. The handlers from before come back afterwards.
+    """
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in caught}
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise SignalledError(number)
+
+    for number in caught:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
