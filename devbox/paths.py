@@ -78,7 +78,7 @@ def podman_socket() -> str:
 
 
 def private_directory(path: str) -> str:
-    """Make `path` and its missing parents with mode 0700 whatever the umask, and return it; `OSError` if it cannot be."""
+    """Make `path` and its missing parents, each 0700 whatever the umask, and return it; may raise `OSError`."""
     missing = []
     while not os.path.isdir(path):
         missing.append(path)

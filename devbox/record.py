@@ -1,7 +1,7 @@
-"""The Record: what `up` last made of a Workspace. A cache, never the truth; the engine's labels are that.
+r"""The Record: what `up` last made of a Workspace. A cache, never the truth; the engine's labels are that.
 
 Format: UTF-8 lines `key=value` in the order of `FIELDS`, the first `schema=1`, the last `complete=1`; in a value
-a backslash is `\\\\`, a line feed `\\n`. Hot: the standard library alone, and of that `os` alone.
+a backslash is `\\`, a line feed `\n`. Hot: the standard library alone, and of that `os` alone.
 """
 
 import os

@@ -30,27 +30,12 @@ ROLE_DATA: Final = "data"  # volume: belongs to one workspace
 
 SLUG_MAX: Final = 40
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>[kMGT]i?B|[KMGT]B|B|[kKMGT]i?)?\Z")
+_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>[kKMGT]i?B?|B)\Z", re.ASCII)
 _UNITS: Final = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HOST_ONLY: Final = ("/proc", "/sys", "/dev")
 _SYSTEM: Final = frozenset(
-    {
-        "/",
-        "/etc",
-        "/bin",
-        "/sbin",
-        "/lib",
-        "/lib64",
-        "/usr",
-        "/usr/bin",
-        "/usr/lib",
-        "/usr/sbin",
-        "/boot",
-        "/run",
-        "/var",
-        "/root",
-    }
+    "/ /bin /boot /etc /lib /lib64 /root /run /sbin /usr /usr/bin /usr/lib /usr/sbin /var".split()  # noqa: SIM905
 )
 
 
@@ -78,7 +63,7 @@ def short_hash(text: str) -> str:
 def parse_size(text: str) -> int:
     """Return `text` ("2 GiB", "512MiB", "1.5 GB") in bytes; `ValueError` for zero, no unit or anything else."""
     match = _SIZE.match(text.strip())
-    if not match or not match["unit"]:
+    if not match:
         raise ValueError('not a size: write a number and a unit, as "2 GiB" or "512 MiB"')
     unit = match["unit"]
     factor = 1024 if "i" in unit or not unit.endswith("B") else 1000

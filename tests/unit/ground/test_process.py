@@ -1,0 +1,79 @@
+"""The door to processes, on programs that every machine has."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from devbox.errors import CommandFailedError
+from devbox.process import HostProcesses
+from tests.fakes.reporter import RecordingReporter
+
+
+@pytest.fixture
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
+
+
+@pytest.fixture
+def processes(reporter: RecordingReporter) -> HostProcesses:
+    return HostProcesses(reporter)
+
+
+def test_output_and_status_come_back(processes: HostProcesses) -> None:
+    done = processes.run(["sh", "-c", "cat; echo err >&2; exit 3"], stdin="in", check=False)
+    assert (done.status, done.stdout, done.stderr) == (3, "in", "err\n")
+
+
+def test_stdin_is_empty_unless_given(processes: HostProcesses) -> None:
+    assert processes.run(["cat"]).stdout == ""
+
+
+def test_a_signal_becomes_128_and_its_number(processes: HostProcesses) -> None:
+    assert processes.run(["sh", "-c", "kill -9 $$"], check=False).status == 137
+
+
+def test_failure_carries_the_programs_own_words(processes: HostProcesses) -> None:
+    with pytest.raises(CommandFailedError, match="exit code 4") as caught:
+        processes.run(["sh", "-c", "echo why >&2; exit 4"])
+    assert caught.value.detail == "why"
+
+
+def test_a_missing_program_is_named(processes: HostProcesses) -> None:
+    with pytest.raises(CommandFailedError, match="no-such-program is not installed"):
+        processes.run(["no-such-program"])
+
+
+def test_a_program_that_hangs_is_ended(processes: HostProcesses) -> None:
+    with pytest.raises(CommandFailedError, match="did not end within"):
+        processes.run(["sleep", "60"], timeout=0.05)
+
+
+def test_lines_are_yielded_as_they_come_and_leaving_ends_the_program(processes: HostProcesses) -> None:
+    lines = processes.lines(["sh", "-c", "echo one; echo two >&2; exec sleep 60"])
+    assert next(lines) == "one"
+    assert next(lines) == "two"
+    lines.close()  # type: ignore[attr-defined] # a generator; would hang for a minute if the program lived on
+
+
+def test_lines_of_a_program_that_fails_end_in_its_last_words(processes: HostProcesses) -> None:
+    with pytest.raises(CommandFailedError) as caught:
+        list(processes.lines(["sh", "-c", "seq 100; exit 1"]))
+    assert caught.value.detail is not None
+    assert caught.value.detail.splitlines() == [str(n) for n in range(71, 101)]
+
+
+def test_every_command_is_reported_so_that_it_can_be_pasted(
+    processes: HostProcesses, reporter: RecordingReporter
+) -> None:
+    processes.run(["echo", "a b", "$c"], env={"D": "e f"})
+    assert "D='e f' echo 'a b' '$c'" in reporter.debugged
+
+
+def test_what_is_started_outlives_nothing_but_the_log(processes: HostProcesses, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    pid = processes.start([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], log=log)
+    import os
+
+    os.waitpid(pid, 0)
+    assert log.read_text() == "True\n"
