@@ -1,0 +1,191 @@
+#!/bin/sh
+# Bring this clone to where `make demo` and `make test` can run: Python, .venv, a container engine, mmdebstrap.
+#
+#   scripts/setup.sh demo    the runtime dependencies, an engine that answers
+#   scripts/setup.sh test    that, the linters and test tools, and what the integration tests use
+#   scripts/setup.sh check   .venv with the linters and test tools; no engine
+#
+# On Debian as root it installs what is missing with apt-get and says so in one line each; elsewhere it installs
+# nothing, says what is missing and how to get it, and exits 3. A second run finds everything and says nothing.
+set -eu
+umask 022
+cd "$(dirname "$0")/.."
+goal=${1:?demo, test or check}
+logs=build-out
+log=$logs/setup.log
+mkdir -p "$logs"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# give_up STATUS MESSAGE LOG: end with the last lines of a log
+give_up() {
+    say "$2; the last lines of $3:"
+    tail -n 20 "$3" >&2
+    exit "$1"
+}
+
+can_install() { [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && have apt-get; }
+
+# need HINT PACKAGE...: install Debian packages, or note what is missing
+missing=
+updated=
+need() {
+    hint=$1
+    shift
+    if ! can_install; then
+        missing="$missing
+  $hint"
+        return 0
+    fi
+    say "installing $* (apt-get)"
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -z "$updated" ]; then
+        apt-get update -q >>"$log" 2>&1 || give_up 1 "apt-get update failed" "$log"
+        updated=1
+    fi
+    apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1 </dev/null || give_up 1 "apt-get install failed" "$log"
+}
+
+report_missing() {
+    [ -n "$missing" ] || return 0
+    say "this machine lacks:$missing"
+    say "nothing was installed: that is done on Debian as root alone; run make again when it is there"
+    exit 3
+}
+
+usable_python() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+# The distribution's own Python first: every user can read it, a version manager's lies in somebody's home.
+find_python() {
+    for candidate in ${PYTHON:+"$PYTHON"} /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do
+        if have "$candidate" && usable_python "$candidate"; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+set_up_python() {
+    find_python >/dev/null || need "Python 3.11 or newer with venv, first on PATH or named by PYTHON=" python3 python3-venv
+    report_missing
+    python=$(find_python) || {
+        say "this distribution's Python is older than 3.11; install a newer one and name it: make demo PYTHON=..."
+        exit 3
+    }
+}
+
+# A stamp says what .venv was made from; the path is in it since a moved clone has dead scripts.
+stamp() { printf '%s %s %s\n' "$1" "$(cksum <pyproject.toml)" "$PWD"; }
+stamped() {
+    [ "$(cat ".venv/stamp-$1" 2>/dev/null)" = "$(stamp "$1")" ] && [ -x .venv/bin/devbox ] && .venv/bin/python -c '' 2>/dev/null
+}
+
+set_up_venv() {
+    extra=$1
+    if stamped dev || { [ "$extra" = run ] && stamped run; }; then return 0; fi
+    set_up_python
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        say "making .venv with $("$python" --version)"
+        "$python" -m venv --clear .venv >>"$log" 2>&1 || give_up 1 "venv failed" "$log"
+    fi
+    what=.
+    [ "$extra" = run ] || what=".[$extra]"
+    say "installing devbox into .venv (pip install -e $what)"
+    .venv/bin/python -m pip install --disable-pip-version-check -q -e "$what" >>"$log" 2>&1 || give_up 1 "pip failed" "$log"
+    stamp "$extra" >".venv/stamp-$extra"
+}
+
+engine_answers() {
+    .venv/bin/python - <<'PYTHON' 2>"$logs/engine.log"
+import shutil, subprocess, sys
+import docker
+try:
+    docker.from_env(timeout=10).ping()
+except Exception as error:  # whatever it is, it goes to the log, and the next one is asked
+    print(error, file=sys.stderr)
+else:
+    sys.exit(0)
+for argv in (["docker", "version"], ["podman", "info"]):  # a context, or Podman whose service devbox starts
+    if shutil.which(argv[0]) and not subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=sys.stderr, timeout=60).returncode:
+        sys.exit(0)
+sys.exit(1)
+PYTHON
+}
+
+set_up_engine() {
+    if engine_answers; then return 0; fi
+    if [ -n "${DOCKER_HOST:-}" ]; then give_up 3 "the engine at DOCKER_HOST=$DOCKER_HOST does not answer" "$logs/engine.log"; fi
+    if grep -q 'Permission denied' "$logs/engine.log"; then
+        say "an engine runs, but $(id -un) may not use it; as root: usermod -aG docker $(id -un), then log in again"
+        exit 3
+    fi
+    if ! can_install; then
+        need "a container engine that answers: start Docker (or Podman), or install it: https://docs.docker.com/engine/install/"
+        return 0
+    fi
+    if ! have dockerd || ! have iptables; then need - docker.io iptables; fi
+    start_engine
+}
+
+start_engine() {
+    say "starting the engine (dockerd)"
+    if [ -d /run/systemd/system ]; then
+        systemctl start docker >>"$log" 2>&1 || true
+    else
+        setsid -f dockerd >"$logs/dockerd.log" 2>&1 </dev/null
+    fi
+    waited=0
+    until engine_answers; do
+        waited=$((waited + 1))
+        [ "$waited" -lt 60 ] || give_up 3 "the engine did not answer within 60 s" "$(ls "$logs/dockerd.log" 2>/dev/null || echo "$log")"
+        sleep 1
+    done
+}
+
+# A base of the Debian family is bootstrapped where no registry answers.
+set_up_bootstrap() {
+    if have mmdebstrap && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then return 0; fi
+    [ -f /etc/debian_version ] || return 0 # elsewhere devbox pulls, or bootstraps inside a container
+    need "mmdebstrap and debian-archive-keyring (as root: apt-get install mmdebstrap debian-archive-keyring)" \
+        mmdebstrap debian-archive-keyring
+}
+
+# The docker command is there for its BuildKit and the benchmarks; an engine that already answers is left alone.
+set_up_client() {
+    have docker && return 0
+    guard=/usr/sbin/policy-rc.d
+    if can_install && [ ! -e "$guard" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$guard"
+        chmod 755 "$guard"
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    need "the docker command" docker.io
+}
+
+set_up_test_tools() {
+    have busybox || need "busybox (static)" busybox-static
+    have podman || need "podman" podman
+}
+
+case $goal in
+check) set_up_venv dev ;;
+demo)
+    set_up_venv run
+    set_up_bootstrap
+    set_up_engine
+    ;;
+test)
+    set_up_venv dev
+    set_up_bootstrap
+    set_up_engine
+    set_up_client
+    set_up_test_tools
+    ;;
+*)
+    say "no such goal: $goal"
+    exit 2
+    ;;
+esac
+report_missing
