@@ -1,152 +1,168 @@
-"""The model of `devbox.toml`: every key, its type, default and grammar. Frozen; unknown keys are errors."""
+"""The model of `devbox.toml`: every key, its type, default and grammar. Frozen; unknown keys are errors.
 
-from typing import Annotated, Literal
+The field defaults are the one table of built-in defaults; `load` adds the name, which is the directory's.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from devbox.profile.grammar import HostName, KeyName, Slug, Text, Unstrict, Variable, incomplete
+from devbox.profile.later import OnChange, Prod, Service, Sync, Task, TaskEntry, Vm
+from devbox.profile.parts import (
+    Base,
+    Copy,
+    Env,
+    MountEntry,
+    Network,
+    Node,
+    Packages,
+    Part,
+    Port,
+    PortEntry,
+    Provision,
+    Python,
+    Resources,
+    Secret,
+    Toolchain,
+    User,
+)
+
+__all__ = [
+    "Base",
+    "Copy",
+    "Env",
+    "Machine",
+    "MountEntry",
+    "Network",
+    "Node",
+    "OnChange",
+    "Packages",
+    "Part",
+    "Port",
+    "Prod",
+    "Profile",
+    "Provision",
+    "Python",
+    "Resources",
+    "Secret",
+    "Service",
+    "Sync",
+    "Task",
+    "Toolchain",
+    "User",
+    "Vm",
+]
+
+RuntimeName = Literal["container", "vm"]
+Isolation = Literal["standard", "strict"]
+Ports = dict[KeyName, PortEntry]
+Provisions = Annotated[tuple[Provision, ...], Unstrict]
+Mounts = Annotated[tuple[MountEntry, ...], Unstrict]
 
 
-class Part(BaseModel):
-    """A table of the profile: frozen, strict types (TOML `true` is no port), no unknown key."""
+class Machine(Part):
+    """One of several Instances: what it says takes the place of the profile's own."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class Base(Part):
-    """Where the root file system starts. Exactly one of `image`, `dockerfile`, `disk`."""
-
-    image: str | None = None
-    dockerfile: str | None = None
-    target: str | None = None
-    disk: str | None = None
-    sha256: str | None = None
-
-
-class Python(Part):
-    """A virtual environment at /opt/venv. `requirements`: requirement files, or "pyproject.toml"."""
-
-    version: str | None = None
-    requirements: tuple[str, ...] = ()
-    editable: bool = False
-
-
-class Node(Part):
-    """Node.js and, where the repo has a lock file, its packages. `install` replaces the command chosen from it."""
-
-    version: str | None = None
-    install: str | None = None
-
-
-class Toolchain(Part):
-    """A toolchain of a later version."""
-
-    version: str | None = None
-
-
-class Packages(Part):
+    runtime: RuntimeName | None = None
+    """container or vm."""
+    isolation: Isolation | None = None
+    """standard or strict."""
+    base: Base | None = None
+    """Where its root file system starts."""
+    packages: Packages | None = None
     """What is installed."""
-
-    system: tuple[str, ...] = ()
-    python: Python | None = None
-    node: Node | None = None
-    go: Toolchain | None = None
-    rust: Toolchain | None = None
-    java: Toolchain | None = None
-    ruby: Toolchain | None = None
-    php: Toolchain | None = None
-    c: Toolchain | None = None
-
-
-class User(Part):
-    """Who works inside; the ids are those of whoever runs devbox."""
-
-    name: str = "dev"
-    shell: str = "bash"
-    workdir: str | None = None
-
-
-class Env(BaseModel):
-    """`[env]`: NAME = "value", and `from_host`, the names taken from the host (needs trust)."""
-
-    values: dict[str, str] = {}
-    from_host: tuple[str, ...] = ()
-
-
-class Secret(Part):
-    """A reference to a secret on the host: exactly one of `env` (a variable) and `file` (a path)."""
-
-    env: str | None = None
-    file: str | None = None
-
-
-class Copy(Part):
-    """Files of the repo put into the environment."""
-
-    source: Annotated[str, Field(alias="from")]
-    target: Annotated[str, Field(alias="to")]
-
-
-class Provision(Part):
-    """One provision step. Exactly one of `run`, `script`, `copy`, `ansible`."""
-
-    name: str | None = None
-    run: str | None = None
-    script: str | None = None
-    copy_: Annotated[Copy | None, Field(alias="copy")] = None
-    ansible: str | None = None
-    when: Literal["build", "create", "start", "attach"] = "create"
-    repeat: Literal["once", "always", "on-change"] = "once"
-
-
-class Port(Part):
-    """One declared port; `web = 8000` is short for `{ guest = 8000 }`. `host`: the same if None, any if 0."""
-
-    guest: int
-    host: int | None = None
-    protocol: Literal["tcp", "udp"] = "tcp"
-    expose: Literal["loopback", "lan"] = "loopback"
-
-
-class MountEntry(Part):
-    """A host path seen inside; one outside the repo needs trust."""
-
-    source: str
-    target: str
-    read_only: bool = False
-
-
-class Resources(Part):
-    """Limits. Sizes are strings with a unit."""
-
-    cpus: float | int | None = None
-    memory: str | None = None
-    disk: str | None = None
-    pids: int | None = None
-    gpus: Literal["all"] | None = None
-    devices: tuple[str, ...] = ()
-
-
-class Network(Part):
-    """`ca_bundle`: the CA certificates inside: host | none | a path in the repo. `allow`: strict isolation only."""
-
-    ca_bundle: str = "host"
-    allow: tuple[str, ...] = ()
+    user: User | None = None
+    """Who works inside."""
+    env: Env | None = None
+    """Variables."""
+    secrets: dict[Variable, Secret] | None = None
+    """Secrets by variable name."""
+    provision: Provisions | None = None
+    """Provision steps."""
+    ports: Ports | None = None
+    """Declared ports by name."""
+    services: dict[HostName, Service] | None = None
+    """Services by host name."""
+    mounts: Mounts | None = None
+    """Host paths seen inside."""
+    sync: Sync | None = None
+    """How the project's files get inside."""
+    resources: Resources | None = None
+    """Limits."""
+    network: Network | None = None
+    """Certificates and reach."""
+    vm: Vm | None = None
+    """The virtual machine."""
 
 
 class Profile(Part):
     """A whole profile, all layers merged."""
 
-    name: str | None = None
-    extends: tuple[str, ...] = ()
-    runtime: Literal["container", "vm"] = "container"
-    isolation: Literal["standard", "strict"] = "standard"
+    name: Annotated[Slug | None, Field(examples=["shop"])] = None
+    """The environment's name; default: the directory's."""
+    extends: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["python", "./team.toml"]])] = ()
+    """Base profiles: names of the catalogue, paths in the project; later ones win."""
+    runtime: RuntimeName = "container"
+    """What runs it."""
+    isolation: Isolation = "standard"
+    """How far it is kept from the host."""
     base: Base = Base(image="debian:12")
+    """Where the root file system starts."""
     packages: Packages = Packages()
+    """What is installed."""
     user: User = User()
+    """Who works inside."""
     env: Env = Env()
-    secrets: dict[str, Secret] = {}
-    provision: tuple[Provision, ...] = ()
-    ports: dict[str, Port] = {}
-    mounts: tuple[MountEntry, ...] = ()
+    """Variables."""
+    secrets: dict[Variable, Secret] = {}
+    """References to secrets of the host, by the variable that they become."""
+    provision: Provisions = ()
+    """Provision steps, in order."""
+    ports: Ports = {}
+    """Declared ports by name."""
+    services: dict[HostName, Service] = {}
+    """Services by host name."""
+    mounts: Mounts = ()
+    """Host paths seen inside."""
+    sync: Sync = Sync()
+    """How the project's files get inside."""
     resources: Resources = Resources()
+    """Limits."""
     network: Network = Network()
-    # services, sync, vm, tasks, prod, machines: see the helper's brief
+    """Certificates and reach."""
+    vm: Vm = Vm()
+    """The virtual machine."""
+    tasks: dict[KeyName, TaskEntry] = {}
+    """Commands with a name."""
+    prod: Prod | None = None
+    """What production is."""
+    machines: dict[HostName, Machine] = {}
+    """Several Instances of one project."""
+
+    @model_validator(mode="after")
+    def _no_clash(self) -> Self:
+        _no_twins(
+            "two mounts have this target", [(("mounts", n, "target"), m.target) for n, m in enumerate(self.mounts)]
+        )
+        _no_twins(
+            "two provision steps have this name",
+            [(("provision", n, "name"), step.name) for n, step in enumerate(self.provision) if step.name is not None],
+        )
+        _no_twins(
+            "two ports want this port of the host",
+            [(("ports", name, "host"), (port.host, port.protocol)) for name, port in self.ports.items() if port.host],
+        )
+        for name in self.env.values:
+            if name in self.secrets or name in self.env.from_host:
+                raise incomplete("is set here and comes from the host as well; keep one of them", at=("env", name))
+        return self
+
+
+def _no_twins(complaint: str, values: Iterable[tuple[tuple[str | int, ...], object]]) -> None:
+    seen: set[object] = set()
+    for at, value in values:
+        if value in seen:
+            raise incomplete(f"{complaint}; change one of them", at=at)
+        seen.add(value)

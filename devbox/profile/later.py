@@ -1,0 +1,111 @@
+"""The tables of a profile that a later version carries out: accepted and checked now, refused by `gate`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from devbox.profile.grammar import (
+    Command,
+    ImageReference,
+    KeyName,
+    RepoPath,
+    SshHost,
+    SystemPackage,
+    Text,
+    Unstrict,
+    incomplete,
+)
+from devbox.profile.parts import Part, exactly_one
+
+
+class Service(Part):
+    """A service beside the environment: an `image`, or a command on the profile's own base."""
+
+    image: Annotated[ImageReference | None, Field(examples=["postgres:16"])] = None
+    """The image that it runs from."""
+    packages: Annotated[tuple[SystemPackage, ...], Unstrict] = ()
+    """System packages that `run` needs."""
+    run: Command | None = None
+    """The command, on the profile's own base."""
+    health: Annotated[Command | None, Field(examples=["pg_isready"])] = None
+    """A command that succeeds when the service is ready."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        exactly_one(self, "image", "run")
+        if self.packages and self.image is not None:
+            raise incomplete("packages go with run, not with an image; remove one of them")
+        return self
+
+
+class OnChange(Part):
+    """What happens when files change: `do` or `run`."""
+
+    paths: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["requirements.txt"]])]
+    """The files, as patterns."""
+    do: Literal["rebuild", "restart"] | None = None
+    """What devbox does."""
+    run: KeyName | None = None
+    """The task that runs."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        exactly_one(self, "do", "run")
+        return self
+
+
+class Sync(Part):
+    """How the project's files get inside."""
+
+    mode: Literal["auto", "mount", "two-way", "two-way-resolved", "one-way", "one-way-replica"] = "auto"
+    """auto: whatever suits the engine; mount: the files themselves."""
+    ignore: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["/dist"]])] = ()
+    """Patterns of what is not synced."""
+    volumes: Annotated[tuple[RepoPath, ...], Unstrict, Field(examples=[["node_modules"]])] = ()
+    """Directories of the project whose content stays inside."""
+    on_change: Annotated[tuple[OnChange, ...], Unstrict] = ()
+    """What happens when files change."""
+
+
+class Vm(Part):
+    """The virtual machine (runtime vm)."""
+
+    init: Literal["full", "trimmed", "minimal"] = "full"
+    """How much of a system starts."""
+
+
+class Task(Part):
+    """A task; `test = "pytest -q"` is short for `{ run = "pytest -q" }`."""
+
+    run: Command
+    """The command."""
+    needs: Annotated[tuple[KeyName, ...], Unstrict] = ()
+    """Tasks that run before it."""
+
+
+def _long_task(given: object) -> object:
+    if isinstance(given, str):
+        return {"run": given}
+    if isinstance(given, Mapping | Task):
+        return given
+    raise ValueError('not a task; write its command in quotes, or { run = "...", needs = ["..."] }')
+
+
+TaskEntry = Annotated[Task, BeforeValidator(_long_task, json_schema_input_type=str | Task)]
+
+
+class Prod(Part):
+    """What `devbox diff` compares with. Exactly one of `image`, `dockerfile`, `ssh`."""
+
+    image: ImageReference | None = None
+    """The image that runs in production."""
+    dockerfile: RepoPath | None = None
+    """The Dockerfile that it is built from."""
+    ssh: SshHost | None = None
+    """The machine that it runs on."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        exactly_one(self, "image", "dockerfile", "ssh")
+        return self
