@@ -7,6 +7,6 @@ and all else goes to the command line by the one lazy import that the import con
 
 def main() -> int:
     """Run the command line and return its exit status."""
-    from devbox.cli.app import run  # lazy: typer, pydantic and docker cost 300 ms
+    from devbox.cli.app import run  # lazy: click, pydantic and docker cost 300 ms
 
     return run()

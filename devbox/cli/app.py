@@ -1,0 +1,106 @@
+"""The command's entry point and the one place where errors are caught."""
+
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from devbox import __version__
+from devbox.cli import failure
+from devbox.cli.catalogue import resolve
+from devbox.cli.group import make_command
+from devbox.cli.invocation import HostFactory, Invocation, real_host
+from devbox.cli.terminal import OutputGoneError, Terminal, discard_stdout
+from devbox.errors import DevboxError, InterruptedByUserError, UsageError
+from devbox.workspace.interrupt import signals_raise
+
+COMPLETE_VARIABLE = "_DEVBOX_COMPLETE"
+_OUTPUT_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+def run(argv: Sequence[str] | None = None, *, host_factory: HostFactory = real_host) -> int:
+    """Run one command line (default: this process's) and return its exit status.
+
+    `host_factory` makes the world that the verbs see; tests give another one.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = make_command()
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(command, {}, "devbox", COMPLETE_VARIABLE, instruction)
+    terminal = Terminal(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=dict(os.environ))
+    invocation = Invocation(terminal=terminal, host_factory=host_factory)
+    try:
+        with signals_raise():
+            return _guarded(command, arguments, invocation)
+    except OutputGoneError:
+        discard_stdout()
+        return _OUTPUT_GONE
+
+
+def _guarded(command: click.Group, arguments: Sequence[str], invocation: Invocation) -> int:
+    try:
+        return _invoke(command, list(arguments), invocation)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(failure.from_click(error), arguments, invocation)
+    except DevboxError as error:
+        return _fail(error, arguments, invocation)
+    except (KeyboardInterrupt, EOFError):
+        return _fail(InterruptedByUserError("interrupted"), arguments, invocation)
+    except OutputGoneError:
+        raise
+    except Exception:  # noqa: BLE001 (the one catch point: what nobody can explain is a bug and keeps its traceback)
+        return _bug(invocation)
+
+
+def _invoke(command: click.Group, arguments: list[str], invocation: Invocation) -> int:
+    with command.make_context("devbox", arguments, obj=invocation) as context:
+        status = command.invoke(context)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(error: DevboxError, arguments: Sequence[str], invocation: Invocation) -> int:
+    if invocation.json or (isinstance(error, UsageError) and _wants_json(arguments)):
+        invocation.terminal.document(failure.document(error))
+    else:
+        for line in failure.lines(error):
+            invocation.terminal.say(line)
+    inside = invocation.guest_command or _has_guest_command(arguments)
+    return failure.status(error, guest_command=inside)
+
+
+def _bug(invocation: Invocation) -> int:
+    invocation.terminal.verbatim(traceback.format_exc())
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    for line in failure.bug_lines(__version__, {"Python": platform.python_version(), "on": system}):
+        invocation.terminal.say(line)
+    if invocation.json:
+        problem = DevboxError("this is a bug in devbox; stderr has the traceback")
+        document = failure.document(problem)
+        document["error"]["code"] = "internal"
+        invocation.terminal.document(document)
+    return failure.GUEST_COMMAND_FAILED if invocation.guest_command else 1
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether `--json` stands there, though the command line was not understood."""
+    return "--json" in _ours(arguments)
+
+
+def _has_guest_command(arguments: Sequence[str]) -> bool:
+    """Whether a command stands after `--` of a verb that runs one inside."""
+    ours = _ours(arguments)
+    entry = next((found for found in map(resolve, ours) if found), None)
+    return entry is not None and entry.name in ("shell", "exec") and len(arguments) > len(ours) + 1
+
+
+def _ours(arguments: Sequence[str]) -> list[str]:
+    words = list(arguments)
+    return words[: words.index("--")] if "--" in words else words

@@ -1,0 +1,70 @@
+"""The verbs: names, aliases, groups and one line each. A verb's own module is imported when it is called."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One verb in the overview. Its command is `command` in `devbox.cli.verbs.<module>`."""
+
+    name: str
+    short: str
+    module: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
+    (
+        "Every day",
+        (
+            Entry(name="shell", short="bring the environment up and be in it", aliases=("ssh",)),
+            Entry(name="up", short="make the environment what the profile says"),
+            Entry(name="exec", short="run a command in the running environment", module="exec_verb"),
+            Entry(name="status", short="say what is there and whether it fits the profile"),
+            Entry(name="logs", short="show what the environment or its last build wrote"),
+            Entry(name="halt", short="stop the environment; what it holds stays", aliases=("stop",)),
+            Entry(name="destroy", short="take the environment away; images and your files stay"),
+        ),
+    ),
+    (
+        "Profile",
+        (
+            Entry(name="init", short="write a devbox.toml that fits this repo"),
+            Entry(name="config", short="show the effective profile and where each value comes from"),
+            Entry(name="schema", short="print the JSON Schema of devbox.toml"),
+            Entry(name="trust", short="agree to what the profile asks of this machine"),
+            Entry(name="untrust", short="take that back"),
+        ),
+    ),
+    (
+        "Images and machine",
+        (
+            Entry(name="build", short="make the image and start nothing"),
+            Entry(name="list", short="list your environments on every engine in reach", module="list_verb"),
+            Entry(name="prune", short="remove what no environment of yours needs"),
+            Entry(name="doctor", short="check this machine and say what to do"),
+            Entry(name="completion", short="print a completion script for your shell"),
+        ),
+    ),
+)
+
+ENTRIES: Final[dict[str, Entry]] = {entry.name: entry for _, group in CATALOGUE for entry in group}
+ALIASES: Final[dict[str, str]] = {alias: entry.name for entry in ENTRIES.values() for alias in entry.aliases}
+
+
+def resolve(word: str) -> Entry | None:
+    """Return the verb called `word`, by its name or an alias."""
+    return ENTRIES.get(ALIASES.get(word, word))
+
+
+def module_name(entry: Entry) -> str:
+    """Return the module that holds the verb's command."""
+    return f"devbox.cli.verbs.{entry.module or entry.name}"
+
+
+def suggest(word: str) -> str | None:
+    """Return the verb that somebody who typed `word` most likely meant."""
+    close = difflib.get_close_matches(word.lower(), [*ENTRIES, *ALIASES], n=1, cutoff=0.6)
+    return close[0] if close else None

@@ -1,0 +1,107 @@
+"""What an error looks like: as lines for a person, as a document for a machine. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from devbox.cli.text import Line, Span, clean
+from devbox.errors import DevboxError, NotRunningError, Problem, UsageError
+from devbox.workspace.interrupt import SignalledError
+
+GUEST_COMMAND_FAILED = 125  # devbox's own failure where a command was given after `--`
+_FALLBACK_HINT = "run it again with -v to see every command and engine call"
+
+
+def lines(error: DevboxError) -> list[Line]:
+    """Return the human form: `error[code]: ...`, the problems, the foreign tool's words dimmed, the hint."""
+    shown: list[Line] = [(Span(f"error[{error.code}]", "error"), Span(f": {_flat(error.message)}", "bold"))]
+    for problem in error.problems:
+        shown.extend(_problem_lines(problem))
+    if error.detail:
+        shown.extend((Span(f"  {clean(line)}", "dim"),) for line in error.detail.rstrip("\n").split("\n"))
+    shown.append((Span("hint: ", "hint"), Span(_flat(hint(error)))))
+    return shown
+
+
+def document(error: DevboxError) -> dict[str, Any]:
+    """Return the failure document of the contract, without its `schema`."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "detail": error.detail,
+            "hint": hint(error),
+            "problems": [
+                {
+                    "file": problem.file,
+                    "line": problem.line,
+                    "key": problem.key,
+                    "message": problem.message,
+                    "hint": problem.hint,
+                }
+                for problem in error.problems
+            ],
+        }
+    }
+
+
+def hint(error: DevboxError) -> str:
+    """Return what to do next: the error's own hint, or the best that can be said without one."""
+    if error.hint:
+        return error.hint
+    if isinstance(error, NotRunningError):
+        return "devbox up"
+    if error.problems and error.exit_status == UsageError.exit_status:
+        return "correct these lines, then run the same command again"
+    return _FALLBACK_HINT
+
+
+def status(error: DevboxError, *, guest_command: bool) -> int:
+    """Return the exit status: the error's class says it, but for a command inside devbox's own failure is 125."""
+    if isinstance(error, SignalledError):
+        return error.status
+    if guest_command and error.code != "interrupted":
+        return GUEST_COMMAND_FAILED
+    return error.exit_status
+
+
+def from_click(error: click.ClickException) -> DevboxError:
+    """Return what click found wrong with the command line as a `UsageError` of ours."""
+    if not isinstance(error, click.UsageError):
+        return DevboxError(_sentence(error.format_message()))
+    path = error.ctx.command_path if error.ctx else "devbox"
+    message = _sentence(error.format_message())
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option: {error.option_name}"
+    close = [*(getattr(error, "possibilities", None) or ())][:1]
+    return UsageError(message, hint=f"did you mean: {path} {close[0]}" if close else f"{path} --help")
+
+
+def bug_lines(version: str, context: Mapping[str, str]) -> list[Line]:
+    """Return what is said below the traceback of an exception that devbox cannot explain."""
+    facts = ", ".join(f"{name} {value}" for name, value in context.items())
+    return [
+        (Span("error[internal]", "error"), Span(": this is a bug in devbox", "bold")),
+        (Span("hint: ", "hint"), Span(f"report it with the lines above and: devbox {version}, {facts}")),
+    ]
+
+
+def _problem_lines(problem: Problem) -> list[Line]:
+    place = ":".join(str(part) for part in (problem.file, problem.line) if part is not None)
+    where = ": ".join(part for part in (place, problem.key) if part)
+    spans = [Span(f"{where}: ", "bold")] if where else [Span("  ")]
+    spans.append(Span(_flat(problem.message)))
+    if problem.hint:
+        spans.append(Span(f"; {_flat(problem.hint)}", "hint"))
+    return [tuple(spans)]
+
+
+def _flat(text: str) -> str:
+    """Return `text` on one line: what comes from outside must not look like lines of ours."""
+    return " ".join(text.split("\n"))
+
+
+def _sentence(text: str) -> str:
+    text = text.strip().removesuffix(".").replace("\n", " ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,98 @@
+"""Invocation: what one call of the command knows; every verb is given it."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devbox.cli.terminal import Terminal, make_reporter
+from devbox.cli.text import Line
+from devbox.errors import UsageError
+from devbox.reporter import Reporter
+
+if TYPE_CHECKING:  # verbs that need no workspace (completion, --help) start faster without it
+    from devbox.workspace.context import Host, Workspace
+
+HostFactory = Callable[[Reporter, bool], "Host"]
+
+
+@dataclass(kw_only=True)
+class Invocation:
+    """The global options, where to print, and the world around."""
+
+    terminal: Terminal
+    host_factory: HostFactory
+    project: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+    json: bool = False
+    no_input: bool = False
+    version: bool = False  # asked for, instead of what the verb does
+    guest_command: bool = False  # a command was given that runs inside; see exit status 125
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can be asked."""
+        return self.terminal.interactive and not self.no_input and not self.json
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        """Where the library speaks."""
+        return make_reporter(self.terminal, quiet=self.quiet, verbose=self.verbose)
+
+    @cached_property
+    def host(self) -> "Host":
+        """The world around this call."""
+        return self.host_factory(self.reporter, self.interactive)
+
+    @cached_property
+    def workspace(self) -> "Workspace":
+        """The Workspace that the call is about."""
+        from devbox.workspace.locate import locate
+
+        return locate(self.host, self.project)
+
+    def show(self, document: Mapping[str, Any], lines: Iterable[Line]) -> None:
+        """Write the result in the form that was asked for; `document` is without its `schema`."""
+        if self.json:
+            self.terminal.document(document)
+        else:
+            self.terminal.result(lines)
+
+    def say(self, line: Line) -> None:
+        """Say what to do next; not in the way of a machine, nor under -q."""
+        if not self.json and not self.quiet:
+            self.terminal.say(line)
+
+
+def real_host(reporter: Reporter, interactive: bool) -> "Host":  # noqa: FBT001 (the signature of HostFactory)
+    """Return the Host of this machine and user."""
+    from devbox.process import HostProcesses
+    from devbox.workspace.context import Host
+
+    processes = HostProcesses(reporter)
+
+    def connect() -> Any:  # noqa: ANN401 (placeholder until typed below)
+        raise NotImplementedError
+
+    return Host(
+        reporter=reporter,
+        processes=processes,
+        environ=dict(os.environ),
+        cwd=_current_directory(),
+        connect=connect,
+        interactive=interactive,
+        uid=os.getuid(),
+        gid=os.getgid(),
+    )
+
+
+def _current_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            "the current directory does not exist any more", hint="cd into the project, or name it: devbox -C DIR ..."
+        ) from error

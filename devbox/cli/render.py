@@ -1,0 +1,42 @@
+"""Pieces that several verbs show in the same way. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from devbox.cli.text import Line, Span, table
+from devbox.runtimes.base import PublishedPort
+
+
+def port_documents(ports: Iterable[PublishedPort]) -> list[dict[str, Any]]:
+    """Return `ports` as the contract has them."""
+    return [
+        {
+            "name": port.name,
+            "host": port.host,
+            "host_port": port.host_port,
+            "guest_port": port.guest_port,
+            "protocol": port.protocol,
+        }
+        for port in ports
+    ]
+
+
+def port_lines(ports: Iterable[PublishedPort]) -> list[Line]:
+    """Return a line per port, with an address that can be clicked on."""
+    rows: list[tuple[str | Span, ...]] = [
+        ("  port", Span(port.name, "bold"), address(port), Span(f"-> {port.guest_port} inside", "dim"))
+        for port in ports
+    ]
+    return table(rows)
+
+
+def address(port: PublishedPort) -> str:
+    """Return where the port answers on this host; a TCP port as a URL, since most are of web servers."""
+    host = f"[{port.host}]" if ":" in port.host else port.host
+    place = f"{host}:{port.host_port}"
+    return f"http://{place}" if port.protocol == "tcp" else f"{place}/{port.protocol}"
+
+
+def next_step(text: str) -> Line:
+    """Return the line that says what to type next."""
+    return (Span("next: ", "hint"), Span(text))

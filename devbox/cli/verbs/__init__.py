@@ -1,0 +1,1 @@
+"""One file per verb: its arguments, one call into `workspace`, one result rendered."""

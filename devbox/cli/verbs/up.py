@@ -1,0 +1,39 @@
+"""`devbox up`."""
+
+from devbox.cli.group import pass_invocation, verb
+from devbox.cli.invocation import Invocation
+from devbox.cli.render import next_step, port_documents, port_lines
+
+
+@verb(
+    "up",
+    examples=(
+        ("devbox up", "build what is missing, create it, start it"),
+        ("devbox up --json", "the same for a script: changed, instance, image, ports"),
+        ("devbox -C ~/shop up -v", "another project, saying every engine call"),
+    ),
+    next_step="devbox shell, to be in it; devbox status, to see its ports",
+)
+@pass_invocation
+def command(invocation: Invocation) -> None:
+    """Make the environment what the profile says.
+
+    Builds what changed, recreates the container if it must, keeps its volumes. With nothing to do it does nothing.
+    """
+    from devbox.workspace.up import up
+
+    result = up(invocation.host, invocation.workspace)
+    ports = list(result.ports)
+    document = {
+        "changed": result.changed,
+        "done": list(result.done),
+        "name": result.name,
+        "instance": result.instance,
+        "image": result.image,
+        "ports": port_documents(ports),
+    }
+    if not result.changed:
+        invocation.show(document, ["nothing to do"])
+        return
+    invocation.show(document, [f"{result.name}: {', '.join(result.done) or 'up'}", *port_lines(ports)])
+    invocation.say(next_step("devbox shell"))

@@ -1,0 +1,252 @@
+"""`doctor`: look at this machine, say what is wrong and what to do. Installs and changes nothing."""
+
+import grp
+import os
+import re
+import shlex
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from devbox import paths
+from devbox.engine.base import Engine
+from devbox.errors import CommandFailedError, DevboxError
+from devbox.values import format_size
+from devbox.workspace import remedies
+from devbox.workspace.context import Host
+from devbox.workspace.known_bad import known_bad
+from devbox.workspace.remedies import Command
+
+_GIB: Final = 1024**3
+_DISK_FAIL: Final = 1 * _GIB  # a bootstrapped base and one layer do not fit
+_DISK_WARN: Final = 5 * _GIB
+_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+class Status(Enum):
+    """How a check came out; the values are the contract's."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of `doctor`. `remedy`: what to type; `fix`: what `--fix` would run, if it can."""
+
+    id: str
+    status: Status
+    message: str
+    remedy: str | None = None
+    fix: tuple[Command, ...] = ()
+
+
+def diagnose(host: Host) -> list[Check]:
+    """Return every check in a fixed order; each one runs, whatever the others found."""
+    engine_check, engine = _engine(host)
+    checks: list[Check] = [engine_check]
+    if engine is not None:
+        checks += [_engine_version(host, engine), _clock(engine)]
+    local: tuple[Callable[[Host], Check], ...] = (
+        _access,
+        _podman,
+        _bootstrap,
+        _qemu,
+        _acceleration,
+        _disk,
+        _permissions,
+        _other_devbox,
+    )
+    return [*checks, *(check(host) for check in local)]
+
+
+def fixes(checks: list[Check]) -> tuple[Command, ...]:
+    """Return the commands that would mend what is not well, each once."""
+    return tuple(dict.fromkeys(command for check in checks if check.status is not Status.OK for command in check.fix))
+
+
+def _engine(host: Host) -> tuple[Check, Engine | None]:
+    try:
+        engine = host.connect()
+    except DevboxError as error:
+        installed = host.processes.which("docker") or host.processes.which("podman")
+        fix = () if installed else remedies.install(host, "engine")
+        if not host.environ.get("DOCKER_HOST"):  # a named engine is not for us to start
+            fix += remedies.start_engine(host, systemd=_systemd(), darwin=sys.platform == "darwin")
+        return _failed("engine", error.message, error.hint or _pasted(fix), fix), None
+    info = engine.info
+    where = f"{info.name} {info.version} at {info.url} ({info.source})"
+    return Check(id="engine", status=Status.OK, message=where), engine
+
+
+def _engine_version(host: Host, engine: Engine) -> Check:
+    found = [(engine.info.name, engine.info.version)]
+    if engine.info.shares_host and host.processes.which("runc"):
+        try:
+            said = host.processes.run(["runc", "--version"], timeout=10).stdout
+        except CommandFailedError:
+            said = ""
+        match = re.search(r"version ([0-9][^\s]*)", said)
+        found += [("runc", match[1])] if match else []
+    bad = [(f"{name} {version}", entry) for name, version in found for entry in known_bad(name, version)]
+    if not bad:
+        versions = ", ".join(f"{name} {version}" for name, version in found)
+        return Check(id="engine-version", status=Status.OK, message=f"no known hole in {versions}")
+    holes = "; ".join(f"{which}: {entry.what}, fixed in {entry.fixed}" for which, entry in bad)
+    return _warned(
+        "engine-version", holes, "upgrade the engine, or read in your distribution's changelog that it is mended there"
+    )
+
+
+def _clock(engine: Engine) -> Check:
+    if engine.info.shares_host:
+        return Check(id="clock", status=Status.OK, message="the engine has this machine's clock")
+    return Check(id="clock", status=Status.OK, message="the engine has a clock of its own; not compared")
+
+
+def _access(host: Host) -> Check:
+    if host.uid == 0 or "docker" not in _group_names():
+        return Check(id="access", status=Status.OK, message="no membership that makes root of an ordinary user")
+    return _warned(
+        "access",
+        "you are in the group docker, which is as good as being root",
+        "use rootless Docker or Podman where you can: https://docs.docker.com/go/rootless/",
+    )
+
+
+def _podman(host: Host) -> Check:
+    found = host.processes.which("podman")
+    message = f"{found}; its service is used where no Docker answers" if found else "not installed, and not needed"
+    return Check(id="podman", status=Status.OK, message=message)
+
+
+def _bootstrap(host: Host) -> Check:
+    missing = [] if host.processes.which("mmdebstrap") else ["mmdebstrap"]
+    missing += [] if Path(_KEYRING).exists() else ["debian-archive-keyring"]
+    if not missing:
+        message = "mmdebstrap and the archive's keyring are here: bases can be made without a registry"
+        return Check(id="bootstrap", status=Status.OK, message=message)
+    fix = remedies.install(host, "bootstrap")
+    message = f"no {' and no '.join(missing)}: debian bases come from a registry, or from an image the engine has"
+    return _warned("bootstrap", message, _pasted(fix) or "install mmdebstrap", fix)
+
+
+def _qemu(host: Host) -> Check:
+    machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(os.uname().machine, os.uname().machine)
+    found = host.processes.which(f"qemu-system-{machine}")
+    if found:
+        return Check(id="qemu", status=Status.OK, message=found)
+    message = f"qemu-system-{machine} is not installed; virtual machines, of a later version, will need it"
+    return _warned("qemu", message, _pasted(remedies.install(host, "qemu")) or "install QEMU")
+
+
+def _acceleration(host: Host) -> Check:  # noqa: ARG001 (all checks look alike)
+    if sys.platform == "darwin":
+        return Check(id="acceleration", status=Status.OK, message="the hypervisor framework of macOS")
+    device = Path("/dev/kvm")
+    if not device.exists():
+        return _warned("acceleration", "no /dev/kvm: virtual machines will be slow", "switch on VT-x or AMD-V")
+    if not os.access(device, os.R_OK | os.W_OK):
+        return _warned("acceleration", "/dev/kvm may not be opened", "sudo usermod -aG kvm $USER, then log in again")
+    return Check(
+        id="acceleration", status=Status.OK, message="/dev/kvm opens; only running a guest proves that it works"
+    )
+
+
+def _disk(host: Host) -> Check:  # noqa: ARG001
+    places = {_existing(paths.state_root()), _existing(paths.cache_root())}
+    places |= {place for place in (Path("/var/lib/docker"), Path("/var/lib/containers")) if place.exists()}
+    room = {place: shutil.disk_usage(place).free for place in places if os.access(place, os.X_OK)}
+    if not room:
+        return _failed("disk", "no directory for devbox can be looked at", "see the check permissions")
+    tightest = min(room, key=lambda place: room[place])
+    free = room[tightest]
+    message = f"{format_size(free)} free at {tightest}"
+    if free >= _DISK_WARN:
+        return Check(id="disk", status=Status.OK, message=message)
+    remedy = "devbox prune, docker system df, or a bigger disk"
+    return _failed("disk", message, remedy) if free < _DISK_FAIL else _warned("disk", message, remedy)
+
+
+def _permissions(host: Host) -> Check:
+    for root in (paths.state_root(), paths.cache_root()):
+        place = _existing(root)
+        if not os.access(place, os.W_OK | os.X_OK):
+            return _failed(
+                "permissions", f"{place} cannot be written", f"sudo chown {host.uid} {shlex.quote(str(place))}"
+            )
+    state = Path(paths.state_root())
+    if state.is_dir():
+        facts = state.stat()
+        if facts.st_uid != host.uid:
+            remedy = f"sudo chown -R {host.uid} {shlex.quote(str(state))}"
+            return _failed("permissions", f"{state} belongs to uid {facts.st_uid}", remedy)
+        if stat.S_IMODE(facts.st_mode) & 0o077:
+            remedy = f"chmod 700 {shlex.quote(str(state))}"
+            return _warned(
+                "permissions", f"{state} is open to other users", remedy, (Command(argv=("chmod", "700", str(state))),)
+            )
+    return Check(
+        id="permissions",
+        status=Status.OK,
+        message=f"{state} is yours alone" if state.is_dir() else f"{state} can be made",
+    )
+
+
+def _other_devbox(host: Host) -> Check:
+    found = [Path(folder) / "devbox" for folder in host.environ.get("PATH", "").split(os.pathsep) if folder]
+    commands = list(dict.fromkeys(path for path in found if path.is_file() and os.access(path, os.X_OK)))
+    others = [path for path in commands if not _is_ours(path)]
+    if not others:
+        return Check(id="command", status=Status.OK, message="no other command named devbox on PATH")
+    first = commands[0]
+    runs = "this one" if first not in others else f"the other one, {first}"
+    message = f"another devbox (Jetify's has this name) at {others[0]}; typing devbox runs {runs}"
+    return _warned("command", message, "put the directory of the one you want first in PATH")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"devbox.launcher" in file.read(4096)
+    except OSError:
+        return False
+
+
+def _existing(path: str) -> Path:
+    place = Path(path)
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def _group_names() -> set[str]:
+    names = set()
+    for number in os.getgroups():
+        try:
+            names.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue
+    return names
+
+
+def _systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()
+
+
+def _pasted(commands: tuple[Command, ...]) -> str | None:
+    return " && ".join(shlex.join(command.argv) for command in commands) or None
+
+
+def _failed(name: str, message: str, remedy: str | None, fix: tuple[Command, ...] = ()) -> Check:
+    return Check(id=name, status=Status.FAIL, message=message, remedy=remedy, fix=fix)
+
+
+def _warned(name: str, message: str, remedy: str, fix: tuple[Command, ...] = ()) -> Check:
+    return Check(id=name, status=Status.WARN, message=message, remedy=remedy, fix=fix)
