@@ -40,7 +40,26 @@ _SHELL = re.compile(r"[a-z][a-z0-9.-]{0,31}\Z")
 _DOMAIN = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?\Z")
 _SSH_HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _SYSTEM_USERS: Final = frozenset(
-    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt".split()
+    [
+        "root",
+        "daemon",
+        "bin",
+        "sys",
+        "sync",
+        "games",
+        "man",
+        "lp",
+        "mail",
+        "news",
+        "uucp",
+        "proxy",
+        "www-data",
+        "backup",
+        "list",
+        "irc",
+        "nobody",
+        "_apt",
+    ]
 )
 _KERNEL_DEVICES: Final = frozenset({"/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg"})
 _RUNS_CODE: Final = frozenset({"BASH_ENV", "ENV", "PROMPT_COMMAND"})

@@ -116,13 +116,13 @@ class Profile(Part):
     """Who works inside."""
     env: Env = Env()
     """Variables."""
-    secrets: dict[Variable, Secret] = {}
+    secrets: dict[Variable, Secret] = Field(default_factory=dict)
     """References to secrets of the host, by the variable that they become."""
     provision: Provisions = ()
     """Provision steps, in order."""
-    ports: Ports = {}
+    ports: Ports = Field(default_factory=dict)
     """Declared ports by name."""
-    services: dict[HostName, Service] = {}
+    services: dict[HostName, Service] = Field(default_factory=dict)
     """Services by host name."""
     mounts: Mounts = ()
     """Host paths seen inside."""
@@ -134,11 +134,11 @@ class Profile(Part):
     """Certificates and reach."""
     vm: Vm = Vm()
     """The virtual machine."""
-    tasks: dict[KeyName, TaskEntry] = {}
+    tasks: dict[KeyName, TaskEntry] = Field(default_factory=dict)
     """Commands with a name."""
     prod: Prod | None = None
     """What production is."""
-    machines: dict[HostName, Machine] = {}
+    machines: dict[HostName, Machine] = Field(default_factory=dict)
     """Several Instances of one project."""
 
     @model_validator(mode="after")

@@ -79,9 +79,7 @@ class Base(Part):
     def _one_kind(self) -> Self:
         exactly_one(self, "image", "dockerfile", "disk")
         if self.target is not None and self.dockerfile is None:
-            raise incomplete(
-                "target is a stage of a dockerfile, and there is none; write dockerfile as well", at=("target",)
-            )
+            raise incomplete("target is a stage of a dockerfile, and there is none; write it as well", at=("target",))
         if self.sha256 is not None and self.disk is None:
             raise incomplete(
                 "sha256 is that of a disk, and there is none; an image is pinned as name@sha256:...", at=("sha256",)

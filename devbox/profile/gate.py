@@ -1,0 +1,70 @@
+"""Keys that the schema has and that this version does not carry out: refused, never ignored."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from devbox.errors import NotInThisVersionError, Problem
+from devbox.profile.layers import Origin
+from devbox.profile.load import Loaded
+from devbox.values import printable
+
+# A key, as it begins, to the values that are carried out nevertheless.
+_LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
+    (re.compile(pattern), frozenset(allowed))
+    for pattern, allowed in (
+        (r"runtime", ("container",)),
+        (r"isolation", ("standard",)),
+        (r"base\.(disk|sha256)", ()),
+        (r"packages\.(go|rust|java|ruby|php|c)", ()),
+        (r"provision\[\d+\]\.ansible", ()),
+        (r"provision\[\d+\]\.when", ("build", "create")),
+        (r"services", ()),
+        (r"sync\.mode", ("auto", "mount")),
+        (r"sync\.(ignore|volumes|on_change)", ()),
+        (r"vm", ()),
+        (r"tasks", ()),
+        (r"prod", ()),
+        (r"machines", ()),
+        (r"network\.allow", ()),
+        (r"resources\.disk", ()),
+    )
+)
+
+
+def require_supported(loaded: Loaded) -> None:
+    """Raise `NotInThisVersionError` with every key of the profile that a later version will carry out."""
+    problems = [_problem(key, origin) for key, origin in later_keys(loaded)]
+    if problems:
+        count = "one key" if len(problems) == 1 else f"{len(problems)} keys"
+        raise NotInThisVersionError(
+            f"the profile uses {count} that this version of devbox does not carry out yet",
+            problems=problems,
+            hint="remove them, or see what the profile says: devbox config --explain",
+        )
+
+
+def later_keys(loaded: Loaded) -> Iterator[tuple[str, Origin]]:
+    """Yield each key of a later version that a layer sets; of a table or list that is one, the outermost alone."""
+    for key, origin in loaded.origins.items():
+        for pattern, allowed in _LATER:
+            match = pattern.fullmatch(key)
+            if (
+                match
+                and not (isinstance(origin.value, str) and origin.value in allowed)
+                and origin.value not in ([], {})
+            ):
+                yield key, origin
+
+
+def _problem(key: str, origin: Origin) -> Problem:
+    value = f' = "{printable(origin.value)}"' if isinstance(origin.value, str) and len(origin.value) < 40 else ""
+    written = printable(origin.key or key)
+    where = "" if origin.file else f" (from {origin.source})"
+    return Problem(
+        message=f"{written.rpartition('.')[2]}{value} is for a later version{where}",
+        key=written,
+        file=origin.file,
+        line=origin.line,
+        hint="remove it" if not origin.file else None,
+    )
