@@ -51,7 +51,7 @@ def test_it_installs_as_a_tool_and_runs(tool: str, wheel: Path, tmp_path: Path) 
         "PIPX_HOME": str(home / "tools"),
         "PIPX_BIN_DIR": str(home / "bin"),
     }
-    argv = [home / "venv/bin" / tool, *(["tool"] if tool == "uv" else []), "install", wheel]
+    argv = [str(home / "venv/bin" / tool), *(["tool"] if tool == "uv" else []), "install", str(wheel)]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shutil.rmtree(home / "venv")  # what was installed stands on its own

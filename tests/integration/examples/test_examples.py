@@ -1,0 +1,77 @@
+"""Each example, as somebody uses it for the first time: as root, and as an ordinary user."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.account import Account, invoker, ordinary
+from tests.support.command import Devbox, containers_made, left_over
+from tests.support.project import project
+from tests.support.tree import ROOT
+
+pytestmark = pytest.mark.docker
+
+TESTS = {
+    "python-flask": (["pytest", "-q"], " passed"),
+    "node-express": (["npm", "test"], "# fail 0"),
+}
+
+
+@pytest.fixture(params=[invoker, ordinary], ids=["invoker", "ordinary user"])
+def account(request: pytest.FixtureRequest) -> Account:
+    who: Callable[[], Account] = request.param
+    return who()
+
+
+@pytest.fixture(params=sorted(TESTS))
+def example(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def devbox(account: Account, example: str) -> Iterator[Devbox]:
+    with project(account, source=ROOT / "examples" / example) as made:
+        yield made
+
+
+def strangers(directory: Path, account: Account) -> list[str]:
+    """Return what in `directory` does not belong to `account`."""
+    paths = [directory, *directory.rglob("*")]
+    return [str(path) for path in paths if (path.lstat().st_uid, path.lstat().st_gid) != (account.uid, account.gid)]
+
+
+def test_an_example_from_the_first_shell_to_destroy(devbox: Devbox, example: str) -> None:
+    command, closing = TESTS[example]
+    sources = sorted(path.name for path in devbox.directory.iterdir())
+
+    ran = devbox("shell", "--", *command)
+    assert closing in ran.stdout, ran.stdout
+
+    devbox("shell", "--", "sh", "-c", "mkdir made && echo inside > 'made/by hand'")
+    assert (devbox.directory / "made" / "by hand").read_text() == "inside\n"
+    assert not strangers(devbox.directory, devbox.account)
+
+    status = devbox.json("status")
+    assert (status["state"], status["stale"], status["problems"]) == ("running", False, [])
+    assert [port["host"] for port in status["ports"]] == ["127.0.0.1"]
+
+    since = time.time()
+    assert "nothing to do" in devbox("up").stdout
+    assert devbox.json("up")["changed"] is False
+    assert containers_made(devbox.hash, since, time.time()) == []
+
+    devbox("destroy", "-f")
+    assert left_over(devbox.hash) == []
+    assert devbox.json("status")["state"] == "absent"
+    assert set(sources) <= {path.name for path in devbox.directory.iterdir()}
+
+
+def test_root_in_the_directory_of_somebody_else_works_as_the_owner() -> None:
+    owner = ordinary().uid
+    with project(invoker(), owner=owner) as devbox:
+        (devbox.directory / "devbox.toml").write_text('[base]\nimage = "debian:12"\n')
+        assert devbox("shell", "--", "sh", "-c", "id -u; id -g; touch made").stdout.split() == [str(owner)] * 2
+        made = (devbox.directory / "made").stat()
+        assert (made.st_uid, made.st_gid) == (owner, owner)

@@ -1,0 +1,121 @@
+"""devbox as its users run it: a command of its own, in a project, with a home of its own."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+
+from devbox.values import LABEL_WORKSPACE, short_hash
+from tests.support.account import Account
+
+PASSED_ON = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "TMPDIR")
+SUFFIXES_PASSED_ON = ("_PROXY", "_proxy", "_CA_BUNDLE", "_CERT", "_CERTS", "_CERT_FILE", "_CAINFO")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Devbox:
+    """Runs `devbox` in `directory` as `account`, whose home is `home`."""
+
+    directory: Path
+    home: Path
+    account: Account
+
+    def __call__(self, *words: str, status: int | None = 0, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+        """Run one command line without a terminal; another exit code than `status` fails the test (None: any)."""
+        done = subprocess.run(
+            [self.account.python, "-m", "devbox", *words],
+            cwd=self.directory,
+            env=self.environment,
+            user=self.account.uid if os.getuid() == 0 else None,
+            group=self.account.gid if os.getuid() == 0 else None,
+            extra_groups=self.account.groups if os.getuid() == 0 else None,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if status is not None and done.returncode != status:
+            raise AssertionError(
+                f"devbox {' '.join(words)}: exit code {done.returncode}, not {status}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        """Run one command line with --json and return its document."""
+        return json.loads(self("--json", *words, status=status).stdout)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the command: what reaches the engine and the registries, and nothing personal."""
+        kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or _reaches_the_net(name)}
+        docker_config = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
+        if self.account.uid == os.getuid() and docker_config.is_dir():
+            kept["DOCKER_CONFIG"] = str(docker_config)  # its contexts say where the engine is
+        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def hash(self) -> str:
+        """The hash by which everything of this workspace is labelled."""
+        return short_hash(os.path.realpath(self.directory))
+
+
+def _reaches_the_net(name: str) -> bool:
+    return name.endswith(SUFFIXES_PASSED_ON) or name in ("http_proxy", "https_proxy", "no_proxy")
+
+
+@contextmanager
+def engine() -> Iterator[Any]:
+    """Open a client of the engine."""
+    client = docker.from_env(timeout=120)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def left_over(workspace: str) -> list[str]:
+    """Return the containers, volumes and networks on the engine that carry the label of `workspace`."""
+    wanted = {"label": f"{LABEL_WORKSPACE}={workspace}"}
+    with engine() as client:
+        return [
+            *(f"container {found.name}" for found in client.containers.list(all=True, filters=wanted)),
+            *(f"volume {found.name}" for found in client.volumes.list(filters=wanted)),
+            *(f"network {found.name}" for found in client.networks.list(filters=wanted)),
+        ]
+
+
+def containers_made(workspace: str, since: float, until: float) -> list[str]:
+    """Return the containers of `workspace` that the engine's event log says were made between two times."""
+    wanted = {"type": "container", "event": "create", "label": f"{LABEL_WORKSPACE}={workspace}"}
+    with engine() as client:
+        events = client.events(since=int(since), until=int(until) + 1, filters=wanted, decode=True)
+        return [event["Actor"]["Attributes"].get("name", "?") for event in events if since <= event["timeNano"] / 1e9]
+
+
+def sweep(workspace: str) -> None:
+    """Remove all that carries the label of `workspace`, images included, whatever state a test left it in."""
+    wanted = {"label": f"{LABEL_WORKSPACE}={workspace}"}
+    with engine() as client:
+        for container in client.containers.list(all=True, filters=wanted):
+            _gone(container.remove, force=True, v=True)
+        for volume in client.volumes.list(filters=wanted):
+            _gone(volume.remove, force=True)
+        for network in client.networks.list(filters=wanted):
+            _gone(network.remove)
+        for image in client.images.list(all=True, filters=wanted):
+            _gone(client.images.remove, image.id, force=True)
+
+
+def _gone(remove: Any, *values: Any, **options: Any) -> None:
+    try:
+        remove(*values, **options)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):  # gone already, or needed by a layer that goes later
+            raise
