@@ -13,7 +13,7 @@ from tests.support.command import Devbox, sweep
 
 @contextmanager
 def project(account: Account, *, source: Path | None = None, owner: int | None = None) -> Iterator[Devbox]:
-    """Make a project with a copy of `source`, owned by `account` or by uid and gid `owner`; at the end all of it goes."""
+    """Make a project from `source`, owned by `account` or by uid and gid `owner`; all of it goes at the end."""
     place = Path(tempfile.mkdtemp(prefix="devbox test "))
     place.chmod(0o755)  # pytest's own are closed to a second user
     try:

@@ -1,0 +1,7 @@
+"""`python -m benchmarks [--quick]`: all of them. Ends with 1 if a target is missed, but for --quick."""
+
+import sys
+
+from benchmarks import build, up
+
+sys.exit(max(up.main(), build.main()))

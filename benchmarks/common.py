@@ -1,0 +1,129 @@
+"""Paired runs: two ways to the same end, one right after the other, many times; what counts is the ratio.
+
+A shared machine is now fast, now slow. Both members of a pair meet about the same machine, their order alternates, and
+the result is the median of the pairs' ratios. Absolute times are printed for the eye and compared with nothing.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import docker
+
+from devbox.values import LABEL_BASE, LABEL_ROLE, ROLE_BASE
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / ".benchmarks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to do it: `prepare` and `clean_up` are not timed. Each raises if it fails."""
+
+    name: str
+    run: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
+    clean_up: Callable[[], object] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What came out. Times in seconds, in the order of the runs; `target` is the highest ratio that is good."""
+
+    name: str
+    ours: tuple[float, ...]
+    peer: str
+    theirs: tuple[float, ...]
+    target: float
+
+    @property
+    def ratio(self) -> float:
+        """The median of the pairs' ratios: below 1, ours is faster."""
+        return statistics.median(a / b for a, b in zip(self.ours, self.theirs, strict=True))
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the target is met."""
+        return self.ratio <= self.target
+
+
+def measure(name: str, ours: Way, theirs: Way, *, pairs: int, target: float) -> Comparison:
+    """Run both ways `pairs` times, in alternating order."""
+    times: dict[str, list[float]] = {ours.name: [], theirs.name: []}
+    for number in range(pairs):
+        for way in (ours, theirs) if number % 2 == 0 else (theirs, ours):
+            way.prepare()
+            try:
+                begin = time.perf_counter()
+                way.run()
+                times[way.name].append(time.perf_counter() - begin)
+            finally:
+                way.clean_up()
+    return Comparison(
+        name=name, ours=tuple(times[ours.name]), peer=theirs.name, theirs=tuple(times[theirs.name]), target=target
+    )
+
+
+def report(title: str, comparisons: Sequence[Comparison], skipped: Sequence[str] = ()) -> bool:
+    """Print a table, write `.benchmarks/<title>.json`, and return whether all targets are met."""
+    print(f"\n{title}: medians of paired runs; below 1.00 devbox is faster")
+    print(f"  {'what':<34} {'devbox':>9} {'peer':>9}  {'ratio':>6} {'target':>7}")
+    for one in comparisons:
+        ours, theirs = statistics.median(one.ours), statistics.median(one.theirs)
+        verdict = "" if one.is_good else "  MISSED"
+        print(f"  {one.name:<34} {ours:>8.2f}s {theirs:>8.2f}s  {one.ratio:>6.2f} {one.target:>7.2f}{verdict}")
+    for reason in skipped:
+        print(f"  left out: {reason}")
+    RESULTS.mkdir(exist_ok=True)
+    document = {
+        "schema": 1,
+        "benchmark": title,
+        "machine": {"system": platform.system(), "arch": platform.machine(), "cpus": os.cpu_count()},
+        "comparisons": [{**asdict(one), "ratio": one.ratio, "good": one.is_good} for one in comparisons],
+        "left_out": list(skipped),
+    }
+    (RESULTS / f"{title}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return all(one.is_good for one in comparisons)
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """Parse the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="few runs, for information: a missed target is no failure")
+    return parser.parse_args()
+
+
+def command(*argv: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run a program of a peer and return its stdout; `SystemExit` with its own words if it fails."""
+    words = [str(word) for word in argv]
+    merged = {**os.environ, **(env or {})}
+    done = subprocess.run(
+        words, check=False, env=merged, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise SystemExit(
+            f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        )
+    return done.stdout
+
+
+def docker_command() -> str:
+    """Return the docker command; `SystemExit` where there is none."""
+    found = shutil.which("docker")
+    if not found:
+        raise SystemExit("the benchmarks compare with the docker command, which is not installed")
+    return found
+
+
+def base_image(client: docker.DockerClient, reference: str) -> str:
+    """Return the id of the image that devbox uses for `reference`: bootstrapped, or pulled."""
+    made = client.images.list(filters={"label": [f"{LABEL_BASE}={reference}", f"{LABEL_ROLE}={ROLE_BASE}"]})
+    return str((made[0] if made else client.images.get(reference)).id)
