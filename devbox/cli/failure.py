@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from devbox.cli.render import flat, problem_document, problem_line
 from devbox.cli.text import Line, Span, clean
-from devbox.errors import DevboxError, NotRunningError, Problem, UsageError
+from devbox.errors import DevboxError, NotRunningError, UsageError
 from devbox.workspace.interrupt import SignalledError
 
 GUEST_COMMAND_FAILED = 125  # devbox's own failure where a command was given after `--`
@@ -15,12 +16,11 @@ _FALLBACK_HINT = "run it again with -v to see every command and engine call"
 
 def lines(error: DevboxError) -> list[Line]:
     """Return the human form: `error[code]: ...`, the problems, the foreign tool's words dimmed, the hint."""
-    shown: list[Line] = [(Span(f"error[{error.code}]", "error"), Span(f": {_flat(error.message)}", "bold"))]
-    for problem in error.problems:
-        shown.extend(_problem_lines(problem))
+    shown: list[Line] = [(Span(f"error[{error.code}]", "error"), Span(f": {flat(error.message)}", "bold"))]
+    shown.extend(problem_line(problem) for problem in error.problems)
     if error.detail:
         shown.extend((Span(f"  {clean(line)}", "dim"),) for line in error.detail.rstrip("\n").split("\n"))
-    shown.append((Span("hint: ", "hint"), Span(_flat(hint(error)))))
+    shown.append((Span("hint: ", "hint"), Span(flat(hint(error)))))
     return shown
 
 
@@ -32,16 +32,7 @@ def document(error: DevboxError) -> dict[str, Any]:
             "message": error.message,
             "detail": error.detail,
             "hint": hint(error),
-            "problems": [
-                {
-                    "file": problem.file,
-                    "line": problem.line,
-                    "key": problem.key,
-                    "message": problem.message,
-                    "hint": problem.hint,
-                }
-                for problem in error.problems
-            ],
+            "problems": [problem_document(problem) for problem in error.problems],
         }
     }
 
@@ -85,21 +76,6 @@ def bug_lines(version: str, context: Mapping[str, str]) -> list[Line]:
         (Span("error[internal]", "error"), Span(": this is a bug in devbox", "bold")),
         (Span("hint: ", "hint"), Span(f"report it with the lines above and: devbox {version}, {facts}")),
     ]
-
-
-def _problem_lines(problem: Problem) -> list[Line]:
-    place = ":".join(str(part) for part in (problem.file, problem.line) if part is not None)
-    where = ": ".join(part for part in (place, problem.key) if part)
-    spans = [Span(f"{where}: ", "bold")] if where else [Span("  ")]
-    spans.append(Span(_flat(problem.message)))
-    if problem.hint:
-        spans.append(Span(f"; {_flat(problem.hint)}", "hint"))
-    return [tuple(spans)]
-
-
-def _flat(text: str) -> str:
-    """Return `text` on one line: what comes from outside must not look like lines of ours."""
-    return " ".join(text.split("\n"))
 
 
 def _sentence(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from devbox.cli.text import Line, Span, table
+from devbox.errors import Problem
 from devbox.runtimes.base import PublishedPort
 
 
@@ -40,3 +41,30 @@ def address(port: PublishedPort) -> str:
 def next_step(text: str) -> Line:
     """Return the line that says what to type next."""
     return (Span("next: ", "hint"), Span(text))
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """Return `problem` as the contract has it."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "key": problem.key,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def problem_line(problem: Problem) -> Line:
+    """Return `problem` on one line: `file:line: key: message; hint`."""
+    place = ":".join(str(part) for part in (problem.file, problem.line) if part is not None)
+    where = ": ".join(part for part in (place, problem.key) if part)
+    spans = [Span(f"{where}: ", "bold")] if where else [Span("  ")]
+    spans.append(Span(flat(problem.message)))
+    if problem.hint:
+        spans.append(Span(f"; {flat(problem.hint)}", "hint"))
+    return tuple(spans)
+
+
+def flat(text: str) -> str:
+    """Return `text` on one line: what comes from outside must not look like lines of ours."""
+    return " ".join(text.split("\n"))

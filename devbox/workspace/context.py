@@ -1,6 +1,6 @@
 """Host and Workspace: what every verb is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,11 @@ class Host:
     interactive: bool  # somebody can be asked
     uid: int
     gid: int
+    reachable: Callable[[], Sequence[Engine]] | None = None  # every engine that answers; None: only that of `connect`
+
+    def engines(self) -> Sequence[Engine]:
+        """Every engine in reach; raises `EngineUnavailableError` if none answers."""
+        return [self.engine] if self.reachable is None else self.reachable()
 
     @cached_property
     def engine(self) -> Engine:

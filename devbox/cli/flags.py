@@ -1,0 +1,50 @@
+"""`--set KEY=VALUE`: profile keys on the command line, the last layer of all."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from devbox.errors import Problem, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def set_option(function: F) -> F:
+    """Give a verb the option `--set`; its argument is called `settings`."""
+    return click.option(
+        "--set",
+        "settings",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="A profile key for this once, as base.image=debian:13; may be repeated.",
+    )(function)
+
+
+def parse_flags(settings: Sequence[str]) -> dict[str, object]:
+    """Return `settings` by key, values as TOML reads them, a bare word as text; `UsageError` names all that is wrong."""
+    flags: dict[str, object] = {}
+    problems: list[Problem] = []
+    for entry in settings:
+        key, equals, text = entry.partition("=")
+        if not equals or not key or not all(part.strip() == part != "" for part in key.split(".")):
+            problems.append(
+                Problem(key=f"--set {entry}", message='not a key and a value; write "base.image=debian:13"')
+            )
+        elif any(key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in flags):
+            problems.append(Problem(key=f"--set {entry}", message="contradicts another --set; keep one of them"))
+        else:
+            flags[key] = _value(text)
+    if problems:
+        raise UsageError("cannot set that", problems=problems, hint="devbox config --explain lists the keys")
+    return flags
+
+
+def _value(text: str) -> object:
+    import tomli
+
+    try:
+        document = tomli.loads(f"value = {text}")
+    except (tomli.TOMLDecodeError, RecursionError, ValueError):
+        return text
+    return document["value"] if list(document) == ["value"] else text

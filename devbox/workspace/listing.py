@@ -1,0 +1,64 @@
+"""`list`: all Environments of this owner, on every engine in reach. Changes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devbox.engine.base import Engine
+from devbox.errors import EngineError, EngineUnavailableError
+from devbox.runtimes.base import Instance, PublishedPort
+from devbox.runtimes.registry import runtime
+from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT, short_hash
+from devbox.workspace.context import Host
+from devbox.workspace.status import state_word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One Environment. `workspace` is None if nothing says where it is; `gone`: the directory is no more."""
+
+    name: str
+    workspace: str | None
+    gone: bool
+    runtime: str
+    engine: str
+    state: str
+    instance: str
+    container: str
+    image: str
+    ports: tuple[PublishedPort, ...]
+
+
+def environments(host: Host) -> list[Listed]:
+    """Return them sorted by workspace; an engine that fails meanwhile is a warning, not the end."""
+    found: list[Listed] = []
+    for engine in host.engines():
+        try:
+            found += _on(engine, host.owner)
+        except (EngineError, EngineUnavailableError) as error:
+            host.reporter.warn(f"{engine.info.url}: {error.message}")
+    return sorted(found, key=lambda one: (one.workspace or "~", one.engine))
+
+
+def _on(engine: Engine, owner: str) -> Iterator[Listed]:
+    backend = runtime("container", engine=engine)
+    for instance in backend.instances({LABEL_OWNER: owner, LABEL_ROLE: ROLE_ENVIRONMENT}):
+        workspace = _workspace(instance)
+        yield Listed(
+            name=instance.labels.get(LABEL_NAME) or instance.name,
+            workspace=workspace,
+            gone=workspace is not None and not Path(workspace).is_dir(),
+            runtime=backend.name,
+            engine=engine.info.url,
+            state=state_word(instance),
+            instance=instance.id,
+            container=instance.name,
+            image=instance.image,
+            ports=instance.ports,
+        )
+
+
+def _workspace(instance: Instance) -> str | None:
+    """Return the project's path: labels carry only its hash, so it is the mount with that hash."""
+    wanted = instance.labels.get(LABEL_WORKSPACE)
+    return next((share.source for share in instance.shares if short_hash(share.source) == wanted), None)

@@ -1,0 +1,97 @@
+"""`status`: what is there, whether it fits the profile, and what is wrong. Changes nothing."""
+
+from dataclasses import dataclass
+
+from devbox import paths, record
+from devbox.errors import DevboxError, Problem
+from devbox.profile.explain import digest
+from devbox.profile.gate import require_supported
+from devbox.profile.load import Loaded
+from devbox.record import RecordFromTheFuture
+from devbox.runtimes.base import Instance, InstanceState, PublishedPort
+from devbox.runtimes.registry import runtime
+from devbox.values import slug
+from devbox.workspace.context import Host, Workspace
+from devbox.workspace.effective import load_profile
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentStatus:
+    """What `status` says. `state` is `absent` or a value of `InstanceState`; None for what is not there.
+
+    `stale`: it was made from another profile than the one that is there now; `up` would change something.
+    """
+
+    name: str
+    workspace: str
+    runtime: str
+    engine: str
+    state: str
+    stale: bool
+    instance: str | None
+    image: str | None
+    profile_digest: str | None
+    ports: tuple[PublishedPort, ...]
+    problems: tuple[Problem, ...]
+
+
+def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
+    """Return what is there. A profile that cannot be used is among `problems`, not an error.
+
+    Raises `EngineUnavailableError` without an engine, since then nobody knows.
+    """
+    loaded, problems = _profile(host, workspace)
+    kind = "container"  # what other runtimes left cannot be of this version
+    instance = runtime(kind, engine=host.engine).find(workspace.container_name)
+    profile_digest = digest(loaded.profile) if loaded else None
+    return EnvironmentStatus(
+        name=(loaded.profile.name if loaded else None) or slug(workspace.name),
+        workspace=str(workspace.directory),
+        runtime=loaded.profile.runtime if loaded else kind,
+        engine=host.engine.info.url,
+        state=state_word(instance),
+        stale=instance is not None and _is_stale(workspace, profile_digest),
+        instance=instance.id if instance else None,
+        image=instance.image if instance else None,
+        profile_digest=profile_digest,
+        ports=instance.ports if instance else (),
+        problems=(*problems, *instance_problems(instance)),
+    )
+
+
+def state_word(instance: Instance | None) -> str:
+    """Return the contract's word for the state of `instance`; one that ended although it should run is broken."""
+    if instance is None:
+        return ABSENT
+    if instance.state is InstanceState.STOPPED and instance.problem:
+        return InstanceState.BROKEN.value
+    return instance.state.value
+
+
+def instance_problems(instance: Instance | None) -> tuple[Problem, ...]:
+    """Return what is wrong with the Instance itself."""
+    if instance is None or not instance.problem:
+        return ()
+    return (Problem(message=instance.problem, key=instance.name, hint="devbox logs, then devbox up"),)
+
+
+def _profile(host: Host, workspace: Workspace) -> tuple[Loaded | None, tuple[Problem, ...]]:
+    try:
+        loaded = load_profile(host, workspace)
+    except DevboxError as error:
+        return None, error.problems or (Problem(message=error.message, hint=error.hint),)
+    try:
+        require_supported(loaded)
+    except DevboxError as error:
+        return loaded, error.problems
+    return loaded, ()
+
+
+def _is_stale(workspace: Workspace, profile_digest: str | None) -> bool:
+    try:
+        known = record.read(paths.record_file(workspace.hash))
+    except RecordFromTheFuture:
+        return False
+    return known is not None and bool(known["profile"]) and known["profile"] != profile_digest
