@@ -46,7 +46,7 @@ def read_file(path: Path, *, shown: str, below: Path | None = None) -> bytes:
     """
     try:
         if below is not None and not path.resolve().is_relative_to(below):
-            raise _refuse(shown, "is a link that leads out of the project")  # noqa: TRY301 (no OSError is meant)
+            raise _refuse(shown, "is a link that leads out of the project")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links
         raise _refuse(shown, f"cannot be read: {_reason(error)}") from error
