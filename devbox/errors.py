@@ -176,6 +176,12 @@ class RuntimeUnavailableError(DevboxError):
     exit_status = 3
 
 
+class PortTakenError(DevboxError):
+    """The engine could not have a port of the host that was free a moment before."""
+
+    code = "port-taken"
+
+
 class InterruptedByUserError(DevboxError):
     """Interrupted by a signal; what was begun has been cleaned up."""
 

@@ -1,0 +1,1 @@
+"""The runtime `container`: Instances are containers of an Engine."""
