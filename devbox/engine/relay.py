@@ -1,0 +1,102 @@
+"""Relay: a thread that carries bytes between an engine's connection and a plain local socket."""
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from typing import Final
+
+_ROOM: Final = 256 * 1024  # bytes that may wait in either direction
+_PIECE: Final = 64 * 1024
+
+
+class Relay:
+    """Carries `upstream` to and from `socket`, starting with `early`, bytes of upstream that were read before.
+
+    The thread alone touches `upstream`, which may speak TLS. The end of one side's sending half is passed on.
+    """
+
+    def __init__(self, upstream: socket.socket, early: bytes) -> None:
+        self.socket, self._inner = socket.socketpair()
+        self._upstream = upstream
+        self._down = bytearray(early)  # for the local side
+        self._up = bytearray()  # for the engine
+        self._down_ended = self._up_ended = False
+        upstream.settimeout(0)
+        self._inner.settimeout(0)
+        self._thread = threading.Thread(target=self._run, name="engine-relay", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and both ends of the local socket; `upstream` stays open."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(timeout=5)
+        self.socket.close()
+
+    def _run(self) -> None:
+        with self._inner, contextlib.suppress(OSError):  # the local side learns of the end by end-of-file
+            while self._wait() and not (self._down_ended and not self._down):
+                self._from_engine()
+                self._to_local()
+                self._from_local()
+                self._to_engine()
+
+    def _wait(self) -> bool:
+        """Wait until there is something to do; False when the local side has gone altogether."""
+        poll = select.poll()
+        inner = select.POLLIN if not self._up_ended and len(self._up) < _ROOM else 0
+        poll.register(self._inner, inner | (select.POLLOUT if self._down else 0))  # its hang-up is always reported
+        upstream = select.POLLIN if not self._down_ended and len(self._down) < _ROOM else 0
+        upstream |= select.POLLOUT if self._up else 0
+        if upstream:
+            poll.register(self._upstream, upstream)
+        pending = isinstance(self._upstream, ssl.SSLSocket) and self._upstream.pending() > 0
+        events = dict(poll.poll(0 if pending else None))
+        return not events.get(self._inner.fileno(), 0) & (select.POLLHUP | select.POLLERR | select.POLLNVAL)
+
+    def _from_engine(self) -> None:
+        while not self._down_ended and len(self._down) < _ROOM:
+            try:
+                data = self._upstream.recv(_PIECE)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError:
+                data = b""
+            self._down_ended = not data
+            self._down += data
+
+    def _to_local(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._down:
+                del self._down[: self._inner.send(self._down[:_PIECE])]
+
+    def _from_local(self) -> None:
+        while not self._up_ended and len(self._up) < _ROOM:
+            try:
+                data = self._inner.recv(_PIECE)
+            except BlockingIOError:
+                return
+            if data:
+                self._up += data
+            else:
+                self._up_ended = True
+                self._half_close_when_sent()
+
+    def _to_engine(self) -> None:
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            while self._up:
+                del self._up[: self._upstream.send(self._up[:_PIECE])]
+                self._half_close_when_sent()
+
+    def _half_close_when_sent(self) -> None:
+        if not self._up_ended or self._up:
+            return
+        if isinstance(self._upstream, ssl.SSLSocket):
+            self._from_engine()  # unwrap fails on data that has come and not been read
+            with contextlib.suppress(ssl.SSLError, OSError):
+                self._upstream.unwrap()  # sends close_notify; that the peer's is awaited shows as WantRead
+        else:
+            with contextlib.suppress(OSError):
+                self._upstream.shutdown(socket.SHUT_WR)
