@@ -60,7 +60,7 @@ class Bases:
             raise _refuse(f"{quote(name)} is a URL, which is not followed", "copy the file into the project")
         if "/" not in name and not name.endswith(".toml"):
             return _find_in_catalogue(name)
-        if "\0" in name or name.startswith(("/", "~")):
+        if name.startswith(("/", "~")):
             raise _refuse(f"{quote(name)} lies outside the project", 'write a path in the project, as "./team.toml"')
         try:
             target = (path.parent / name).resolve()
@@ -86,10 +86,10 @@ def _find_in_catalogue(name: str) -> Path:
 
 
 def _entries(layer: Layer) -> Iterator[tuple[int, str]]:
-    """Yield the entries that are text; the model complains of the others."""
+    """Yield the entries that can be names; the model complains of the others."""
     given = layer.tree.get("extends", ())
     for index, name in enumerate(given if isinstance(given, list | tuple) else ()):
-        if isinstance(name, str):
+        if isinstance(name, str) and "\0" not in name:
             yield index, name
 
 

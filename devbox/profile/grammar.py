@@ -90,7 +90,8 @@ def _check_package(value: str) -> str:
     raise ValueError('not a package name; write "name", "name=version" or "name:arch"')
 
 
-def _check_image(value: str) -> str:
+def check_image(value: str) -> str:
+    """Return `value` if it is a reference to an image, else raise `ValueError`."""
     if not _IMAGE.match(value) or len(value) > 512:
         raise ValueError('not an image; write "name:tag" or "registry/name@sha256:...", as "debian:12"')
     return value
@@ -206,7 +207,7 @@ Variable = Annotated[str, AfterValidator(_check_variable)]  # a variable that th
 HostVariable = Annotated[str, AfterValidator(check_env_name)]  # one that is read on the host
 Version = Annotated[str, AfterValidator(_matching(_VERSION, 'not a version; write it as "3.11"'))]
 SystemPackage = Annotated[str, AfterValidator(_check_package)]
-ImageReference = Annotated[str, AfterValidator(_check_image)]
+ImageReference = Annotated[str, AfterValidator(check_image)]
 Stage = Annotated[str, AfterValidator(_matching(_STAGE, "not the name of a build stage"))]
 Sha256 = Annotated[str, AfterValidator(_matching(re.compile(r"[0-9a-f]{64}\Z"), "not a SHA-256: 64 hex digits"))]
 RepoPath = Annotated[str, AfterValidator(_check_repo_path)]

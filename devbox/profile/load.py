@@ -134,7 +134,8 @@ def _alone(node: Node) -> Iterator[Problem]:
     values = env.table.get("values") if env and env.table else None
     if values is not None and values.table is not None:  # the model's own form of the table, not the file's
         origin = values.origin
-        yield Problem(message="must be text, not a table", key="env.values", file=origin.file, line=origin.line)
+        message, hint = "must be text, not a table", 'write NAME = "value" below [env]'
+        yield Problem(message=message, key="env.values", file=origin.file, line=origin.line, hint=hint)
         return
     try:
         Profile.model_validate(plain(node))

@@ -21,6 +21,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9_]{4000,}")
 _POSITION: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)\Z")
 
+_PLAINER: Final[Mapping[str, str]] = {  # tomli's words that a person would not find the mistake by
+    "Cannot overwrite a value": "this key has been set before",
+    "Illegal character '\\n'": "the quotes are not closed on this line",
+}
+
 
 class Refused(Exception):
     """A file or document that cannot be used; `problem` says why."""
@@ -136,8 +141,9 @@ def _huge_integers(value: object, path: str = "") -> Iterator[str]:
 def _syntax(shown: str, words: str, text: str) -> Refused:
     match = _POSITION.search(words)
     line = int(match["line"]) if match and match["line"] else text.rstrip("\n").count("\n") + 1
-    what = printable(words[: match.start()] if match else words)
-    return _refuse(shown, f"not TOML: {what[:1].lower()}{what[1:]}", line)
+    what = words[: match.start()] if match else words
+    plainer = _PLAINER.get(what) or printable(what[:1].lower() + what[1:])
+    return _refuse(shown, f"not TOML: {plainer}", line)
 
 
 def _reason(error: Exception) -> str:

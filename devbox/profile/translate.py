@@ -122,6 +122,10 @@ def _wanted(what: str, hint: str | None) -> Callable[[_Wrong], _Said]:
         given = wrong.given
         if what == "text" and isinstance(given, int | float) and not isinstance(given, bool):
             return f"must be text, not {kind(given)}", f"put it in quotes: {json.dumps(str(given))}"
+        if what == "text" and isinstance(given, Mapping | list | tuple):
+            return f"must be text, not {kind(given)}", None
+        if what == "a list" and isinstance(given, Mapping):
+            return f"must be a list, not {kind(given)}", f"write [[{_table_name(wrong.path)}]]"
         if what == "a list" and isinstance(given, str):
             return f"must be a list, not {kind(given)}", f"put it in brackets: [{quote(given)}]"
         if what == "a table" and wrong.path:
