@@ -22,7 +22,7 @@ def set_option(function: F) -> F:
 
 
 def parse_flags(settings: Sequence[str]) -> dict[str, object]:
-    """Return `settings` by key, values as TOML reads them, a bare word as text; `UsageError` names all that is wrong."""
+    """Return `settings` by key, values as TOML reads them, a bare word as text; `UsageError` names all mistakes."""
     flags: dict[str, object] = {}
     problems: list[Problem] = []
     for entry in settings:

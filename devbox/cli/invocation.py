@@ -13,6 +13,8 @@ from devbox.errors import UsageError
 from devbox.reporter import Reporter
 
 if TYPE_CHECKING:  # verbs that need no workspace (completion, --help) start faster without it
+    from devbox.engine.base import Engine
+    from devbox.process import Processes
     from devbox.workspace.context import Host, Workspace
 
 HostFactory = Callable[[Reporter, bool], "Host"]
@@ -73,20 +75,30 @@ def real_host(reporter: Reporter, interactive: bool) -> "Host":  # noqa: FBT001 
     from devbox.workspace.context import Host
 
     processes = HostProcesses(reporter)
-
-    def connect() -> Any:  # noqa: ANN401 (placeholder until typed below)
-        raise NotImplementedError
-
+    environ = dict(os.environ)
     return Host(
         reporter=reporter,
         processes=processes,
-        environ=dict(os.environ),
+        environ=environ,
         cwd=_current_directory(),
-        connect=connect,
+        connect=lambda: _connect(environ, processes, reporter),
+        reachable=lambda: _reachable(environ, processes, reporter),
         interactive=interactive,
         uid=os.getuid(),
         gid=os.getgid(),
     )
+
+
+def _connect(environ: Mapping[str, str], processes: "Processes", reporter: Reporter) -> "Engine":
+    from devbox.engine.discovery import connect  # lazy: the docker SDK costs 150 ms
+
+    return connect(environ, processes, reporter)
+
+
+def _reachable(environ: Mapping[str, str], processes: "Processes", reporter: Reporter) -> "list[Engine]":
+    from devbox.engine.discovery import reachable  # lazy, as above
+
+    return reachable(environ, processes, reporter)
 
 
 def _current_directory() -> Path:

@@ -48,7 +48,7 @@ def toml_value(value: object) -> str:
         return '""'
     if isinstance(value, dict) and not value:
         return "{}"
-    return tomlkit.item(value).as_string().replace("\n", "\\n")  # type: ignore[no-any-return]
+    return tomlkit.item(value).as_string().replace("\n", "\\n")
 
 
 def _toml(values: Mapping[str, object]) -> str:

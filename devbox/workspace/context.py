@@ -28,7 +28,7 @@ class Host:
 
     def engines(self) -> Sequence[Engine]:
         """Every engine in reach; raises `EngineUnavailableError` if none answers."""
-        return [self.engine] if self.reachable is None else self.reachable()
+        return (self.reachable() if self.reachable else ()) or [self.engine]
 
     @cached_property
     def engine(self) -> Engine:

@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from devbox.workspace.remedies import Command
 _GIB: Final = 1024**3
 _DISK_FAIL: Final = 1 * _GIB  # a bootstrapped base and one layer do not fit
 _DISK_WARN: Final = 5 * _GIB
+_SKEW_WARN: Final = 300.0  # seconds
 _KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -52,7 +54,7 @@ def diagnose(host: Host) -> list[Check]:
     engine_check, engine = _engine(host)
     checks: list[Check] = [engine_check]
     if engine is not None:
-        checks += [_engine_version(host, engine), _clock(engine)]
+        checks += [_engine_version(host, engine), _clock(host, engine)]
     local: tuple[Callable[[Host], Check], ...] = (
         _access,
         _podman,
@@ -104,10 +106,22 @@ def _engine_version(host: Host, engine: Engine) -> Check:
     )
 
 
-def _clock(engine: Engine) -> Check:
+def _clock(host: Host, engine: Engine) -> Check:
+    """Compare clocks with an engine elsewhere: behind by minutes, apt and TLS inside refuse what is not valid yet."""
     if engine.info.shares_host:
         return Check(id="clock", status=Status.OK, message="the engine has this machine's clock")
-    return Check(id="clock", status=Status.OK, message="the engine has a clock of its own; not compared")
+    try:
+        argv = ["docker", "--host", engine.info.url, "info", "--format", "{{.SystemTime}}"]
+        said = host.processes.run(argv, timeout=10).stdout.strip()
+        there = datetime.fromisoformat(re.sub(r"\.[0-9]+", "", said))
+    except (CommandFailedError, ValueError):
+        return Check(id="clock", status=Status.OK, message="the engine's clock cannot be read; not compared")
+    skew = abs((datetime.now(tz=UTC) - there).total_seconds())
+    if skew < _SKEW_WARN:
+        return Check(id="clock", status=Status.OK, message="the engine's clock agrees with this machine's")
+    return _warned(
+        "clock", f"the engine's clock is {skew:.0f} s off", "set both by NTP; on a laptop restart the engine's VM"
+    )
 
 
 def _access(host: Host) -> Check:

@@ -1,10 +1,20 @@
 """The profile that a Workspace has, or that `init` would write for it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from devbox import paths
+from devbox.profile.detect import Evidence, detect, render, render_for
 from devbox.profile.load import Loaded, load
 from devbox.workspace.context import Host, Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A profile that fits a repo. `seen`: what led to it, in words."""
+
+    text: str
+    seen: tuple[str, ...]
 
 
 def has_profile(workspace: Workspace) -> bool:
@@ -18,7 +28,7 @@ def load_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object
 
     Raises `ProfileError` with everything that is wrong in any layer. What the user should know is a warning.
     """
-    fallback = None if has_profile(workspace) else suggestion(workspace)
+    fallback = None if has_profile(workspace) else suggest(workspace).text
     loaded = load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback)
     for problem in loaded.warnings:
         place = ":".join(str(part) for part in (problem.file, problem.line) if part is not None)
@@ -26,6 +36,13 @@ def load_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object
     return loaded
 
 
-def suggestion(workspace: Workspace) -> str:
-    """Return the text that `init` would write."""
-    return '[base]\nimage = "debian:12"\n'
+def suggest(workspace: Workspace, base: str | None = None) -> Suggestion:
+    """Return what `init` would write; `base` is a base profile's name, or an image. `UsageError` if it is neither."""
+    found = detect(workspace.directory)
+    text = render(found) if base is None else render_for(base, found)
+    return Suggestion(text=text, seen=tuple(_words(evidence) for evidence in found.evidence))
+
+
+def _words(evidence: Evidence) -> str:
+    place = evidence.file if evidence.line is None else f"{evidence.file}:{evidence.line}"
+    return f"{place}: {evidence.what}"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from devbox.profile.trust import TrustItem, requests
-from devbox.profile.truststore import TrustStore
+from devbox.profile.asks import TrustItem, requests
+from devbox.profile.trust import TrustStore
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 

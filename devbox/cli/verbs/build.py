@@ -2,6 +2,7 @@
 
 import click
 
+from devbox.cli.flags import parse_flags, set_option
 from devbox.cli.group import pass_invocation, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import next_step
@@ -17,12 +18,13 @@ from devbox.cli.render import next_step
     next_step="devbox up, to run it; devbox shell --failed, to look at a step that failed",
 )
 @click.option("--no-cache", is_flag=True, help="Run every step again.")
+@set_option
 @pass_invocation
-def command(invocation: Invocation, *, no_cache: bool) -> None:
+def command(invocation: Invocation, *, no_cache: bool, settings: tuple[str, ...]) -> None:
     """Make the image that the profile describes and start nothing."""
     from devbox.workspace.build import build
 
-    result = build(invocation.host, invocation.workspace, no_cache=no_cache)
+    result = build(invocation.host, invocation.workspace, flags=parse_flags(settings), no_cache=no_cache)
     document = {
         "changed": bool(result.run),
         "image": result.image,

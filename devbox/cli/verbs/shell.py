@@ -2,6 +2,7 @@
 
 import click
 
+from devbox.cli.flags import parse_flags, set_option
 from devbox.cli.group import pass_invocation, verb
 from devbox.cli.invocation import Invocation
 
@@ -17,9 +18,10 @@ from devbox.cli.invocation import Invocation
     guest_command=True,
 )
 @click.option("--failed", is_flag=True, help="Enter the state in which the last build failed.")
+@set_option
 @click.argument("argv", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 @pass_invocation
-def command(invocation: Invocation, argv: tuple[str, ...], *, failed: bool) -> int:
+def command(invocation: Invocation, argv: tuple[str, ...], *, failed: bool, settings: tuple[str, ...]) -> int:
     """Bring the environment up and be in it, or run CMD in a login environment.
 
     CMD's exit code is passed on; a failure of devbox itself is then 125.
@@ -27,4 +29,4 @@ def command(invocation: Invocation, argv: tuple[str, ...], *, failed: bool) -> i
     from devbox.workspace.shell import shell
 
     invocation.guest_command = bool(argv)
-    return shell(invocation.host, invocation.workspace, argv, failed=failed)
+    return shell(invocation.host, invocation.workspace, argv, flags=parse_flags(settings), failed=failed)

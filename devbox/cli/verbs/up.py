@@ -1,5 +1,6 @@
 """`devbox up`."""
 
+from devbox.cli.flags import parse_flags, set_option
 from devbox.cli.group import pass_invocation, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import next_step, port_documents, port_lines
@@ -14,15 +15,16 @@ from devbox.cli.render import next_step, port_documents, port_lines
     ),
     next_step="devbox shell, to be in it; devbox status, to see its ports",
 )
+@set_option
 @pass_invocation
-def command(invocation: Invocation) -> None:
+def command(invocation: Invocation, *, settings: tuple[str, ...]) -> None:
     """Make the environment what the profile says.
 
     Builds what changed, recreates the container if it must, keeps its volumes. With nothing to do it does nothing.
     """
     from devbox.workspace.up import up
 
-    result = up(invocation.host, invocation.workspace)
+    result = up(invocation.host, invocation.workspace, flags=parse_flags(settings))
     ports = list(result.ports)
     document = {
         "changed": result.changed,
