@@ -99,7 +99,7 @@ set_up_venv() {
 
 engine_answers() {
     .venv/bin/python - <<'PYTHON' 2>"$logs/engine.log"
-import shutil, subprocess, sys
+import os, shutil, subprocess, sys
 import docker
 try:
     docker.from_env(timeout=10).ping()
@@ -107,6 +107,8 @@ except Exception as error:  # whatever it is, it goes to the log, and the next o
     print(error, file=sys.stderr)
 else:
     sys.exit(0)
+if "DOCKER_HOST" in os.environ:
+    sys.exit(1)  # that one was asked for, and no other
 for argv in (["docker", "version"], ["podman", "info"]):  # a context, or Podman whose service devbox starts
     if shutil.which(argv[0]) and not subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=sys.stderr, timeout=60).returncode:
         sys.exit(0)
