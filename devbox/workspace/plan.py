@@ -1,0 +1,77 @@
+"""What `up` has to do: the difference between what is wanted and what the engine's labels say is there. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from devbox.runtimes.base import Instance, InstanceState
+
+
+class Action(Enum):
+    """What has to be done to the Instance."""
+
+    NONE = "none"
+    START = "start"
+    CREATE = "create"
+    RECREATE = "recreate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An Instance of the Workspace as it is."""
+
+    id: str
+    name: str
+    spec_digest: str
+    image: str
+    state: InstanceState
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do. `remove`: ids of Instances that must go first. `why`: for a person, empty for `NONE`."""
+
+    action: Action
+    why: str = ""
+    keep: str | None = None  # id of the Instance that stays
+    remove: tuple[str, ...] = ()
+
+
+def seen(instance: Instance) -> Seen:
+    """Return what there is to see of `instance`."""
+    return Seen(
+        id=instance.id,
+        name=instance.name,
+        spec_digest=instance.spec_digest,
+        image=instance.image,
+        state=instance.state,
+        problem=instance.problem,
+    )
+
+
+def reconcile(*, name: str, image: str, spec_digest: str, actual: Sequence[Seen]) -> Plan:
+    """Return what makes `actual` (all Instances of one Workspace) one running Instance of the wanted spec.
+
+    What has another name than devbox gave it was renamed by hand; a second one is a leftover. Both go.
+    """
+    ours = next((one for one in actual if one.name == name), None)
+    if ours is None:
+        action = Action.RECREATE if actual else Action.CREATE
+        why = "it was renamed" if actual else "there is none"
+        return Plan(action=action, why=why, remove=tuple(one.id for one in actual))
+    others = tuple(one.id for one in actual if one is not ours)
+    why = _why_unfit(ours, image=image, spec_digest=spec_digest)
+    if why:
+        return Plan(action=Action.RECREATE, why=why, remove=(ours.id, *others))
+    if ours.state is InstanceState.RUNNING:
+        return Plan(action=Action.NONE, keep=ours.id, remove=others)
+    return Plan(action=Action.START, why=ours.problem or f"it was {ours.state.value}", keep=ours.id, remove=others)
+
+
+def _why_unfit(ours: Seen, *, image: str, spec_digest: str) -> str:
+    if ours.state is InstanceState.BROKEN:
+        return ours.problem or "it is broken"
+    if ours.spec_digest == spec_digest:
+        return ""
+    return "its image changed" if ours.image != image else "its settings changed"

@@ -1,0 +1,173 @@
+"""What devbox remembers of a Workspace on this host: its lock and its Record. A cache; labels are the truth."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devbox import paths, record
+from devbox.errors import StateError
+from devbox.faults import fault
+from devbox.values import printable
+from devbox.workspace.context import Host, Workspace
+
+_HOLDER_MAX = 400  # bytes of a lock file that are shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The state directory of one Workspace; `directory` is None where nothing can be written."""
+
+    directory: Path | None
+    workspace: Workspace
+
+    def read(self) -> dict[str, str] | None:
+        """Return the Record; None if there is none. One that cannot be understood is set aside.
+
+        Raises `StateError` for one of a newer devbox, which must not be written over.
+        """
+        path = paths.record_file(self.workspace.hash)
+        try:
+            known = record.read(path)
+        except record.RecordFromTheFuture as error:
+            raise StateError(
+                f"{path} was written by a newer devbox (schema {error}, this one knows {record.SCHEMA})",
+                hint="upgrade devbox, or remove that file to let this version make the environment anew",
+            ) from error
+        if known is None and self.directory is not None and os.path.lexists(path):
+            self._set_aside(Path(path))
+        return known
+
+    def _set_aside(self, path: Path) -> None:
+        number = 1
+        while os.path.lexists(f"{path}.corrupt-{number}"):
+            number += 1
+        with contextlib.suppress(OSError):
+            fault("set record aside")
+            path.rename(f"{path}.corrupt-{number}")
+            fault("record set aside")
+
+    def write(self, entries: dict[str, str]) -> None:
+        """Remember `entries`; does nothing without a directory, and where the record says it already."""
+        if self.directory is None or record.read(paths.record_file(self.workspace.hash)) == _complete(entries):
+            return
+        for leftover in self.directory.glob("record.[0-9]*"):  # of a process that was killed
+            leftover.unlink(missing_ok=True)
+        fault("write record")
+        record.write(paths.record_file(self.workspace.hash), entries)
+        fault("record written")
+
+    def forget(self) -> None:
+        """Remove the Record and the logs; the lock's file stays, since somebody may be waiting for it."""
+        if self.directory is None:
+            return
+        fault("remove record")
+        for path in (self.directory / "record", *self.directory.glob("record.[0-9]*")):
+            path.unlink(missing_ok=True)
+        fault("record removed")
+
+
+def _complete(entries: dict[str, str]) -> dict[str, str]:
+    return {field: entries.get(field, "") for field in record.FIELDS}
+
+
+@contextmanager
+def locked(host: Host, workspace: Workspace, command: str) -> Iterator[State]:
+    """Hold the Workspace for `command` ("devbox up"); waits for whoever holds it, and says for whom."""
+    directory = _directory(host, workspace)
+    descriptor = _open_lock(directory or _fallback(host), workspace)
+    try:
+        _acquire(host, descriptor)
+        _sign(descriptor, command)
+        yield State(directory=directory, workspace=workspace)
+    finally:
+        os.close(descriptor)  # which gives the lock back, as the end of this process would
+
+
+def is_held(host: Host, path_hash: str) -> bool:
+    """Whether a mutating command is going on in the Workspace with this hash."""
+    for directory in (Path(paths.workspace_state(path_hash)), *_fallback_directories(host)):
+        name = "lock" if directory.name == path_hash else f"{path_hash}.lock"
+        try:
+            descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def _directory(host: Host, workspace: Workspace) -> Path | None:
+    """Return the state directory, made if need be; None, said once, if it cannot be written to."""
+    path = workspace.state_directory
+    try:
+        directory = Path(paths.private_directory(path))
+        if stat.S_IMODE(directory.stat().st_mode) & 0o077:
+            directory.chmod(0o700)
+        if os.access(directory, os.W_OK | os.X_OK):
+            return directory
+        why = "is not writable"
+    except OSError as error:
+        why = f"cannot be made: {(error.strerror or str(error)).lower()}"
+    host.reporter.note(f"{printable(path)} {why}; devbox goes on without remembering anything")
+    return None
+
+
+def _fallback_directories(host: Host) -> list[Path]:
+    runtime = host.environ.get("XDG_RUNTIME_DIR", "")
+    found = [Path(runtime) / "devbox"] if runtime.startswith("/") else []
+    return [*found, Path(f"/tmp/devbox-{host.uid}")]  # the lock must be where the same user's next command looks
+
+
+def _fallback(host: Host) -> Path:
+    """Return a directory for the lock alone; it must be this user's, since others can write to /tmp."""
+    for directory in _fallback_directories(host):
+        try:
+            with contextlib.suppress(FileExistsError):
+                directory.mkdir(mode=0o700)
+            status = directory.lstat()
+        except OSError:
+            continue
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != host.uid:
+            raise StateError(
+                f"{directory} belongs to somebody else", hint=f"look at it, then remove it: rm -r {directory}"
+            )
+        directory.chmod(0o700)
+        return directory
+    raise StateError(
+        "there is no directory in which devbox can hold a lock", hint="set XDG_STATE_HOME to a writable directory"
+    )
+
+
+def _open_lock(directory: Path, workspace: Workspace) -> int:
+    own = directory == Path(workspace.state_directory)
+    path = directory / ("lock" if own else f"{workspace.hash}.lock")
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from error
+
+
+def _acquire(host: Host, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise StateError(f"the file system has no locks: {error.strerror}") from error
+        holder = os.pread(descriptor, _HOLDER_MAX, 0).decode("utf-8", "replace").strip()
+        host.reporter.note(f"waiting for {printable(holder) or 'another devbox command'} in this project")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _sign(descriptor: int, command: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{command} (pid {os.getpid()})\n".encode(), 0)
