@@ -79,5 +79,5 @@ def bug_lines(version: str, context: Mapping[str, str]) -> list[Line]:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip().removesuffix(".").replace("\n", " ")
+    text = " ".join(text.split()).removesuffix(".")
     return text[:1].lower() + text[1:]

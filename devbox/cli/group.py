@@ -14,7 +14,10 @@ from devbox.cli.invocation import Invocation
 from devbox.errors import UsageError
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_LEARN: Final = "Global options work before and after the verb: -C DIR, -q, -v, --json, --no-input; see devbox --help."
+_LEARN: Final = (
+    "Global options work before and after the verb: -C DIR, -q, -v, --json, --no-input.",
+    "What they do: devbox --help",
+)
 F = TypeVar("F", bound=Callable[..., Any])
 
 pass_invocation = click.make_pass_decorator(Invocation)
@@ -47,12 +50,15 @@ class Verb(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, what to do next, and where the global options are described."""
         with formatter.section("Examples"):
-            formatter.write_dl(list(self.examples), col_max=44)
+            for typed, meaning in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{typed}\n")
+                formatter.write(f"{'':>{formatter.current_indent + 4}}{meaning}\n")
         if self.next_step:
             with formatter.section("Next"):
                 formatter.write_text(self.next_step)
         formatter.write_paragraph()
-        formatter.write_text(_LEARN)
+        for line in _LEARN:
+            formatter.write(f"{line}\n")
 
 
 def verb(
@@ -110,9 +116,10 @@ class Overview(click.Group):
         formatter.write_text("devbox: one file in the repo, one command, and you are in the environment.")
         formatter.write_paragraph()
         formatter.write_usage("devbox", "VERB [OPTIONS]")
+        width = max(len(_names(entry)) for entry in catalogue.ENTRIES.values())  # the sections' columns line up
         for title, entries in catalogue.CATALOGUE:
             with formatter.section(title):
-                formatter.write_dl([(_names(entry), entry.short) for entry in entries], col_spacing=3)
+                formatter.write_dl([(_names(entry).ljust(width), entry.short) for entry in entries], col_spacing=3)
         self.format_options(ctx, formatter)
         with formatter.section("Start here"):
             formatter.write_dl(

@@ -109,7 +109,9 @@ def test_streams_that_do_not_exist_are_no_failure() -> None:
     assert not terminal.ask("x?")
 
 
-@pytest.mark.parametrize(("answer", "agreed"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)])
+@pytest.mark.parametrize(
+    ("answer", "agreed"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
 def test_only_a_yes_is_a_yes(answer: str, agreed: bool) -> None:
     stdin = Screen(terminal=True)
     stdin.write(answer)

@@ -31,7 +31,8 @@ def test_colour_is_put_around_a_span_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.04, "0.0 s"), (3.21, "3.2 s"), (59.94, "59.9 s"), (125, "2 min 05 s"), (3600, "60 min 00 s")]
+    ("seconds", "shown"),
+    [(0.04, "0.0 s"), (3.21, "3.2 s"), (59.94, "59.9 s"), (125, "2 min 05 s"), (3600, "60 min 00 s")],
 )
 def test_durations_are_for_people(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown

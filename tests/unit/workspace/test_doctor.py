@@ -1,0 +1,181 @@
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from devbox.errors import EngineUnavailableError
+from devbox.process import Completed
+from devbox.reporter import SilentReporter
+from devbox.workspace import remedies
+from devbox.workspace.context import Host
+from devbox.workspace.doctor import Check, Status, diagnose, fixes
+from devbox.workspace.known_bad import known_bad
+from devbox.workspace.remedies import Command
+
+
+@dataclass
+class Programs:
+    """Processes of a machine that has the programs `there` and records what is run."""
+
+    there: frozenset[str] = frozenset()
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+
+    def which(self, program: str) -> str | None:
+        return f"/usr/bin/{program}" if program in self.there else None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60.0,
+        check: bool = True,
+        stdin: str | None = None,
+    ) -> Completed:
+        self.ran.append(tuple(argv))
+        return Completed(status=0, stdout="", stderr="")
+
+    def lines(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Iterator[str]:
+        self.ran.append(tuple(argv))
+        yield "done"
+
+    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
+        self.ran.append(tuple(argv))
+        return 1
+
+
+def no_engine() -> object:
+    raise EngineUnavailableError("no container engine is running here", hint="start one")
+
+
+def make_host(programs: Programs, *, uid: int = 0, environ: Mapping[str, str] | None = None) -> Host:
+    return Host(
+        reporter=SilentReporter(),
+        processes=programs,
+        environ=environ or {},
+        cwd=Path("/"),
+        connect=no_engine,  # type: ignore[arg-type]
+        interactive=False,
+        uid=uid,
+        gid=uid,
+    )
+
+
+def by_id(checks: Sequence[Check]) -> dict[str, Check]:
+    return {check.id: check for check in checks}
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_all_is_looked_at_though_no_engine_answers_and_nothing_is_run() -> None:
+    programs = Programs(frozenset({"apt-get"}))
+    checks = by_id(diagnose(make_host(programs)))
+    assert checks["engine"].status is Status.FAIL
+    assert {"podman", "bootstrap", "qemu", "acceleration", "disk", "permissions", "command"} <= checks.keys()
+    assert all(check.remedy for check in checks.values() if check.status is not Status.OK)
+    assert programs.ran == []
+
+
+def test_a_missing_engine_is_installed_and_started_an_installed_one_only_started() -> None:
+    missing = by_id(diagnose(make_host(Programs(frozenset({"apt-get"})))))["engine"].fix
+    assert missing[0].argv == ("apt-get", "update")
+    assert missing[1].argv[:3] == ("apt-get", "install", "-y")
+    installed = by_id(diagnose(make_host(Programs(frozenset({"apt-get", "docker"})))))["engine"].fix
+    assert installed == missing[2:]
+
+
+def test_an_engine_that_the_user_named_is_not_ours_to_start() -> None:
+    programs = Programs(frozenset({"docker", "apt-get"}))
+    checks = by_id(diagnose(make_host(programs, environ={"DOCKER_HOST": "ssh://away"})))
+    assert checks["engine"].fix == ()
+
+
+def test_an_ordinary_user_gets_the_commands_with_sudo() -> None:
+    host = make_host(Programs(frozenset({"dnf"})), uid=1000)
+    assert remedies.install(host, "engine") == (Command(argv=("sudo", "dnf", "install", "-y", "moby-engine")),)
+
+
+def test_brew_is_never_run_as_root() -> None:
+    assert remedies.install(make_host(Programs(frozenset({"brew"})), uid=501), "qemu")[0].argv[0] == "brew"
+
+
+def test_without_a_known_package_manager_there_is_nothing_to_run() -> None:
+    assert remedies.install(make_host(Programs()), "engine") == ()
+
+
+@pytest.mark.parametrize(
+    ("systemd", "there", "argv"),
+    [
+        (True, frozenset(), ("systemctl", "start", "docker")),
+        (False, frozenset({"rc-service"}), ("rc-service", "docker", "start")),
+        (False, frozenset(), ("dockerd",)),
+    ],
+)
+def test_an_engine_is_started_as_the_system_does_it(
+    systemd: bool, there: frozenset[str], argv: tuple[str, ...]
+) -> None:
+    (command,) = remedies.start_engine(make_host(Programs(there)), systemd=systemd, darwin=False)
+    assert command.argv == argv
+    assert command.background is (argv == ("dockerd",))
+
+
+def test_each_command_is_carried_out_once_and_in_order() -> None:
+    twice = (Command(argv=("a",)), Command(argv=("b",)))
+    checks = [
+        Check(id="x", status=Status.FAIL, message="", fix=twice),
+        Check(id="y", status=Status.WARN, message="", fix=twice),
+        Check(id="z", status=Status.OK, message="", fix=(Command(argv=("c",)),)),
+    ]
+    programs = Programs()
+    remedies.carry_out(make_host(programs), fixes(checks))
+    assert programs.ran == [("a",), ("b",)]
+
+
+def test_a_state_directory_that_others_can_read_is_noticed(tmp_path: Path) -> None:
+    state = tmp_path / ".local" / "state" / "devbox"
+    state.mkdir(parents=True)
+    state.chmod(0o755)
+    check = by_id(diagnose(make_host(Programs(), uid=state.stat().st_uid)))["permissions"]
+    assert check.status is Status.WARN
+    assert check.fix == (Command(argv=("chmod", "700", str(state))),)
+
+
+def test_another_command_of_this_name_is_noticed_and_ours_is_not(tmp_path: Path) -> None:
+    ours, other = tmp_path / "ours" / "devbox", tmp_path / "other" / "devbox"
+    for path, text in ((ours, "#!/bin/sh\nfrom devbox.launcher import main\n"), (other, "#!/bin/sh\n")):
+        path.parent.mkdir()
+        path.write_text(text)
+        path.chmod(0o755)
+    alone = by_id(diagnose(make_host(Programs(), environ={"PATH": str(ours.parent)})))["command"]
+    assert alone.status is Status.OK
+    both = by_id(diagnose(make_host(Programs(), environ={"PATH": f"{other.parent}:{ours.parent}"})))["command"]
+    assert both.status is Status.WARN
+    assert f"the other one, {other}" in both.message
+
+
+@pytest.mark.parametrize(
+    ("program", "version", "count"),
+    [
+        ("runc", "1.1.5+ds1", 2),
+        ("runc", "1.1.12", 1),
+        ("runc", "1.2.8", 0),
+        ("runc", "1.3.1", 1),
+        ("runc", "1.3.3", 0),
+        ("docker", "20.10.24+dfsg1", 1),
+        ("docker", "28.2.2", 1),
+        ("docker", "29.5.1", 0),
+        ("podman", "4.3.1", 0),
+        ("runc", "unknown", 0),
+    ],
+)
+def test_known_holes_are_found_by_version(program: str, version: str, count: int) -> None:
+    assert len(known_bad(program, version)) == count
