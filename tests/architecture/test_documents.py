@@ -47,7 +47,8 @@ def every_error() -> set[type[DevboxError]]:
 def test_every_error_code_is_documented_with_its_exit_code_and_no_other() -> None:
     page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
     documented = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", page, re.MULTILINE))
-    assert documented == {error.code: str(error.exit_status) for error in every_error()}
+    a_bug = {"internal": "1"}  # no class of its own: it is whatever nobody expected
+    assert documented == {error.code: str(error.exit_status) for error in every_error()} | a_bug
 
 
 def links(page: Path) -> list[str]:

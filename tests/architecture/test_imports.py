@@ -6,7 +6,7 @@ from importlinter.cli import lint_imports
 from tests.support.tree import ROOT, imports, modules, relative, tree
 
 STARTS_A_PROGRAM = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp", "startfile"}
-RUNS_PROGRAMS = ("subprocess", "multiprocessing", "pty", "pexpect", "asyncio.subprocess", "concurrent.futures")
+RUNS_PROGRAMS = ("subprocess", "multiprocessing", "pty", "pexpect", "asyncio.subprocess")
 
 
 def test_imports_point_one_way(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
