@@ -55,18 +55,27 @@ def read_file(path: Path, *, shown: str, below: Path | None = None) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links
         raise _refuse(shown, f"cannot be read: {_reason(error)}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise _refuse(shown, "is no regular file")
         if not may_own(facts.st_uid, user=os.geteuid()):
             raise _refuse(shown, f"belongs to another user (uid {facts.st_uid}), who could make devbox do things")
-        try:
-            content = file.read(SIZE_MAX + 1)
-        except OSError as error:
-            raise _refuse(shown, f"cannot be read: {_reason(error)}") from error
+        content = _up_to(descriptor, SIZE_MAX + 1)
+    except OSError as error:
+        raise _refuse(shown, f"cannot be read: {_reason(error)}") from error
+    finally:
+        os.close(descriptor)
     if len(content) > SIZE_MAX:
         raise _refuse(shown, "is larger than 1 MB, which no profile is")
+    return content
+
+
+def _up_to(descriptor: int, size: int) -> bytes:
+    """Return what can be read, at most `size` bytes."""
+    content = b""
+    while len(content) < size and (more := os.read(descriptor, size - len(content))):
+        content += more
     return content
 
 

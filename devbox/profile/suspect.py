@@ -10,7 +10,7 @@ from devbox.profile.model import Profile
 from devbox.values import printable
 
 _TOKENS: Final = re.compile(
-    r"(?:gh[pousr]_|github_pat_|glpat-|npm_|pypi-|xox[abprs]-|sk-|sk_live_|hf_)[A-Za-z0-9_-]{16,}"
+    r"(?<![A-Za-z0-9])(?:gh[pousr]_|github_pat_|glpat-|npm_|pypi-|xox[abprs]-|sk-|sk_live_|hf_)[A-Za-z0-9_-]{16,}"
     r"|AKIA[0-9A-Z]{16}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."
