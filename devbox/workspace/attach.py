@@ -190,7 +190,7 @@ class _Wake:
         """Return the signals that came since the last call."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, _CHUNK)
-        pending, self._pending[:] = self._pending[:], []
+        pending, self._pending = self._pending, []  # a signal in between lands in one of the two
         return pending
 
 

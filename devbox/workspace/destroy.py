@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
+from devbox.engine.base import Engine, VolumeInfo
+from devbox.values import (
+    LABEL_OWNER,
+    LABEL_ROLE,
+    LABEL_WORKSPACE,
+    ROLE_CACHE,
+    ROLE_ENVIRONMENT,
+)
+from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.spec import LABEL_TARGET
+from devbox.workspace.state import locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +32,60 @@ class Destroyed:
 
 def survey(host: Host, workspace: Workspace) -> Destroyed:
     """Return what `destroy` would remove now; removes nothing."""
-    raise NotImplementedError
+    engine, labels = host.engine, _labels(host, workspace)
+    return Destroyed(
+        containers=tuple(sorted(one.name for one in engine.containers(labels))),
+        volumes=tuple(one.name for one in _volumes(host, workspace)),
+        networks=tuple(sorted(engine.networks(labels))),
+    )
 
 
 def destroy(host: Host, workspace: Workspace) -> Destroyed:
-    """Remove it all and return what was removed; repeatable, nothing there is no error. Asks nobody."""
-    raise NotImplementedError
+    """Remove it all and return what was removed; repeatable, nothing there is no error. Asks nobody.
+
+    Order: containers, networks, mount points in the repo (their volumes' labels say which), shared caches, the
+    Workspace's own volumes, the Record. Whatever a kill leaves behind still carries the labels, so the next call
+    finds it.
+    """
+    with locked(host, workspace, "devbox destroy") as state:
+        found = survey(host, workspace)
+        engine = host.engine
+        if not found.empty:
+            with host.reporter.step(f"destroy {workspace.container_name}"):
+                _remove(engine, host, workspace, found)
+        state.forget()
+    return found
+
+
+def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) -> None:
+    for name in found.containers:
+        engine.remove(name)
+    for name in found.networks:
+        engine.remove_network(name)
+    volumes = {one.name: one for one in _volumes(host, workspace)}
+    mountpoints.clear(workspace, [one.labels[LABEL_TARGET] for one in volumes.values() if LABEL_TARGET in one.labels])
+    for name in found.volumes:
+        shared = name in volumes and volumes[name].labels.get(LABEL_ROLE) == ROLE_CACHE
+        if not engine.remove_volume(name) and not shared:  # a build elsewhere may use a shared one again by now
+            host.reporter.warn(f"the volume {name} is used by a container of another, so it stays")
+
+
+def _volumes(host: Host, workspace: Workspace) -> list[VolumeInfo]:
+    """Return the Workspace's volumes; before them the owner's shared caches, if no other Environment needs them.
+
+    Without anything of its own there is nothing to destroy, so the caches stay for whoever builds.
+    """
+    engine = host.engine
+    own = sorted(engine.volumes(_labels(host, workspace)), key=lambda one: one.name)
+    if not own and not engine.containers(_labels(host, workspace)):
+        return []
+    environments = engine.containers({LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_ENVIRONMENT})
+    if any(one.labels.get(LABEL_WORKSPACE) != workspace.hash for one in environments):
+        return own
+    known = {one.name for one in own}
+    caches = engine.volumes({LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_CACHE})
+    return [*sorted((one for one in caches if one.name not in known), key=lambda one: one.name), *own]
+
+
+def _labels(host: Host, workspace: Workspace) -> dict[str, str]:
+    return {LABEL_OWNER: host.owner, LABEL_WORKSPACE: workspace.hash}

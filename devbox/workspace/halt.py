@@ -1,8 +1,16 @@
 """`halt`: stop the Environment; what it holds stays."""
 
+from devbox.runtimes.base import InstanceState
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import instances
+from devbox.workspace.state import locked
 
 
 def halt(host: Host, workspace: Workspace) -> bool:
     """Stop it; return False if there was nothing to stop."""
-    raise NotImplementedError
+    with locked(host, workspace, "devbox halt"):
+        up = [one for one in instances(host, workspace) if one.state in (InstanceState.RUNNING, InstanceState.BROKEN)]
+        for instance in up:
+            with host.reporter.step(f"stop {instance.name}"):
+                instance.stop()
+    return bool(up)

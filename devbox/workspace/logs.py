@@ -1,8 +1,14 @@
 """`logs`: what the Environment's first process wrote, or what the last build said."""
 
+from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
+from devbox import paths
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import current
+
+_CHUNK = 64 * 1024
 
 
 def logs(
@@ -12,4 +18,28 @@ def logs(
 
     An absent Environment (or build) yields nothing.
     """
-    raise NotImplementedError
+    if build:
+        yield from _build(workspace, tail)
+        return
+    instance = current(host, workspace)
+    if instance is not None:
+        yield from instance.logs(follow=follow, tail=tail)
+
+
+def _build(workspace: Workspace, tail: int | None) -> Iterator[tuple[int, bytes]]:
+    files = sorted(Path(paths.log_directory(workspace.hash)).glob("*.log"))
+    if tail is None:
+        for path in files:
+            yield from ((1, chunk) for chunk in _chunks(path))
+        return
+    last: deque[bytes] = deque(maxlen=tail)
+    for path in files:
+        with path.open("rb") as file:
+            last.extend(file)
+    yield from ((1, line) for line in last)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk

@@ -1,8 +1,21 @@
 """`prune`: take away what carries our labels and belongs to no Environment of this owner."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind
+from devbox.errors import EngineError
+from devbox.values import (
+    LABEL_OWNER,
+    LABEL_ROLE,
+    LABEL_WORKSPACE,
+    ROLE_CACHE,
+    ROLE_ENVIRONMENT,
+    short_hash,
+)
 from devbox.workspace.context import Host
+from devbox.workspace.state import is_held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +29,135 @@ class Pruned:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leftovers:
+    """What may go, as the engine has it."""
+
+    containers: tuple[ContainerInfo, ...]
+    images: tuple[ImageInfo, ...]
+    volumes: tuple[str, ...]
+    networks: tuple[str, ...]
+
+
 def prune(host: Host, *, dry_run: bool = False) -> Pruned:
-    """Remove it, or with `dry_run` only say what would be removed."""
-    raise NotImplementedError
+    """Remove it, or with `dry_run` only say what would be removed.
+
+    An Environment whose project directory is gone and that does not run is none any more. What belongs to a
+    Workspace in which a devbox command is going on stays, and with it every image: nobody knows yet which of them
+    that command will need.
+    """
+    engine = host.engine
+    found = _leftovers(host, engine)
+    gone = found if dry_run else _remove(host, engine, found)
+    return Pruned(
+        images=tuple(_image_name(image) for image in gone.images),
+        containers=tuple(one.name for one in gone.containers),
+        volumes=gone.volumes,
+        networks=gone.networks,
+        bytes=own_bytes(gone.images, engine.images({})),
+    )
+
+
+def _leftovers(host: Host, engine: Engine) -> _Leftovers:
+    labels = {LABEL_OWNER: host.owner}
+    containers = engine.containers(labels)
+    images = engine.images(labels)
+    volumes = engine.volumes(labels)
+    networks = {name: hash_ for hash_ in _hashes(containers) for name in engine.networks(_of(host, hash_))}
+    networks |= dict.fromkeys(set(engine.networks(labels)) - networks.keys(), "")
+    hashes = _hashes(containers) | {one.labels.get(LABEL_WORKSPACE, "") for one in (*images, *volumes)} - {""}
+    busy = {hash_ for hash_ in hashes if is_held(host, hash_)}
+    live = {_hash(one) for one in containers if _is_environment(one)} | busy
+    dead = tuple(one for one in containers if _hash(one) not in live or _is_idle_step(one, busy))
+    if busy:
+        host.reporter.note("a devbox command is going on elsewhere, so all images stay")
+    kept = [one.image for one in containers if one not in dead]
+    return _Leftovers(
+        containers=dead,
+        images=() if busy else tuple(unneeded(images, kept, engine)),
+        volumes=tuple(
+            sorted(
+                one.name
+                for one in volumes
+                if (
+                    not live
+                    if one.labels.get(LABEL_ROLE) == ROLE_CACHE
+                    else one.labels.get(LABEL_WORKSPACE) not in live
+                )
+            )
+        ),
+        networks=tuple(sorted(name for name, hash_ in networks.items() if hash_ not in live)),
+    )
+
+
+def _of(host: Host, hash_: str) -> dict[str, str]:
+    return {LABEL_OWNER: host.owner, LABEL_WORKSPACE: hash_}
+
+
+def _hash(one: ContainerInfo) -> str:
+    return one.labels.get(LABEL_WORKSPACE, "")
+
+
+def _hashes(containers: Iterable[ContainerInfo]) -> set[str]:
+    return {_hash(one) for one in containers} - {""}
+
+
+def _is_environment(one: ContainerInfo) -> bool:
+    if one.labels.get(LABEL_ROLE) != ROLE_ENVIRONMENT:
+        return False
+    if one.running:
+        return True
+    projects = [mount.source for mount in one.mounts if mount.kind is MountKind.BIND]
+    return any(short_hash(source) == _hash(one) and Path(source).is_dir() for source in projects)
+
+
+def _is_idle_step(one: ContainerInfo, busy: set[str]) -> bool:
+    """Whether it is a build's container and no build is going on: that of a devbox that was killed."""
+    return one.labels.get(LABEL_ROLE) != ROLE_ENVIRONMENT and _hash(one) not in busy
+
+
+def unneeded(images: Sequence[ImageInfo], kept: Iterable[str], engine: Engine) -> list[ImageInfo]:
+    """Return those of `images` that no image of `kept` (ids) is or stands on, the tallest first."""
+    needed = {image.layers for image in map(engine.image, kept) if image is not None}
+    tall = sorted(images, key=lambda image: len(image.layers), reverse=True)
+    return [image for image in tall if not any(_stands_on(layers, image.layers) for layers in needed)]
+
+
+def _stands_on(layers: tuple[str, ...], below: tuple[str, ...]) -> bool:
+    return layers[: len(below)] == below
+
+
+def own_bytes(images: Sequence[ImageInfo], everything: Sequence[ImageInfo]) -> int:
+    """Return what goes with `images`: of each, what it takes beyond the tallest image that it stands on. Pure."""
+    sizes: dict[tuple[str, ...], int] = {image.layers: image.size for image in (*everything, *images)}
+    total = 0
+    for layers in {image.layers for image in images}:
+        below = [other for other in sizes if len(other) < len(layers) and _stands_on(layers, other)]
+        total += sizes[layers] - (sizes[max(below, key=len)] if below else 0)
+    return max(total, 0)
+
+
+def _remove(host: Host, engine: Engine, found: _Leftovers) -> _Leftovers:
+    """Remove what can be; something that is used after all, by whatever devbox did not make, stays."""
+    with host.reporter.step("prune"):
+        for container in found.containers:
+            engine.remove(container.id)
+        volumes = tuple(name for name in found.volumes if engine.remove_volume(name))
+        for name in found.networks:
+            engine.remove_network(name)
+        images = tuple(image for image in found.images if _remove_image(engine, image))
+    return _Leftovers(containers=found.containers, images=images, volumes=volumes, networks=found.networks)
+
+
+def _remove_image(engine: Engine, image: ImageInfo) -> bool:
+    try:
+        for tag in image.tags:
+            engine.remove_image(tag)
+        engine.remove_image(image.id)
+    except EngineError:
+        return False
+    return True
+
+
+def _image_name(image: ImageInfo) -> str:
+    return image.tags[0] if image.tags else image.id.removeprefix("sha256:")[:12]

@@ -1,0 +1,49 @@
+"""The Instances of a Workspace, by the engine's labels."""
+
+from devbox.errors import NotRunningError, StateError
+from devbox.runtimes.base import Instance, InstanceState, Runtime
+from devbox.runtimes.registry import runtime
+from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
+from devbox.workspace.context import Host, Workspace
+
+
+def backend(host: Host, name: str = "container") -> Runtime:
+    """Return the runtime `name` of this host."""
+    return runtime(name, engine=host.engine)
+
+
+def instances(host: Host, workspace: Workspace) -> list[Instance]:
+    """Return every Instance of the Workspace, whatever its name and state."""
+    labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_ENVIRONMENT}
+    return backend(host).instances(labels)
+
+
+def current(host: Host, workspace: Workspace) -> Instance | None:
+    """Return the Workspace's Instance: the one of the right name, else one that was renamed by hand."""
+    found = instances(host, workspace)
+    named = [one for one in found if one.name == workspace.container_name]
+    return next(iter([*named, *found]), None)
+
+
+def running(host: Host, workspace: Workspace) -> Instance:
+    """Return the running Instance; `NotRunningError`, with what to do, if there is none."""
+    found = current(host, workspace)
+    if found is not None and found.state is InstanceState.RUNNING:
+        return found
+    why = "there is none" if found is None else found.problem or f"it is {found.state.value}"
+    raise NotRunningError(f"the environment of {workspace.name} does not run: {why}", hint="devbox up")
+
+
+def require_free_name(host: Host, workspace: Workspace) -> None:
+    """Raise `StateError` if a container that is not this Workspace's has the name that its Instance would get."""
+    found = backend(host).find(workspace.container_name)
+    if found is None:
+        return
+    labels = found.labels
+    if labels.get(LABEL_WORKSPACE) == workspace.hash and labels.get(LABEL_OWNER) == host.owner:
+        return
+    whose = f"belongs to {labels[LABEL_OWNER]}" if LABEL_OWNER in labels else "was not made by devbox"
+    raise StateError(
+        f"the container {workspace.container_name} {whose}",
+        hint="let its owner run devbox destroy in this directory, or remove it by hand",
+    )

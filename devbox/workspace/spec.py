@@ -1,0 +1,152 @@
+"""From a profile and its Image to the InstanceSpec. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from devbox.engine.base import EngineInfo
+from devbox.profile.asks import Grants
+from devbox.profile.model import Port, Profile
+from devbox.runtimes.base import DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.values import (
+    LABEL_NAME,
+    LABEL_OWNER,
+    LABEL_ROLE,
+    LABEL_SCHEMA,
+    LABEL_WORKSPACE,
+    ROLE_DATA,
+    ROLE_ENVIRONMENT,
+    SCHEMA,
+    GuestUser,
+    parse_size,
+    slug,
+)
+from devbox.workspace.context import Workspace
+
+LABEL_TARGET = "devbox.target"  # of a data volume: where it is mounted
+EVERYWHERE = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
+PIDS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificates:
+    """The CA bundle inside: the host's file, where it is seen, and the variables that name it."""
+
+    source: str  # real path on the host
+    target: str
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that a spec is made of, beyond the profile. `mounts`: (real path, target, read-only) of its [[mounts]]."""
+
+    workspace: Workspace
+    owner: str
+    engine: EngineInfo
+    image: str
+    user: GuestUser
+    grants: Grants
+    mounts: tuple[tuple[str, str, bool], ...] = ()
+    modules: str | None = None  # digest of the step that filled node_modules
+    certificates: Certificates | None = None
+
+
+def workspace_labels(workspace: Workspace, owner: str, *, role: str) -> dict[str, str]:
+    """Return the labels of something that belongs to `workspace` alone."""
+    return {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: owner, LABEL_SCHEMA: SCHEMA, LABEL_ROLE: role}
+
+
+def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
+    """Return what the Environment of `profile` is made from."""
+    workspace = facts.workspace
+    name = profile.name or slug(workspace.name)
+    labels = workspace_labels(workspace, facts.owner, role=ROLE_ENVIRONMENT) | {LABEL_NAME: name}
+    return InstanceSpec(
+        name=workspace.container_name,
+        image=facts.image,
+        hostname=slug(name),
+        user=facts.user,
+        workdir=workspace.guest_directory,
+        env=tuple(sorted(facts.certificates.env.items())) if facts.certificates else (),
+        shares=_shares(facts),
+        volumes=_volumes(facts),
+        ports=tuple(_port(name, port) for name, port in sorted(profile.ports.items())),
+        resources=_resources(profile, facts.engine),
+        labels=tuple(sorted(labels.items())),
+        granted=_granted(facts),
+    )
+
+
+def _shares(facts: Facts) -> tuple[Share, ...]:
+    shares = [Share(source=str(facts.workspace.directory), target=facts.workspace.guest_directory)]
+    shares += [Share(source=source, target=target, read_only=only) for source, target, only in facts.mounts]
+    if facts.certificates:
+        shares.append(Share(source=facts.certificates.source, target=facts.certificates.target, read_only=True))
+    return tuple(shares)
+
+
+def _granted(facts: Facts) -> Granted:
+    """The project and the CA bundle need nobody's word; whatever else lies outside was trusted."""
+    own = {str(facts.workspace.directory)}
+    if facts.certificates:
+        own.add(facts.certificates.source)
+    return Granted(
+        host_paths=frozenset(own) | facts.grants.host_paths,
+        devices=facts.grants.devices,
+        gpus=facts.grants.gpus,
+        addresses=facts.grants.addresses,
+    )
+
+
+def _volumes(facts: Facts) -> tuple[DataVolume, ...]:
+    name = facts.workspace.container_name
+    volumes = [_volume(facts, f"{name}-cache", f"{facts.user.home}/.cache")]
+    if facts.modules:
+        # A changed lock file has another digest, and so a fresh volume with what the new image holds.
+        volumes.append(_volume(facts, f"{name}-node-{facts.modules[:8]}", modules_directory(facts.workspace)))
+    return tuple(volumes)
+
+
+def modules_directory(workspace: Workspace) -> str:
+    """Return where node_modules is inside."""
+    return f"{workspace.guest_directory}/node_modules"
+
+
+def _volume(facts: Facts, name: str, target: str) -> DataVolume:
+    labels = workspace_labels(facts.workspace, facts.owner, role=ROLE_DATA) | {LABEL_TARGET: target}
+    return DataVolume(name=name, target=target, labels=tuple(sorted(labels.items())))
+
+
+def _port(name: str, port: Port) -> PortSpec:
+    return PortSpec(
+        name=name,
+        guest=port.guest,
+        host=port.guest if port.host is None else port.host,
+        protocol=port.protocol,
+        address=EVERYWHERE if port.expose == "lan" else LOOPBACK,
+    )
+
+
+def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:
+    """More than the machine has is cut down to what it has; `excess` says so."""
+    wanted = profile.resources
+    memory = parse_size(wanted.memory) if wanted.memory else None
+    return ResourceLimits(
+        cpus=min(float(wanted.cpus), engine.cpus or float(wanted.cpus)) if wanted.cpus else None,
+        memory=min(memory, engine.memory or memory) if memory else None,
+        pids=wanted.pids or PIDS,
+        devices=wanted.devices,
+        gpus=wanted.gpus is not None,
+    )
+
+
+def excess(profile: Profile, engine: EngineInfo) -> list[str]:
+    """Return a sentence for each limit that is more than the engine's machine has (bad input 27)."""
+    found = []
+    wanted = profile.resources
+    if wanted.cpus and engine.cpus and wanted.cpus > engine.cpus:
+        found.append(f"resources.cpus is {wanted.cpus}, this machine has {engine.cpus}; all of them are used")
+    if wanted.memory and engine.memory and parse_size(wanted.memory) > engine.memory:
+        found.append(f"resources.memory is {wanted.memory}, more than this machine has; no more than all is used")
+    return found
