@@ -48,13 +48,14 @@ def later_keys(loaded: Loaded) -> Iterator[tuple[str, Origin]]:
     """Yield each key of a later version that a layer sets; of a table or list that is one, the outermost alone."""
     for key, origin in loaded.origins.items():
         for pattern, allowed in _LATER:
-            match = pattern.fullmatch(key)
-            if (
-                match
-                and not (isinstance(origin.value, str) and origin.value in allowed)
-                and origin.value not in ([], {})
-            ):
+            if pattern.fullmatch(key) and not _asks_nothing(key, origin.value, allowed):
                 yield key, origin
+
+
+def _asks_nothing(key: str, value: object, allowed: frozenset[object]) -> bool:
+    if isinstance(value, str):
+        return value in allowed
+    return value in ([], {}) and not key.startswith("packages.")  # "go = {}" asks for Go
 
 
 def _problem(key: str, origin: Origin) -> Problem:

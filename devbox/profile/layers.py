@@ -6,7 +6,7 @@ else is replaced. `base` and each secret are replaced whole when the later layer
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from devbox.profile.linemap import child, join
@@ -136,8 +136,11 @@ def _same(old: object, new: object, identity: str | None) -> bool:
 
 
 def origins(node: Node) -> dict[str, Origin]:
-    """Return the origin of every key of the tree, tables and lists included, by merged key."""
-    return {join(path): inner.origin for path, inner in _walk(node, ()) if path}
+    """Return the origin of every key of the tree, tables and lists included, by merged key.
+
+    A table or list that several layers make has the origin of the last and the value of all.
+    """
+    return {join(path): replace(inner.origin, value=plain(inner)) for path, inner in _walk(node, ()) if path}
 
 
 def _walk(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
