@@ -5,7 +5,6 @@ from devbox.cli import reference
 from devbox.cli.catalogue import ENTRIES
 
 REFERENCE = reference.PAGE.parent
-EXTRA = {"internal": 1}  # what no class stands for: a bug
 
 
 def test_the_page_of_the_command_line_is_current() -> None:
@@ -17,15 +16,6 @@ def test_every_verb_has_its_json_document_described() -> None:
     table = reference.PAGE.read_text(encoding="utf-8").partition("## JSON documents")[2].partition(reference.MARK)[0]
     own_stdout = {"shell", "exec"}
     assert all(f"`{name}`" in table for name in ENTRIES.keys() - own_stdout)
-
-
-def test_every_error_code_is_listed_with_its_exit_code() -> None:
-    page = (REFERENCE / "errors.md").read_text(encoding="utf-8")
-    listed = {code: int(status) for code, status in re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", page, re.MULTILINE)}
-    classes = [
-        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DevboxError)
-    ]
-    assert listed == {kind.code: kind.exit_status for kind in classes} | EXTRA
 
 
 def test_no_two_errors_have_one_code() -> None:

@@ -1,58 +1,23 @@
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from devbox.errors import EngineUnavailableError
-from devbox.process import Completed
 from devbox.reporter import SilentReporter
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.doctor import Check, Status, diagnose, fixes
 from devbox.workspace.known_bad import known_bad
 from devbox.workspace.remedies import Command
-
-
-@dataclass
-class Programs:
-    """Processes of a machine that has the programs `there` and records what is run."""
-
-    there: frozenset[str] = frozenset()
-    ran: list[tuple[str, ...]] = field(default_factory=list)
-
-    def which(self, program: str) -> str | None:
-        return f"/usr/bin/{program}" if program in self.there else None
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        timeout: float = 60.0,
-        check: bool = True,
-        stdin: str | None = None,
-    ) -> Completed:
-        self.ran.append(tuple(argv))
-        return Completed(status=0, stdout="", stderr="")
-
-    def lines(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> Iterator[str]:
-        self.ran.append(tuple(argv))
-        yield "done"
-
-    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
-        self.ran.append(tuple(argv))
-        return 1
+from tests.fakes.processes import FakeProcesses
 
 
 def no_engine() -> object:
     raise EngineUnavailableError("no container engine is running here", hint="start one")
 
 
-def make_host(programs: Programs, *, uid: int = 0, environ: Mapping[str, str] | None = None) -> Host:
+def make_host(programs: FakeProcesses, *, uid: int = 0, environ: Mapping[str, str] | None = None) -> Host:
     return Host(
         reporter=SilentReporter(),
         processes=programs,
@@ -77,39 +42,39 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_is_looked_at_though_no_engine_answers_and_nothing_is_run() -> None:
-    programs = Programs(frozenset({"apt-get"}))
+    programs = FakeProcesses("apt-get")
     checks = by_id(diagnose(make_host(programs)))
     assert checks["engine"].status is Status.FAIL
     assert {"podman", "bootstrap", "qemu", "acceleration", "disk", "permissions", "command"} <= checks.keys()
     assert all(check.remedy for check in checks.values() if check.status is not Status.OK)
-    assert programs.ran == []
+    assert programs.argvs == []
 
 
 def test_a_missing_engine_is_installed_and_started_an_installed_one_only_started() -> None:
-    missing = by_id(diagnose(make_host(Programs(frozenset({"apt-get"})))))["engine"].fix
+    missing = by_id(diagnose(make_host(FakeProcesses("apt-get"))))["engine"].fix
     assert missing[0].argv == ("apt-get", "update")
     assert missing[1].argv[:3] == ("apt-get", "install", "-y")
-    installed = by_id(diagnose(make_host(Programs(frozenset({"apt-get", "docker"})))))["engine"].fix
+    installed = by_id(diagnose(make_host(FakeProcesses("apt-get", "docker"))))["engine"].fix
     assert installed == missing[2:]
 
 
 def test_an_engine_that_the_user_named_is_not_ours_to_start() -> None:
-    programs = Programs(frozenset({"docker", "apt-get"}))
+    programs = FakeProcesses("docker", "apt-get")
     checks = by_id(diagnose(make_host(programs, environ={"DOCKER_HOST": "ssh://away"})))
     assert checks["engine"].fix == ()
 
 
 def test_an_ordinary_user_gets_the_commands_with_sudo() -> None:
-    host = make_host(Programs(frozenset({"dnf"})), uid=1000)
+    host = make_host(FakeProcesses("dnf"), uid=1000)
     assert remedies.install(host, "engine") == (Command(argv=("sudo", "dnf", "install", "-y", "moby-engine")),)
 
 
 def test_brew_is_never_run_as_root() -> None:
-    assert remedies.install(make_host(Programs(frozenset({"brew"})), uid=501), "qemu")[0].argv[0] == "brew"
+    assert remedies.install(make_host(FakeProcesses("brew"), uid=501), "qemu")[0].argv[0] == "brew"
 
 
 def test_without_a_known_package_manager_there_is_nothing_to_run() -> None:
-    assert remedies.install(make_host(Programs()), "engine") == ()
+    assert remedies.install(make_host(FakeProcesses()), "engine") == ()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +88,7 @@ def test_without_a_known_package_manager_there_is_nothing_to_run() -> None:
 def test_an_engine_is_started_as_the_system_does_it(
     systemd: bool, there: frozenset[str], argv: tuple[str, ...]
 ) -> None:
-    (command,) = remedies.start_engine(make_host(Programs(there)), systemd=systemd, darwin=False)
+    (command,) = remedies.start_engine(make_host(FakeProcesses(*there)), systemd=systemd, darwin=False)
     assert command.argv == argv
     assert command.background is (argv == ("dockerd",))
 
@@ -135,16 +100,16 @@ def test_each_command_is_carried_out_once_and_in_order() -> None:
         Check(id="y", status=Status.WARN, message="", fix=twice),
         Check(id="z", status=Status.OK, message="", fix=(Command(argv=("c",)),)),
     ]
-    programs = Programs()
+    programs = FakeProcesses("a", "b", "c")
     remedies.carry_out(make_host(programs), fixes(checks))
-    assert programs.ran == [("a",), ("b",)]
+    assert programs.argvs == [("a",), ("b",)]
 
 
 def test_a_state_directory_that_others_can_read_is_noticed(tmp_path: Path) -> None:
     state = tmp_path / ".local" / "state" / "devbox"
     state.mkdir(parents=True)
     state.chmod(0o755)
-    check = by_id(diagnose(make_host(Programs(), uid=state.stat().st_uid)))["permissions"]
+    check = by_id(diagnose(make_host(FakeProcesses(), uid=state.stat().st_uid)))["permissions"]
     assert check.status is Status.WARN
     assert check.fix == (Command(argv=("chmod", "700", str(state))),)
 
@@ -155,9 +120,9 @@ def test_another_command_of_this_name_is_noticed_and_ours_is_not(tmp_path: Path)
         path.parent.mkdir()
         path.write_text(text)
         path.chmod(0o755)
-    alone = by_id(diagnose(make_host(Programs(), environ={"PATH": str(ours.parent)})))["command"]
+    alone = by_id(diagnose(make_host(FakeProcesses(), environ={"PATH": str(ours.parent)})))["command"]
     assert alone.status is Status.OK
-    both = by_id(diagnose(make_host(Programs(), environ={"PATH": f"{other.parent}:{ours.parent}"})))["command"]
+    both = by_id(diagnose(make_host(FakeProcesses(), environ={"PATH": f"{other.parent}:{ours.parent}"})))["command"]
     assert both.status is Status.WARN
     assert f"the other one, {other}" in both.message
 

@@ -1,0 +1,159 @@
+"""What only a process of its own shows: start-up, a reader that goes away, signals, completion in a real shell."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.tree import ROOT
+
+COMMAND = (sys.executable, "-m", "devbox")
+BASE = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DOCKER_HOST": "unix:///no/such.sock"}
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {**BASE, "HOME": str(tmp_path)}
+
+
+def imported(environ: dict[str, str], *words: str) -> set[str]:
+    """Return the modules that one command line imports."""
+    script = (
+        "import sys; from devbox.cli.app import run; "
+        f"run({list(words)!r}); print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        (("--version",), {"docker", "pydantic", "rich", "requests", "tomlkit"}),
+        (("--help",), {"docker", "pydantic", "rich", "requests", "tomlkit", "devbox.cli.verbs.up"}),
+        (("hlat",), {"docker", "pydantic", "rich", "devbox.cli.verbs.up"}),
+        (("completion", "bash"), {"docker", "pydantic", "rich"}),
+        (("destroy",), {"docker", "pydantic", "rich"}),
+        (("config",), {"docker", "rich"}),
+        (("status",), {"rich"}),
+    ],
+)
+def test_a_verb_imports_no_slow_library_that_it_does_not_need(
+    environ: dict[str, str], words: tuple[str, ...], absent: set[str]
+) -> None:
+    assert not absent & imported(environ, *words)
+
+
+def test_a_reader_that_goes_away_is_no_traceback(environ: dict[str, str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([*COMMAND, "schema"], env=environ, stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_below_the_output_is_one_plain_error(environ: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "schema"], env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[failure]: cannot write the result")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_traceback(environ: dict[str, str], closed: str) -> None:
+    script = f'"$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *COMMAND, "schema"], env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {}]
+)
+def test_any_locale_shows_any_name(environ: dict[str, str], tmp_path: Path, locale: dict[str, str]) -> None:
+    project = tmp_path / "größe"
+    project.mkdir()
+    done = subprocess.run([*COMMAND, "init"], env={**environ, **locale}, cwd=project, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (project / "devbox.toml").is_file()
+
+
+def test_a_directory_that_is_gone_is_a_usage_error(environ: dict[str, str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", str(gone), *COMMAND, "status"], env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[usage]: the current directory does not exist any more")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_it_with_its_own_status(
+    environ: dict[str, str], tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    # An engine that accepts and never answers: the command hangs in its first request until the signal comes.
+    import socket
+
+    path = tmp_path / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        child = subprocess.Popen(
+            [*COMMAND, "list"], env={**environ, "DOCKER_HOST": f"unix://{path}"}, stderr=subprocess.PIPE, text=True
+        )
+        connection, _ = listener.accept()
+        with connection:
+            child.send_signal(number)
+            _, stderr = child.communicate(timeout=60)
+    assert child.returncode == status
+    assert stderr.startswith("error[interrupted]")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["devbox", "sta"], {"status"}),
+        (["devbox", "destroy", "--fo"], {"--force"}),
+        (["devbox", "completion", ""], {"bash", "zsh", "fish"}),
+    ],
+)
+def test_bash_completes(environ: dict[str, str], tmp_path: Path, words: list[str], expected: set[str]) -> None:
+    script = subprocess.run([*COMMAND, "completion", "bash"], env=environ, capture_output=True, text=True).stdout
+    command = tmp_path / "devbox"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m devbox "$@"\n')
+    command.chmod(0o755)
+    line = " ".join(words)
+    ask = (
+        f"{script}\nCOMP_WORDS=({' '.join(repr(word) for word in words)}); COMP_CWORD={len(words) - 1}; "
+        f"COMP_LINE='{line}'; COMP_POINT={len(line)}; "
+        '_devbox_completion devbox; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = f"{tmp_path}:{environ['PATH']}"
+    done = subprocess.run(["bash", "-c", ask], env={**environ, "PATH": path}, capture_output=True, text=True)
+    assert set(done.stdout.split()) == expected, done.stderr
+
+
+def test_completing_reads_no_profile_and_writes_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "devbox.toml").write_text("this is [no TOML")
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(
+        [*COMMAND],
+        env={**environ, "_DEVBOX_COMPLETE": "bash_complete", "COMP_WORDS": "devbox st", "COMP_CWORD": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "plain,status\n"
+    assert done.stderr == ""
+    assert sorted(tmp_path.rglob("*")) == before
