@@ -4,6 +4,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+STATUS_TOOLCHAIN = 78  # a step's exit status: the base does not hold the version that the profile asks for
+STATUS_BASE = 79  # a step's exit status: the base lacks something that every build needs
+REFUSAL = "devbox: "  # how the line begins in which such a step says why
+VENV = "/opt/venv"  # outside the repo and the same everywhere, so that a venv is the same bytes
+
 RUN_DIRECTORY = "/run/devbox"  # all that is temporary inside lies below it, on tmpfs
 CONTEXT_DIRECTORY = RUN_DIRECTORY + "/context"  # where a step finds its `context` files
 SECRET_DIRECTORY = RUN_DIRECTORY + "/secrets"  # where a step finds its secrets, a file each
@@ -17,13 +22,33 @@ class ContextFile:
     path: str
     digest: str  # SHA-256 of the content, 64 hex
     executable: bool = False
+    link: str | None = None  # target of a symbolic link; `digest` is then that of the target's text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """What a Recipe stands on: an image that the engine holds, and what is known of its inside."""
+
+    id: str
+    reference: str  # as the profile has it
+    family: str  # "debian", "alpine", "fedora" (by package manager) or "unknown"
+    distribution: str  # "debian", "ubuntu", "alpine" ...; the ID of os-release
+    version: str  # "12", "24.04"; empty for a rolling one
+    env: tuple[tuple[str, str], ...]
+    workdir: str
+    epoch: int  # seconds: the state of the archive that it was made from, else when it was made
+    architecture: str  # as the engine names it: "amd64"
+    layers: int
+    prepared: bool  # holds /run/devbox already
+    said: str  # one line about where it came from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One build step: a POSIX shell script, run as root in a container made from the state before it.
 
-    `name` is for people and not part of the digest, nor is `key`, where the profile asks for the step.
+    An empty script changes the image's variables alone. `name` is for people and not part of the digest, nor is
+    `key`, where the profile asks for the step.
     """
 
     name: str
@@ -48,6 +73,8 @@ class Recipe:
     """The steps on top of one base, and the configuration of the image that they yield."""
 
     base: str  # image id
+    base_layers: int = 0
+    epoch: int = 0  # seconds; the date of files that steps are given
     steps: tuple[Step, ...]
     env: tuple[tuple[str, str], ...]  # the base's own, that the steps add to
     command: tuple[str, ...] = ("sleep", "infinity")

@@ -1,0 +1,198 @@
+"""Bases of the Debian family from the distribution's own archive, verified by its keyring, reproducible.
+
+The root file system is made by mmdebstrap on this host, or in a container of an image that the engine has.
+Two builds at once make it once: the second waits.
+"""
+
+import contextlib
+import fcntl
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from devbox import paths
+from devbox.build.archive import RootImage, archive
+from devbox.build.debian_maker import ContainerMaker, HostMaker, Maker
+from devbox.build.mmdebstrap import MIRROR_VARIABLE, check_mirror
+from devbox.build.probe import probe
+from devbox.engine.base import Engine, ImageInfo, Labels
+from devbox.errors import BaseImageError, CommandFailedError, DevboxError, UsageError
+from devbox.faults import fault
+from devbox.process import Processes
+from devbox.reporter import Progress, Reporter
+from devbox.values import LABEL_BASE, LABEL_EPOCH, LABEL_ROLE, LABEL_SCHEMA, ROLE_BASE, SCHEMA
+
+_SUITES = {"11": "bullseye", "12": "bookworm", "13": "trixie", "sid": "sid"}
+_NAMES = {suite: version for version, suite in _SUITES.items()} | {"unstable": "sid"}
+_REFERENCE = re.compile(r"(?:docker\.io/)?(?:library/)?debian:(?P<tag>[a-z0-9]+)(?:-slim)?\Z")
+_DPKG_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv7l": "armhf",
+    "arm": "armhf",
+    "i686": "i386",
+    "386": "i386",
+}
+_ATTEMPTS = 3  # how often the archive may move on while we read it
+_MAKERS_LIMIT = 8  # images that are looked into for one that can run mmdebstrap
+
+
+def suite_of(reference: str) -> str | None:
+    """Return the suite ("bookworm") that `reference` stands for, or None if the archive does not have it."""
+    match = _REFERENCE.match(reference)
+    if match is None:
+        return None
+    version = _NAMES.get(match["tag"], match["tag"])
+    return _SUITES.get(version)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """Makes bases for one engine."""
+
+    engine: Engine
+    processes: Processes
+    reporter: Reporter
+    environ: Mapping[str, str]
+    labels: Labels
+
+    def existing(self, suite: str) -> ImageInfo | None:
+        """Return the newest base of `suite` that was made before."""
+        found = self.engine.images({LABEL_BASE: canonical(suite), LABEL_ROLE: ROLE_BASE})
+        return max(found, key=lambda image: image.labels.get(LABEL_EPOCH, ""), default=None)
+
+    def make(self, suite: str) -> ImageInfo:
+        """Make the base of `suite`, or return the one that somebody else made while we waited."""
+        try:
+            mirror = check_mirror(self.environ.get(MIRROR_VARIABLE, ""))
+        except ValueError as error:
+            raise UsageError(
+                str(error), hint=f"unset {MIRROR_VARIABLE} to use the distribution's own mirror"
+            ) from error
+        with self.reporter.step(f"bootstrap {canonical(suite)}") as progress, self._locked(suite, progress) as place:
+            made = self.existing(suite)
+            return made or self._make(suite, place, mirror, progress)
+
+    def _make(self, suite: str, place: Path, mirror: str | None, progress: Progress) -> ImageInfo:
+        layer = place / f"{suite}.tar"
+        layer.unlink(missing_ok=True)
+        try:
+            epoch = self._tar(suite, layer, mirror, progress)
+            progress.update("giving it to the engine")
+            return self._load(suite, layer, epoch)
+        finally:
+            layer.unlink(missing_ok=True)
+
+    def _tar(self, suite: str, layer: Path, mirror: str | None, progress: Progress) -> int:
+        """Make the tar and return its epoch; again if the archive moved on in between."""
+        maker = self._maker(suite, mirror, progress)
+        epoch = maker.date(suite)
+        for _ in range(_ATTEMPTS):
+            progress.update(f"installing {suite}")
+            fault("write base tar")
+            seen = maker.make(suite, layer, epoch=epoch)
+            fault("wrote base tar")
+            if seen == epoch:
+                return epoch
+            epoch = seen
+        raise BaseImageError(
+            f"the archive of {suite} changed each time that it was read", hint="try again in some minutes"
+        )
+
+    def _maker(self, suite: str, mirror: str | None, progress: Progress) -> Maker:
+        """Return the first maker that can read the archive: this host, then a container."""
+        architecture = _DPKG_ARCHITECTURES.get(self.engine.info.architecture, self.engine.info.architecture)
+        host = HostMaker(processes=self.processes, progress=progress, architecture=architecture, mirror=mirror)
+        reason: DevboxError | None = None
+        if host.usable and _DPKG_ARCHITECTURES.get(platform.machine()) == architecture:
+            try:
+                host.date(suite)
+            except (CommandFailedError, BaseImageError) as error:
+                reason = error
+            else:
+                return host
+        image = self._debian_image()
+        if image is None:
+            raise _nothing_to_make_with(suite, reason) from reason
+        self.reporter.note(f"mmdebstrap runs in a container of {(*image.tags, image.id)[0]}")
+        return ContainerMaker(
+            engine=self.engine, image=image.id, progress=progress, labels=self.labels, mirror=mirror,
+            architecture=architecture,
+        )  # fmt: skip
+
+    def _debian_image(self) -> ImageInfo | None:
+        """Return an image that has apt: one of our own bases, else the first tagged one that says it has."""
+        own = self.engine.images({LABEL_BASE: "", LABEL_ROLE: ROLE_BASE})
+        if own:
+            return own[0]
+        for image in [each for each in self.engine.images({}) if each.tags][:_MAKERS_LIMIT]:
+            with contextlib.suppress(DevboxError):
+                if probe(self.engine, image, reference=image.tags[0], labels=self.labels).family == "debian":
+                    return image
+        return None
+
+    def _load(self, suite: str, layer: Path, epoch: int) -> ImageInfo:
+        image = RootImage(
+            layer=layer,
+            epoch=epoch,
+            architecture=_engine_architecture(self.engine.info.architecture),
+            labels={
+                LABEL_BASE: canonical(suite),
+                LABEL_EPOCH: str(epoch),
+                LABEL_ROLE: ROLE_BASE,
+                LABEL_SCHEMA: SCHEMA,
+            },
+            created_by=f"mmdebstrap {suite}",
+        )
+        config = image.config()
+        name = sha256(config).hexdigest()
+        tag = f"devbox/base:{suite}-{name[:12]}"
+        self.engine.load(archive(image, config, tag=tag))
+        info = self.engine.image(f"sha256:{name}")
+        if info is None:
+            raise BaseImageError(f"the engine took the archive of {suite} and has another image than it holds")
+        return info
+
+    @contextmanager
+    def _locked(self, suite: str, progress: Progress) -> Iterator[Path]:
+        place = Path(paths.private_directory(paths.bases_root()))
+        with (place / f"{suite}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress.update("waiting for another devbox that makes the same base")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield place
+
+
+def canonical(suite: str) -> str:
+    """Return the reference that a base of `suite` is labelled with: "debian:12"."""
+    return f"debian:{_NAMES[suite]}"
+
+
+def _engine_architecture(machine: str) -> str:
+    name = _DPKG_ARCHITECTURES.get(machine, machine)
+    return {"armhf": "arm", "i386": "386"}.get(name, name)
+
+
+def _nothing_to_make_with(suite: str, reason: DevboxError | None) -> BaseImageError:
+    if reason is not None:
+        return BaseImageError(
+            f"{suite} cannot be made from the archive: {reason.message}",
+            detail=reason.detail,
+            hint=reason.hint or "check that the archive can be reached from here: mmdebstrap --simulate " + suite,
+        )
+    who = "sudo " if os.geteuid() else ""
+    return BaseImageError(
+        f"no registry answers, and nothing here can make {suite} from the archive",
+        detail="mmdebstrap is missing on this host, or is for another architecture than the engine; "
+        "and the engine has no Debian image to run it in",
+        hint=f"install it: {who}apt-get install mmdebstrap debian-archive-keyring",
+    )

@@ -1,0 +1,52 @@
+"""Layers that earlier builds left: which steps need not run, and how deep an image may get."""
+
+from dataclasses import dataclass
+
+from devbox.build.recipe import Recipe
+from devbox.engine.base import Engine, ImageInfo, Labels
+from devbox.errors import Problem, ProfileError
+from devbox.values import LABEL_OWNER, LABEL_RECIPE, LABEL_ROLE, ROLE_LAYER
+
+DEPTH_LIMIT = 100  # the engine refuses between 125 and 128, with words that nobody understands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a build begins: the image to go on from, and how many steps it has behind it."""
+
+    image: str
+    done: int
+
+
+def find_start(engine: Engine, recipe: Recipe, *, labels: Labels) -> Start:
+    """Return the longest prefix of `recipe` that the engine holds, by one query for this owner's layers."""
+    known = {image.labels.get(LABEL_RECIPE, ""): image for image in _layers(engine, labels)}
+    digests = recipe.digests()
+    for done in range(len(digests), 0, -1):
+        if found := known.get(digests[done - 1]):
+            return Start(image=found.id, done=done)
+    return Start(image=recipe.base, done=0)
+
+
+def _layers(engine: Engine, labels: Labels) -> list[ImageInfo]:
+    wanted = {LABEL_ROLE: ROLE_LAYER, LABEL_RECIPE: ""}
+    if owner := labels.get(LABEL_OWNER):
+        wanted[LABEL_OWNER] = owner
+    return engine.images(wanted)
+
+
+def check_depth(recipe: Recipe) -> None:
+    """Raise `ProfileError` if the image would have more layers than engines bear."""
+    depth = recipe.base_layers + len(recipe.steps)
+    if depth <= DEPTH_LIMIT:
+        return
+    provision = [step.key for step in recipe.steps if step.key.startswith("provision[")]
+    if len(provision) > 1:
+        where, hint = provision[-1], 'join several [[provision]] steps with when = "build" into one script'
+    else:
+        where, hint = "base", "choose a base with fewer layers, or fold its Dockerfile's RUN lines"
+    message = (
+        f"the image would have {depth} layers ({recipe.base_layers} of the base, {len(recipe.steps)} steps); "
+        f"engines bear about {DEPTH_LIMIT}"
+    )
+    raise ProfileError(message, hint=hint, problems=[Problem(message=message, key=where, hint=hint)])

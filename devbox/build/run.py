@@ -1,0 +1,187 @@
+"""Builder: a Recipe becomes an Image on an engine, step by step, each kept for the next build."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devbox.build.context import Delivery
+from devbox.build.failed import failed_reference
+from devbox.build.inputs import Inputs
+from devbox.build.layers import Start, check_depth, find_start
+from devbox.build.log import fresh_directory, log_name
+from devbox.build.recipe import STATUS_BASE, STATUS_TOOLCHAIN, Recipe, Step
+from devbox.build.stepping import Outcome, StepJob, remove_quietly, run_step
+from devbox.engine.base import Engine, Labels
+from devbox.errors import BaseImageError, BuildFailedError, DevboxError, Problem, SecretMissingError, ToolchainError
+from devbox.reporter import Reporter
+from devbox.values import LABEL_RECIPE, LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
+
+_SHOWN = 400  # characters of a command in a message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An Image. `run`: names of the steps that ran; `reused`: how many did not have to."""
+
+    image: str  # image id
+    reference: str  # devbox/<slug>:<12 hex>
+    digest: str  # of the Recipe, 64 hex
+    run: tuple[str, ...]
+    reused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOrder:
+    """What a build is given. `labels`: workspace, owner, schema, name; `secrets`: by variable name."""
+
+    recipe: Recipe
+    inputs: Inputs
+    labels: Labels
+    repository: str  # devbox/<slug>
+    log_directory: Path
+    secrets: Mapping[str, str]
+    ca_bundle: bytes | None = None
+    no_cache: bool = False
+
+    def __repr__(self) -> str:
+        """Return it without any secret."""
+        return f"BuildOrder({self.repository}, {len(self.recipe.steps)} steps)"
+
+
+class Builder:
+    """Builds Recipes on one engine. The caller holds the Workspace's lock."""
+
+    def __init__(self, engine: Engine, reporter: Reporter) -> None:
+        self._engine = engine
+        self._reporter = reporter
+
+    def build(self, order: BuildOrder) -> Built:
+        """Return the Image of the order's Recipe; steps whose layer the engine holds do not run.
+
+        Safe to repeat after a kill at any point. Raises `BuildFailedError` for a step that fails (its state is then
+        kept as `<repository>:failed`), `ToolchainError` if the base lacks a version, `SecretMissingError` if a
+        secret that a step needs is not in `secrets`, `ProfileError` for too many layers.
+        """
+        check_depth(order.recipe)
+        self._remove_leftovers(order.labels)
+        start = self._start(order)
+        steps = order.recipe.steps
+        image = start.image
+        if start.done < len(steps):
+            _check_secrets(order, start)
+            image = self._run_rest(order, start)
+        reference = f"{order.repository}:{order.recipe.digest[:12]}"
+        self._publish(image, reference, order.recipe)
+        self._forget_failure(order)
+        return Built(
+            image=image,
+            reference=reference,
+            digest=order.recipe.digest,
+            run=tuple(step.name for step in steps[start.done :]),
+            reused=start.done,
+        )
+
+    def _start(self, order: BuildOrder) -> Start:
+        if order.no_cache:
+            return Start(image=order.recipe.base, done=0)
+        return find_start(self._engine, order.recipe, labels=order.labels)
+
+    def _run_rest(self, order: BuildOrder, start: Start) -> str:
+        fresh_directory(order.log_directory)
+        digests = order.recipe.digests()
+        image = start.image
+        for index in range(start.done, len(digests)):
+            job = _job(order, index, image, digests[index])
+            with self._reporter.step(f"[{index + 1}/{len(digests)}] {job.step.name}") as progress:
+                outcome = run_step(self._engine, job, order.inputs, progress, self._reporter)
+                if outcome.status != 0:
+                    raise _failure(job, outcome)
+            image = outcome.image
+        return image
+
+    def _publish(self, image: str, reference: str, recipe: Recipe) -> None:
+        """Give the image its name, last of all: a name never means something half-made."""
+        info = self._engine.image(image)
+        wanted = recipe.digests()[-1] if recipe.steps else None
+        if info is None or (wanted is not None and info.labels.get(LABEL_RECIPE) != wanted):
+            raise BuildFailedError(
+                f"the engine does not have the image that was just built ({image})",
+                hint="somebody may be removing images; run: devbox up",
+            )
+        if reference not in info.tags:
+            self._engine.tag(image, reference)
+
+    def _forget_failure(self, order: BuildOrder) -> None:
+        reference = failed_reference(order.repository)
+        if self._engine.image(reference) is not None:
+            self._engine.remove_image(reference, force=True)
+
+    def _remove_leftovers(self, labels: Labels) -> None:
+        """Remove containers of steps of this Workspace that a killed build left; the lock says no other is alive."""
+        for container in self._engine.containers({LABEL_WORKSPACE: labels[LABEL_WORKSPACE], LABEL_ROLE: ROLE_STEP}):
+            remove_quietly(self._engine, container.id, self._reporter)
+
+
+def _job(order: BuildOrder, index: int, image: str, digest: str) -> StepJob:
+    step = order.recipe.steps[index]
+    return StepJob(
+        step=step,
+        digest=digest,
+        image=image,
+        env=_env(order.recipe, index),
+        command=order.recipe.command,
+        labels=order.labels,
+        delivery=Delivery(
+            files=step.context,
+            epoch=order.recipe.epoch,
+            secrets={name: order.secrets[name] for name in step.secrets},
+            ca_bundle=order.ca_bundle if step.network else None,
+        ),
+        log=order.log_directory / log_name(index + 1, step.name),
+        failed_reference=failed_reference(order.repository),
+    )
+
+
+def _env(recipe: Recipe, index: int) -> tuple[tuple[str, str], ...]:
+    """Return the variables of the image after the step `index`: a later one wins, the order stays."""
+    values = dict(recipe.env)
+    for step in recipe.steps[: index + 1]:
+        values |= dict(step.env)
+    return tuple(values.items())
+
+
+def _check_secrets(order: BuildOrder, start: Start) -> None:
+    needed = {name: step for step in order.recipe.steps[start.done :] for name in step.secrets}
+    problems = [
+        Problem(message=f"has no value here, and the step {step.name!r} needs it", key=f"secrets.{name}")
+        for name, step in sorted(needed.items())
+        if name not in order.secrets
+    ]
+    if problems:
+        raise SecretMissingError("a secret is missing", problems=problems)
+
+
+def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
+    step, refusal = job.step, outcome.refusal
+    if outcome.status == STATUS_TOOLCHAIN and refusal:
+        return ToolchainError(refusal, problems=[Problem(message=refusal, key=f"{step.key}.version")])
+    if outcome.status == STATUS_BASE:
+        return BaseImageError(
+            f"step {step.name!r} could not get its files", detail=refusal or "\n".join(outcome.tail) or None
+        )
+    why = "was killed for memory" if outcome.out_of_memory else f"failed with exit code {outcome.status}"
+    look = "look into the state it failed in: devbox shell --failed" if outcome.image else "mend it, then: devbox up"
+    return BuildFailedError(
+        f"step {step.name!r} {why}",
+        detail="\n".join([*outcome.tail, f"command: {_command(step)}", f"log: {shlex.quote(str(job.log))}"]),
+        hint=look,
+        problems=[Problem(message=f"the step {step.name!r} {why}", key=step.key)],
+    )
+
+
+def _command(step: Step) -> str:
+    """Return what the step ran, for a person: the last line that is not tidying up."""
+    lines = [line for line in step.script.splitlines() if line and not line.startswith(("rm -rf", "chown -R", "#"))]
+    text = lines[-1] if lines else step.name
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"

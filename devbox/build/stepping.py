@@ -1,0 +1,188 @@
+"""One step: a container made from the state before, its script run, its state committed, itself removed."""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devbox.build.ca import PATH_IN_STEPS, variables
+from devbox.build.context import Delivery, stream
+from devbox.build.inputs import Inputs
+from devbox.build.log import StepLog
+from devbox.build.output import Lines
+from devbox.build.recipe import CACHE_DIRECTORY, REFUSAL, RUN_DIRECTORY, SECRET_DIRECTORY, STATUS_BASE, Step
+from devbox.build.steps.script import refuse
+from devbox.engine.base import ContainerRequest, Engine, ImageConfig, Labels, Mount, MountKind
+from devbox.engine.policy_container import STEP_CAPABILITIES
+from devbox.errors import DevboxError
+from devbox.reporter import Progress, Reporter
+from devbox.values import (
+    LABEL_OWNER,
+    LABEL_RECIPE,
+    LABEL_ROLE,
+    LABEL_SCHEMA,
+    ROLE_CACHE,
+    ROLE_FAILED,
+    ROLE_LAYER,
+    ROLE_STEP,
+)
+
+TAIL = 30  # lines of output that a failure shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepJob:
+    """A step with everything it needs to run here. `env`: of the image that it yields."""
+
+    step: Step
+    digest: str
+    image: str  # the state before it
+    env: tuple[tuple[str, str], ...]
+    command: tuple[str, ...]  # of the image that it yields
+    labels: Labels
+    delivery: Delivery
+    log: Path
+    failed_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a step ended. `image`: the committed state; of a failed step the state in which it failed, if any."""
+
+    status: int
+    image: str
+    tail: tuple[str, ...] = field(default=(), repr=False)
+    out_of_memory: bool = False
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the step itself said no, if it did."""
+        said = [line.removeprefix(REFUSAL) for line in self.tail if line.startswith(REFUSAL)]
+        return said[-1] if said else None
+
+
+def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
+    """Run one step; whatever happens, its container does not outlive this call."""
+    container = engine.create(request_for(job))
+    try:
+        if not job.step.script:
+            return Outcome(status=0, image=_commit(engine, container, job, failed=False))
+        tail: deque[str] = deque(maxlen=TAIL)
+        with StepLog(job.log) as log:
+            for line in _output(engine, container, job, inputs):
+                tail.append(line)
+                log.write(line)
+                progress.output(line)
+        status = engine.wait(container)
+        info = engine.container(container)
+        return Outcome(
+            status=status,
+            image=_commit(engine, container, job, failed=status != 0),
+            tail=tuple(tail),
+            out_of_memory=info is not None and info.oom_killed,
+        )
+    finally:
+        remove_quietly(engine, container, reporter)
+
+
+def remove_quietly(engine: Engine, container: str, reporter: Reporter) -> None:
+    """Remove a container while something else may be going wrong, which must be what the user hears of."""
+    try:
+        engine.remove(container)
+    except DevboxError as error:
+        reporter.debug(f"the step's container {container[:12]} stays for now: {error.message}")
+
+
+def request_for(job: StepJob) -> ContainerRequest:
+    """Return the request for the step's container. Pure.
+
+    Its variables are exactly those of the image to come: the engine would merge others into the commit. The first
+    step, which makes /run/devbox, has no mounts: a mount point would be committed.
+    """
+    step = job.step
+    mounts = () if not (step.caches or _delivers(job)) else (_tmpfs(), *_caches(job))
+    return ContainerRequest(
+        name=None,
+        image=job.image,
+        command=("/bin/sh", "-c", _preamble(job) + step.script),
+        labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
+        env=job.env,
+        workdir="/",
+        mounts=mounts,
+        capabilities=STEP_CAPABILITIES,
+        stdin=_delivers(job),
+        network=None if step.network else "none",
+    )
+
+
+def cache_volume(name: str, labels: Labels) -> str:
+    """Return the name of the cache volume `name` of this owner."""
+    return f"devbox-cache-{labels.get(LABEL_OWNER, 'all')}-{name}"
+
+
+def _delivers(job: StepJob) -> bool:
+    return bool(job.step.script) and not job.delivery.empty
+
+
+def _tmpfs() -> Mount:
+    return Mount(kind=MountKind.TMPFS, source="", target=RUN_DIRECTORY)
+
+
+def _caches(job: StepJob) -> Iterator[Mount]:
+    shared = {LABEL_ROLE: ROLE_CACHE}
+    shared |= {name: job.labels[name] for name in (LABEL_OWNER, LABEL_SCHEMA) if name in job.labels}
+    for name in job.step.caches:
+        yield Mount(
+            kind=MountKind.VOLUME,
+            source=cache_volume(name, job.labels),
+            target=f"{CACHE_DIRECTORY}/{name}",
+            labels=tuple(sorted(shared.items())),
+        )
+
+
+def _preamble(job: StepJob) -> str:
+    """Return what comes before the script: it takes the delivery from stdin, and is no part of the digest."""
+    if not _delivers(job):
+        return ""
+    lines = [
+        f"command -v tar >/dev/null || {refuse('this base has no tar', status=STATUS_BASE)}",
+        f"( umask 077; cd {RUN_DIRECTORY} && tar -xf - ) || exit {STATUS_BASE}",
+    ]
+    if job.delivery.ca_bundle:
+        lines += [f"export {name}={path}" for name, path in variables(PATH_IN_STEPS).items()]
+    for name in sorted(job.delivery.secrets):
+        # The dot keeps the shell from eating line ends of the value.
+        lines.append(f"{name}=$(cat {SECRET_DIRECTORY}/{name}; echo .)")
+        lines.append(f"{name}=${{{name}%?}}; {name}=${{{name}%.}}; export {name}")
+    return "\n".join(lines) + "\n"
+
+
+def _output(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Iterator[str]:
+    """Start the container, send it what it needs, yield its lines."""
+    lines = Lines(job.delivery.secrets.values())
+    attached = engine.attach(container)
+    try:
+        engine.start(container)
+        if _delivers(job):
+            for chunk in stream(job.delivery, inputs):
+                attached.send(chunk)
+            attached.close_stdin()
+        while (frame := attached.receive()) is not None:
+            yield from lines.feed(*frame)
+        yield from lines.finish()
+    finally:
+        attached.close()
+
+
+def _commit(engine: Engine, container: str, job: StepJob, *, failed: bool) -> str:
+    """Commit the state; a failed one under its own name, so that somebody can look into it."""
+    role = ROLE_FAILED if failed else ROLE_LAYER
+    labels: Mapping[str, str] = {**job.labels, LABEL_ROLE: role, LABEL_RECIPE: job.digest}
+    config = ImageConfig(env=job.env, command=job.command, labels=tuple(sorted(labels.items())))
+    reference = job.failed_reference if failed else None
+    if not failed:
+        return engine.commit(container, config=config, message=job.step.name, reference=None)
+    with contextlib.suppress(DevboxError):  # the step's own failure is what matters
+        return engine.commit(container, config=config, message=f"failed: {job.step.name}", reference=reference)
+    return ""

@@ -1,0 +1,49 @@
+"""What the scripts of all steps share. Pure."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from devbox.build.recipe import CACHE_DIRECTORY, REFUSAL, STATUS_TOOLCHAIN
+
+
+def quoted(words: Iterable[str]) -> str:
+    """Return `words` for a shell's command line."""
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def script(epoch: int, lines: Sequence[str], *, strict: bool = True) -> str:
+    """Return a step's script: stop at the first failure, a fixed umask and date, then `lines`.
+
+    `strict`: an unset variable is a failure; commands of the profile run without that.
+    """
+    head = ["set -eu" if strict else "set -e", "umask 022", f"export SOURCE_DATE_EPOCH={epoch}"]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+def refuse(message: str, *, status: int = STATUS_TOOLCHAIN) -> str:
+    """Return the command that ends a step with a reason. `message` may hold `$variables` of the script."""
+    return f'{{ echo "{REFUSAL}{message}" >&2; exit {status}; }}'
+
+
+def locked_cache(name: str) -> list[str]:
+    """Return lines that take the lock of a cache mount, waiting for another build that holds it; sets `$cache`."""
+    return [
+        f"cache={CACHE_DIRECTORY}/{name}",
+        "if command -v flock >/dev/null; then",
+        '  exec 9>"$cache/devbox.lock"',
+        '  flock -n 9 || { echo "waiting for another build that uses the same package cache"; flock 9; }',
+        "fi",
+    ]
+
+
+def retried(command: str, *, attempts: int = 3) -> list[str]:
+    """Return lines that run `command` up to `attempts` times, for tools that do not retry by themselves."""
+    return [
+        "attempt=1",
+        f"until {command}; do",
+        f'  [ "$attempt" -lt {attempts} ] || exit 1',
+        '  echo "attempt $attempt failed, trying again"',
+        '  sleep "$((attempt * 2))"',
+        "  attempt=$((attempt + 1))",
+        "done",
+    ]
