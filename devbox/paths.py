@@ -8,6 +8,9 @@
 | `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
+| `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
+| `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
+| `$XDG_CACHE_HOME/devbox/bases/<suite>.tar` | a root file system on its way from the archive to the engine |
 
 `<8 hex>` is the start of the SHA-256 of the project's real path.
 """
@@ -40,6 +43,11 @@ def state_root() -> str:
 def cache_root() -> str:
     """Where devbox keeps what can be made anew."""
     return os.path.join(_xdg("XDG_CACHE_HOME", ".cache"), "devbox")
+
+
+def bases_root() -> str:
+    """Where devbox keeps what it knows of base images, and makes its own."""
+    return os.path.join(cache_root(), "bases")
 
 
 def user_profile() -> str:

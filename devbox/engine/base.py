@@ -218,6 +218,14 @@ class Engine(Protocol):
         A registry that does not answer is `RegistryUnreachableError`; one that refuses is `EngineError`.
         """
 
+    def build_classic(
+        self, context: Iterable[bytes], *, dockerfile: str, target: str | None, tag: str, labels: Labels
+    ) -> Iterator[str]:
+        """Build a Dockerfile from a context tar with the engine's classic builder, yielding its lines.
+
+        `EngineError` with the builder's words if it fails.
+        """
+
     def load(self, archive: Iterable[bytes]) -> None:
         """Load a docker-archive tar stream."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import docker.errors
 
-from devbox.engine import payload, readings
+from devbox.engine import classic, payload, readings
 from devbox.engine.base import (
     ContainerInfo,
     ContainerRequest,
@@ -78,6 +78,15 @@ class SdkEngine:
             except docker.errors.APIError as error:
                 raise registry_failure(reference, words_of(error)) from error
 
+    def build_classic(
+        self, context: Iterable[bytes], *, dockerfile: str, target: str | None, tag: str, labels: Labels
+    ) -> Iterator[str]:
+        """Build a Dockerfile with the engine's classic builder, yielding its lines."""
+        with explained(self.endpoint, f"build {dockerfile}"):
+            yield from classic.build_classic(
+                self._client, context, dockerfile=dockerfile, target=target, tag=tag, labels=labels
+            )
+
     def load(self, archive: Iterable[bytes]) -> None:
         """Load a docker-archive tar stream."""
         with explained(self.endpoint, "load the image archive"):
@@ -126,6 +135,8 @@ class SdkEngine:
             explained(self.endpoint, f"create the container {request.name or ''}".rstrip()),
             allowing(request.allowance),
         ):
+            if self._is_podman:
+                self._make_volumes(request)
             try:
                 return self._client.make_container(body, request.name)
             except docker.errors.ImageNotFound as error:
@@ -233,6 +244,12 @@ class SdkEngine:
     def close(self) -> None:
         """Give back connections."""
         self._client.close()
+
+    def _make_volumes(self, request: ContainerRequest) -> None:
+        """Make the volumes beforehand: Podman gives those that a mount brings into being no labels."""
+        for mount in request.mounts:
+            if mount.kind is MountKind.VOLUME:
+                self._client.create_volume(mount.source, labels=dict(mount.labels))
 
     @property
     def _is_podman(self) -> bool:
