@@ -1,12 +1,16 @@
 """`devbox destroy`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from devbox.cli.group import pass_invocation, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import next_step
 from devbox.errors import NotConfirmedError
-from devbox.workspace.destroy import Destroyed
+
+if TYPE_CHECKING:  # to refuse needs nothing of it
+    from devbox.workspace.destroy import Destroyed
 
 
 @verb(
@@ -21,10 +25,10 @@ from devbox.workspace.destroy import Destroyed
 @pass_invocation
 def command(invocation: Invocation, *, force: bool) -> None:
     """Remove the environment with its volumes and networks. Your files in the repo and the images stay."""
-    from devbox.workspace.destroy import destroy
-
     if not force and not _agreed(invocation):
         return
+    from devbox.workspace.destroy import destroy
+
     gone = destroy(invocation.host, invocation.workspace)
     lines = [f"removed {line}" for line in _lines(gone)] or ["nothing to do"]
     invocation.show({"changed": not gone.empty, "removed": _document(gone)}, lines)
@@ -34,10 +38,10 @@ def command(invocation: Invocation, *, force: bool) -> None:
 
 def _agreed(invocation: Invocation) -> bool:
     """Ask; without somebody to ask it is a `NotConfirmedError`, whatever there is to remove."""
-    from devbox.workspace.destroy import survey
-
     if not invocation.interactive:
         raise NotConfirmedError("destroy needs a yes, and there is nobody to ask", hint="devbox destroy -f")
+    from devbox.workspace.destroy import survey
+
     found = survey(invocation.host, invocation.workspace)
     if found.empty:
         invocation.show({"changed": False}, ["nothing to do"])
@@ -50,10 +54,10 @@ def _agreed(invocation: Invocation) -> bool:
     return True
 
 
-def _document(found: Destroyed) -> dict[str, list[str]]:
+def _document(found: "Destroyed") -> dict[str, list[str]]:
     return {"containers": list(found.containers), "volumes": list(found.volumes), "networks": list(found.networks)}
 
 
-def _lines(found: Destroyed) -> list[str]:
+def _lines(found: "Destroyed") -> list[str]:
     kinds = (("container", found.containers), ("volume", found.volumes), ("network", found.networks))
     return [f"{kind} {name}" for kind, names in kinds for name in names]
