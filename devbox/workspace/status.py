@@ -1,18 +1,21 @@
 """`status`: what is there, whether it fits the profile, and what is wrong. Changes nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from devbox import paths, record
 from devbox.errors import DevboxError, Problem
+from devbox.profile.asks import requests
 from devbox.profile.explain import digest
 from devbox.profile.gate import require_supported
 from devbox.profile.load import Loaded
+from devbox.profile.trust import TrustStore
 from devbox.record import RecordFromTheFuture
 from devbox.runtimes.base import Instance, InstanceState, PublishedPort
-from devbox.runtimes.registry import runtime
 from devbox.values import slug
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
+from devbox.workspace.find import current
 
 ABSENT = "absent"
 
@@ -43,13 +46,12 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     Raises `EngineUnavailableError` without an engine, since then nobody knows.
     """
     loaded, problems = _profile(host, workspace)
-    kind = "container"  # what other runtimes left cannot be of this version
-    instance = runtime(kind, engine=host.engine).find(workspace.container_name)
+    instance = current(host, workspace)
     profile_digest = digest(loaded.profile) if loaded else None
     return EnvironmentStatus(
         name=(loaded.profile.name if loaded else None) or slug(workspace.name),
         workspace=str(workspace.directory),
-        runtime=loaded.profile.runtime if loaded else kind,
+        runtime=loaded.profile.runtime if loaded else "container",  # what else is there is not of this version
         engine=host.engine.info.url,
         state=state_word(instance),
         stale=instance is not None and _is_stale(workspace, profile_digest),
@@ -82,11 +84,20 @@ def _profile(host: Host, workspace: Workspace) -> tuple[Loaded | None, tuple[Pro
         loaded = load_profile(host, workspace)
     except DevboxError as error:
         return None, error.problems or (Problem(message=error.message, hint=error.hint),)
+    return loaded, (*_problems(lambda: require_supported(loaded)), *_problems(lambda: _trust(host, workspace, loaded)))
+
+
+def _problems(check: Callable[[], None]) -> tuple[Problem, ...]:
     try:
-        require_supported(loaded)
+        check()
     except DevboxError as error:
-        return loaded, error.problems
-    return loaded, ()
+        return error.problems or (Problem(message=error.message, hint=error.hint),)
+    return ()
+
+
+def _trust(host: Host, workspace: Workspace, loaded: Loaded) -> None:
+    items = requests(loaded, workspace.directory, environ=host.environ)
+    TrustStore(workspace.directory, reporter=host.reporter).require(items)
 
 
 def _is_stale(workspace: Workspace, profile_digest: str | None) -> bool:
