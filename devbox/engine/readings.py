@@ -6,11 +6,7 @@ from typing import Any
 from devbox.engine.base import ContainerInfo, ImageInfo, Mount, MountKind, PortBinding, VolumeInfo
 
 Json = Mapping[str, Any]
-_PODMAN_ENV = (  # put into each container by Podman, and so into each commit; no image means anything by them
-    ("container", "podman"),
-    ("TERM", "xterm"),
-    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-)
+_PODMAN_ENV = frozenset({"container", "TERM", "HOSTNAME"})  # put into each container by Podman, and so into each commit
 _KINDS = {kind.value: kind for kind in MountKind}
 
 
@@ -39,7 +35,7 @@ def image_info(answer: Json, *, podman: bool = False) -> ImageInfo:
         tags=tuple(_tag(tag) for tag in answer.get("RepoTags") or () if not tag.startswith("<none>")),
         digests=tuple(digest for digest in answer.get("RepoDigests") or () if not digest.startswith("<none>")),
         labels=dict(config.get("Labels") or {}),
-        env=tuple(pair for pair in split_env(config.get("Env") or ()) if not podman or pair not in _PODMAN_ENV),
+        env=tuple(pair for pair in split_env(config.get("Env") or ()) if not podman or pair[0] not in _PODMAN_ENV),
         workdir=str(config.get("WorkingDir") or ""),
         user=str(config.get("User") or ""),
         architecture=str(answer.get("Architecture") or ""),

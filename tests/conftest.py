@@ -1,0 +1,62 @@
+"""What holds for all tests: nobody's home is touched, nothing of the process is left changed, nothing stays behind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.engine import docker_engine, leftovers, podman_engine, present_now
+
+__all__ = ["docker_engine", "podman_engine"]
+
+# Its reaper is an image that needs a registry; the sweep below does its work.
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+
+_XDG = ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+_before: set[str] = set()
+_left: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_process() -> Iterator[None]:
+    """Fail a test that leaves the environment or the current directory changed."""
+    environ, cwd = _environ(), Path.cwd()
+    yield
+    assert _environ() == environ, "the test changed the environment: use monkeypatch"
+    assert Path.cwd() == cwd, "the test changed the current directory: use monkeypatch"
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+@pytest.fixture(autouse=True)
+def home(_unchanged_process: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give each test an empty home, and XDG directories in it."""
+    directory = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(directory))
+    for variable in _XDG:
+        monkeypatch.setenv(variable, str(directory / variable.lower()))
+    for variable in [name for name in os.environ if name.startswith("DEVBOX_") and "_TEST_" not in name]:
+        monkeypatch.delenv(variable)
+    return directory
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        _before.update(present_now())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if something that the tests made is still on the engine; looked at once, by the first process."""
+    if hasattr(session.config, "workerinput"):
+        return
+    _left.extend(leftovers(frozenset(_before)))
+    if _left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for item in _left:
+        terminalreporter.write_line(f"left behind on the engine: {item}", red=True)

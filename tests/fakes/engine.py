@@ -1,0 +1,454 @@
+"""FakeEngine: the contract of `engine.base.Engine` in memory. No command runs; hooks decide what each one does.
+
+It passes the same contract suite as the real engines (tests/contract/engine), policy included.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from devbox.engine import payload, policy
+from devbox.engine.base import (
+    ContainerInfo,
+    ContainerRequest,
+    EngineInfo,
+    ExecRequest,
+    ImageConfig,
+    ImageInfo,
+    Labels,
+    Mount,
+    MountKind,
+    PortBinding,
+    VolumeInfo,
+)
+from devbox.errors import EngineError, EngineUnavailableError, RegistryUnreachableError
+from tests.fakes.engine_streams import FakeExecSession, FakeStream, Outcome
+
+INFO = EngineInfo(
+    name="docker",
+    version="20.10.24",
+    api_version="1.41",
+    url="unix:///var/run/docker.sock",
+    source="default socket",
+    os="linux",
+    architecture="amd64",
+    cpus=8,
+    memory=16 * 1024**3,
+    rootless=False,
+    shares_host=True,
+)
+_CREATED = "2026-01-01T00:00:00Z"
+
+OnCommand = Callable[[ContainerRequest, bytes], Outcome | None]
+OnExec = Callable[[ContainerInfo, ExecRequest, bytes], Outcome]
+
+
+def _command(request: ContainerRequest, stdin: bytes) -> Outcome | None:
+    """Let `sleep` and `cat` run on, and all else succeed in silence."""
+    return None if request.command[:1] in (("sleep",), ("cat",)) else Outcome()
+
+
+def _exec(container: ContainerInfo, request: ExecRequest, stdin: bytes) -> Outcome:
+    return Outcome()
+
+
+@dataclass(kw_only=True)
+class FakeContainer:
+    """A container: what it was made from, and what has become of it."""
+
+    id: str
+    name: str
+    image: str
+    request: ContainerRequest
+    labels: dict[str, str]
+    env: tuple[tuple[str, str], ...]
+    ports: tuple[PortBinding, ...] = ()
+    status: str = "created"
+    exit_code: int = 0
+    oom_killed: bool = False
+    stdin: bytes = b""
+    output: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+class FakeEngine:
+    """An engine in memory.
+
+    `on_command` decides what a container's command does, given its request and all of its stdin: an `Outcome`, or
+    None to let it run until it is stopped. `on_exec` does so for `exec`. `calls` has the name and subject of each
+    call that changes something. `drop_on` cuts the connection. `taken_ports` are held by others; `registry` is
+    what can be pulled, None: the registry does not answer.
+    """
+
+    def __init__(self, *, on_command: OnCommand = _command, on_exec: OnExec = _exec, info: EngineInfo = INFO) -> None:
+        self.info = info
+        self.on_command = on_command
+        self.on_exec = on_exec
+        self.calls: list[tuple[str, str]] = []
+        self.registry: dict[str, ImageInfo] | None = {}
+        self.taken_ports: set[tuple[str, int]] = set()
+        self.image_store: dict[str, ImageInfo] = {}
+        self.container_store: dict[str, FakeContainer] = {}
+        self.volume_store: dict[str, dict[str, str]] = {}
+        self.network_store: dict[str, dict[str, str]] = {}
+        self.requests: list[ContainerRequest] = []
+        self.exec_requests: list[tuple[str, ExecRequest]] = []
+        self.closed = False
+        self._count = 0
+        self._drop: tuple[str, int] | None = None
+
+    # for tests
+
+    def add_image(
+        self,
+        reference: str,
+        *,
+        labels: Labels = {},  # noqa: B006 (never changed)
+        env: Mapping[str, str] = {},
+        workdir: str = "",
+        user: str = "",
+        volumes: tuple[str, ...] = (),
+    ) -> ImageInfo:
+        """Put an image there, as if it had been pulled or loaded long ago."""
+        image = ImageInfo(
+            id=self._id("image"),
+            tags=(reference,) if reference else (),
+            digests=(),
+            labels=dict(labels),
+            env=tuple(env.items()),
+            workdir=workdir,
+            user=user,
+            architecture=self.info.architecture,
+            size=100_000_000,
+            created=_CREATED,
+            layers=(self._id("layer"),),
+            volumes=volumes,
+        )
+        if reference:
+            self._untag(reference)
+        self.image_store[image.id] = image
+        return image
+
+    def add_network(self, name: str, *, labels: Labels) -> None:
+        """Put a network there."""
+        self.network_store[name] = dict(labels)
+
+    def drop_on(self, call: str, *, nth: int = 1) -> None:
+        """Lose the connection in the `nth` call of that name ("commit", "wait", "receive", ...), and for good."""
+        self._drop = (call, nth)
+
+    def come_back(self) -> None:
+        """Answer again: what was made before is still there."""
+        self._drop = None
+
+    def calls_of(self, name: str) -> list[str]:
+        """Return the subjects of the calls of that name."""
+        return [subject for call, subject in self.calls if call == name]
+
+    # images
+
+    def image(self, reference: str) -> ImageInfo | None:
+        self._alive("image")
+        if reference in self.image_store:
+            return self.image_store[reference]
+        name = _with_tag(reference)
+        return next((image for image in self.image_store.values() if name in image.tags + image.digests), None)
+
+    def images(self, labels: Labels) -> list[ImageInfo]:
+        self._alive("images")
+        return [image for image in self.image_store.values() if _carries(image.labels, labels)]
+
+    def pull(self, reference: str) -> Iterator[str]:
+        self._changes("pull", reference)
+        if self.registry is None:
+            raise RegistryUnreachableError(f"no answer from the registry for {reference}")
+        image = self.registry.get(reference)
+        if image is None:
+            raise EngineError(f"the registry has no image {reference}")
+        yield f"pulling {reference}"
+        self._untag(_with_tag(reference))
+        self.image_store[image.id] = replace(image, tags=(_with_tag(reference),))
+
+    def build_classic(
+        self, context: Iterable[bytes], *, dockerfile: str, target: str | None, tag: str, labels: Labels
+    ) -> Iterator[str]:
+        self._changes("build_classic", tag)
+        b"".join(context)
+        yield f"building {dockerfile}"
+        self.add_image(tag, labels=labels)
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        self._changes("load", "")
+        from tests.fakes.engine_archive import read_archive
+
+        for image in read_archive(b"".join(archive)):
+            for tag in image.tags:
+                self._untag(tag)
+            self.image_store[image.id] = image
+
+    def tag(self, image_id: str, reference: str) -> None:
+        self._changes("tag", reference)
+        image = self.image(image_id)
+        if image is None:
+            raise EngineError(f"the engine did not tag {reference}", detail=f"No such image: {image_id}")
+        self._untag(_with_tag(reference))
+        image = self.image_store[image.id]
+        self.image_store[image.id] = replace(image, tags=(*image.tags, _with_tag(reference)))
+
+    def remove_image(self, reference: str, *, force: bool = False) -> None:
+        self._changes("remove_image", reference)
+        image = self.image(reference)
+        if image is None:
+            return
+        by_tag = reference != image.id
+        if by_tag and len(image.tags) > 1:
+            self._untag(_with_tag(reference))
+            return
+        users = [box for box in self.container_store.values() if box.image == image.id]
+        if users and (not force or any(box.status == "running" for box in users)):
+            raise EngineError(f"the engine did not remove the image {reference}", detail="image is being used")
+        if len(image.tags) > 1 and not force:
+            raise EngineError(f"the engine did not remove the image {reference}", detail="image has several tags")
+        del self.image_store[image.id]
+
+    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
+        self._changes("commit", message)
+        box = self._box(container_id)
+        own = {"Env": payload.pairs(box.env), "Labels": box.labels}
+        complete = payload.complete_config(config, own)
+        base = self.image_store[box.image]
+        image = ImageInfo(
+            id=self._id("image"),
+            tags=(),
+            digests=(),
+            labels={**box.labels, **dict(complete.labels)},
+            env=complete.env,
+            workdir=complete.workdir,
+            user=complete.user,
+            architecture=base.architecture,
+            size=base.size,
+            created=_CREATED,
+            layers=(*base.layers, self._id("layer")),
+            volumes=base.volumes,
+        )
+        self.image_store[image.id] = image
+        if reference:
+            self.tag(image.id, reference)
+        return image.id
+
+    # containers
+
+    def create(self, request: ContainerRequest) -> str:
+        self._check(request)
+        self._changes("create", request.name or "")
+        image = self.image(request.image)
+        if image is None:
+            raise EngineError(f"the engine has no image {request.image}")
+        name = request.name or f"fake-{self._count}"
+        if any(box.name == name for box in self.container_store.values()):
+            raise EngineError(f"the engine did not create the container {name}", detail="the name is already in use")
+        for mount in request.mounts:
+            if mount.kind is MountKind.VOLUME:
+                self.volume_store.setdefault(mount.source, dict(mount.labels))
+        box = FakeContainer(
+            id=self._id("container").removeprefix("sha256:"),
+            name=name,
+            image=image.id,
+            request=request,
+            labels={**image.labels, **dict(request.labels)},
+            env=tuple({**dict(image.env), **dict(request.env)}.items()),
+            ports=request.ports,
+        )
+        self.container_store[box.id] = box
+        self.requests.append(request)
+        return box.id
+
+    def start(self, container_id: str) -> None:
+        self._changes("start", container_id)
+        box = self._box(container_id)
+        if box.status == "running":
+            return
+        box.ports = tuple(self._publish(port) for port in box.request.ports)
+        box.status, box.output, box.stdin = "running", [], b"" if box.status != "created" else box.stdin
+
+    def stop(self, container_id: str, *, timeout: int = 10) -> None:
+        self._changes("stop", container_id)
+        box = self._find(container_id)
+        if box is not None and box.status == "running":
+            self._run(box)
+            if box.status == "running":
+                box.status, box.exit_code = "exited", 143
+
+    def wait(self, container_id: str) -> int:
+        self._alive("wait")
+        box = self._box(container_id)
+        self._run(box)
+        if box.status == "running":
+            raise AssertionError(f"waiting for {box.request.command}, which on_command lets run for ever")
+        return box.exit_code
+
+    def remove(self, container_id: str) -> None:
+        self._changes("remove", container_id)
+        box = self._find(container_id)
+        if box is not None:
+            del self.container_store[box.id]
+
+    def container(self, name_or_id: str) -> ContainerInfo | None:
+        self._alive("container")
+        box = self._find(name_or_id)
+        return None if box is None else self._info(box)
+
+    def containers(self, labels: Labels) -> list[ContainerInfo]:
+        self._alive("containers")
+        return [self._info(box) for box in self.container_store.values() if _carries(box.labels, labels)]
+
+    def logs(self, container_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
+        self._alive("logs")
+        box = self._box(container_id)
+        self._run(box)
+        yield from box.output if tail is None else box.output[len(box.output) - tail :]
+
+    def attach(self, container_id: str) -> FakeStream:
+        self._changes("attach", container_id)
+        box = self._box(container_id)
+
+        def run(stdin: bytes) -> list[tuple[int, bytes]]:
+            self._alive("receive")
+            box.stdin = stdin
+            self._run(box)
+            return box.output
+
+        return FakeStream(run, lambda stdin: setattr(box, "stdin", stdin))
+
+    def exec(self, container_id: str, request: ExecRequest) -> FakeExecSession:
+        self._check_exec(container_id, request)
+        self._changes("exec", container_id)
+        box = self._find(container_id)
+        if box is None or self._info(box).status != "running":
+            raise EngineError("the engine did not start a process in the container", detail="it is not running")
+        info = self._info(box)
+        self.exec_requests.append((box.name, request))
+
+        def run(stdin: bytes) -> Outcome:
+            self._alive("receive")
+            return self.on_exec(info, request, stdin)
+
+        return FakeExecSession(run, terminal=request.terminal)
+
+    # volumes and networks
+
+    def volumes(self, labels: Labels) -> list[VolumeInfo]:
+        self._alive("volumes")
+        return [VolumeInfo(name=name, labels=own) for name, own in self.volume_store.items() if _carries(own, labels)]
+
+    def remove_volume(self, name: str) -> bool:
+        self._changes("remove_volume", name)
+        if any(mount.source == name for box in self.container_store.values() for mount in box.request.mounts):
+            return False
+        self.volume_store.pop(name, None)
+        return True
+
+    def networks(self, labels: Labels) -> list[str]:
+        self._alive("networks")
+        return [name for name, own in self.network_store.items() if _carries(own, labels)]
+
+    def remove_network(self, name: str) -> None:
+        self._changes("remove_network", name)
+        self.network_store.pop(name, None)
+
+    def close(self) -> None:
+        self.closed = True
+
+    # inside
+
+    def _check(self, request: ContainerRequest) -> None:
+        body = json.dumps(payload.container_body(request))
+        with policy.allowing(request.allowance):
+            policy.check(policy.EngineRequest(method="POST", path="/v1.41/containers/create", body=body))
+
+    def _check_exec(self, container_id: str, request: ExecRequest) -> None:
+        body = json.dumps(payload.exec_body(request))
+        policy.check(policy.EngineRequest(method="POST", path=f"/v1.41/containers/{container_id}/exec", body=body))
+
+    def _changes(self, call: str, subject: str) -> None:
+        self._alive(call)
+        self.calls.append((call, subject))
+
+    def _alive(self, call: str) -> None:
+        if self._drop is None:
+            return
+        name, left = self._drop
+        if name == call and left > 0:
+            self._drop = (name, left - 1)
+        if self._drop[1] == 0:
+            raise EngineUnavailableError(f"the engine at {self.info.url} dropped the connection")
+
+    def _run(self, box: FakeContainer) -> None:
+        """Let the command of a running container end, if it does."""
+        if box.status != "running":
+            return
+        outcome = self.on_command(box.request, box.stdin)
+        if outcome is not None:
+            box.output = outcome.frames()
+            box.status, box.exit_code, box.oom_killed = "exited", outcome.exit_code, outcome.oom_killed
+
+    def _publish(self, port: PortBinding) -> PortBinding:
+        held = self.taken_ports | {
+            (bound.address, bound.host)
+            for box in self.container_store.values()
+            if box.status == "running"
+            for bound in box.ports
+        }
+        if port.host and (port.address, port.host) in held:
+            words = f"Bind for {port.address}:{port.host} failed: port is already allocated"
+            raise EngineError("the engine did not start the container", detail=words)
+        free = next(number for number in range(49152, 65536) if (port.address, number) not in held)
+        return replace(port, host=port.host or free)
+
+    def _info(self, box: FakeContainer) -> ContainerInfo:
+        if not box.request.stdin:
+            self._run(box)
+        return ContainerInfo(
+            id=box.id,
+            name=box.name,
+            image=box.image,
+            status=box.status,
+            exit_code=box.exit_code,
+            oom_killed=box.oom_killed,
+            labels=dict(box.labels),
+            mounts=tuple(_as_seen(mount) for mount in box.request.mounts),
+            ports=box.ports,
+            created=_CREATED,
+        )
+
+    def _find(self, name_or_id: str) -> FakeContainer | None:
+        boxes = self.container_store.values()
+        return next((box for box in boxes if name_or_id in (box.id, box.name)), None)
+
+    def _box(self, container_id: str) -> FakeContainer:
+        box = self._find(container_id)
+        if box is None:
+            raise EngineError("the engine refused", detail=f"No such container: {container_id}")
+        return box
+
+    def _untag(self, reference: str) -> None:
+        for image in list(self.image_store.values()):
+            if reference in image.tags:
+                self.image_store[image.id] = replace(image, tags=tuple(tag for tag in image.tags if tag != reference))
+
+    def _id(self, kind: str) -> str:
+        self._count += 1
+        return "sha256:" + hashlib.sha256(f"{kind} {self._count}".encode()).hexdigest()
+
+
+def _as_seen(mount: Mount) -> Mount:
+    return replace(mount, labels=())
+
+
+def _carries(own: Labels, wanted: Labels) -> bool:
+    return all(name in own and value in ("", own[name]) for name, value in wanted.items())
+
+
+def _with_tag(reference: str) -> str:
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"

@@ -1,0 +1,111 @@
+"""A tiny image, made without network from the host's static busybox, for tests on a real engine."""
+
+import functools
+import hashlib
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devbox.engine.base import Engine, ImageInfo
+
+TINY = "devbox-test/tiny:1"
+TINY_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_TIME = 1_700_000_000
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def tiny_image(engine: Engine) -> ImageInfo:
+    """Return the tiny image, loading it if this engine has another or none. The image stays: it is a cache."""
+    archive, image_id = _archive()
+    found = engine.image(TINY)
+    if found is None or found.id != image_id:
+        engine.load(_pieces(archive))
+        found = engine.image(TINY)
+    assert found is not None
+    return found
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), 65536):
+        yield data[start : start + 65536]
+
+
+@functools.cache
+def _archive() -> tuple[bytes, str]:
+    layer = _layer(_busybox())
+    config = json.dumps(
+        {
+            "architecture": _MACHINES.get(os.uname().machine, os.uname().machine),
+            "os": "linux",
+            "created": "2023-11-14T22:13:20Z",
+            "config": {"Env": [f"{name}={value}" for name, value in TINY_ENV.items()], "Cmd": ["sh"]},
+            "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
+            "history": [{"created": "2023-11-14T22:13:20Z", "created_by": "devbox-test"}],
+        },
+        sort_keys=True,
+    ).encode()
+    digest = hashlib.sha256(config).hexdigest()
+    manifest = [{"Config": f"{digest}.json", "RepoTags": [TINY], "Layers": ["layer.tar"]}]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in (
+            (f"{digest}.json", config),
+            ("layer.tar", layer),
+            ("manifest.json", json.dumps(manifest).encode()),
+        ):
+            _add(tar, name, data)
+    return buffer.getvalue(), "sha256:" + digest
+
+
+def _busybox() -> Path:
+    for place in ("/bin/busybox", "/usr/bin/busybox", shutil.which("busybox") or ""):
+        if place and Path(place).is_file() and _is_static(Path(place)):
+            return Path(place)
+    pytest.skip("needs a static busybox: apt-get install busybox-static")
+
+
+def _is_static(path: Path) -> bool:
+    """Tell whether a 64-bit ELF file has no program header PT_INTERP (3)."""
+    data = path.read_bytes()
+    offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    return all(struct.unpack_from("<I", data, offset + index * size)[0] != 3 for index in range(count))
+
+
+def _layer(busybox: Path) -> bytes:
+    applets = subprocess.run([str(busybox), "--list"], capture_output=True, check=True, text=True).stdout.split()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name, mode in (("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("tmp", 0o1777), ("home", 0o755)):
+            _add_directory(tar, name, mode)
+        for name in ("proc", "sys", "dev", "run", "usr", "usr/bin", "var", "workspaces"):
+            _add_directory(tar, name, 0o755)
+        _add(tar, "bin/busybox", busybox.read_bytes(), mode=0o755)
+        for applet in [*(f"bin/{name}" for name in sorted(set(applets) - {"busybox"})), "usr/bin/env"]:
+            link = tarfile.TarInfo(applet)
+            link.type, link.linkname, link.mtime = tarfile.SYMTYPE, "/bin/busybox", _TIME
+            tar.addfile(link)
+        _add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
+        _add(tar, "etc/group", b"root:x:0:\nnogroup:x:65534:\n")
+        _add(tar, "etc/shadow", b"root:*:19000:0:99999:7:::\n", mode=0o640)
+        _add(tar, "etc/os-release", b'ID=devbox-test\nVERSION_ID="1"\n')
+    return buffer.getvalue()
+
+
+def _add_directory(tar: tarfile.TarFile, name: str, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, mode, _TIME
+    tar.addfile(entry)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes, *, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = len(data), mode, _TIME
+    tar.addfile(entry, io.BytesIO(data))
