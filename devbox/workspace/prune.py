@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind
+from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind, VolumeInfo
 from devbox.errors import EngineError
 from devbox.values import (
     LABEL_OWNER,
@@ -60,46 +60,32 @@ def prune(host: Host, *, dry_run: bool = False) -> Pruned:
 
 def _leftovers(host: Host, engine: Engine) -> _Leftovers:
     labels = {LABEL_OWNER: host.owner}
-    containers = engine.containers(labels)
-    images = engine.images(labels)
-    volumes = engine.volumes(labels)
-    networks = {name: hash_ for hash_ in _hashes(containers) for name in engine.networks(_of(host, hash_))}
-    networks |= dict.fromkeys(set(engine.networks(labels)) - networks.keys(), "")
-    hashes = _hashes(containers) | {one.labels.get(LABEL_WORKSPACE, "") for one in (*images, *volumes)} - {""}
-    busy = {hash_ for hash_ in hashes if is_held(host, hash_)}
-    live = {_hash(one) for one in containers if _is_environment(one)} | busy
-    dead = tuple(one for one in containers if _hash(one) not in live or _is_idle_step(one, busy))
+    containers, images, volumes = engine.containers(labels), engine.images(labels), engine.volumes(labels)
+    labelled: list[ContainerInfo | ImageInfo | VolumeInfo] = [*containers, *images, *volumes]
+    hashes = {_hash(one) for one in labelled} - {""}
+    busy = {path_hash for path_hash in hashes if is_held(host, path_hash)}
     if busy:
         host.reporter.note("a devbox command is going on elsewhere, so all images stay")
+    live = {_hash(one) for one in containers if _is_environment(one)} | busy
+    dead = tuple(one for one in containers if _hash(one) not in live or _is_idle_step(one, busy))
     kept = [one.image for one in containers if one not in dead]
+    used = {name for path_hash in live for name in engine.networks(labels | {LABEL_WORKSPACE: path_hash})}
     return _Leftovers(
         containers=dead,
         images=() if busy else tuple(unneeded(images, kept, engine)),
-        volumes=tuple(
-            sorted(
-                one.name
-                for one in volumes
-                if (
-                    not live
-                    if one.labels.get(LABEL_ROLE) == ROLE_CACHE
-                    else one.labels.get(LABEL_WORKSPACE) not in live
-                )
-            )
-        ),
-        networks=tuple(sorted(name for name, hash_ in networks.items() if hash_ not in live)),
+        volumes=tuple(sorted(one.name for one in volumes if _is_idle_volume(one, live))),
+        networks=tuple(sorted(set(engine.networks(labels)) - used)),
     )
 
 
-def _of(host: Host, hash_: str) -> dict[str, str]:
-    return {LABEL_OWNER: host.owner, LABEL_WORKSPACE: hash_}
-
-
-def _hash(one: ContainerInfo) -> str:
+def _hash(one: ContainerInfo | ImageInfo | VolumeInfo) -> str:
     return one.labels.get(LABEL_WORKSPACE, "")
 
 
-def _hashes(containers: Iterable[ContainerInfo]) -> set[str]:
-    return {_hash(one) for one in containers} - {""}
+def _is_idle_volume(one: VolumeInfo, live: set[str]) -> bool:
+    if one.labels.get(LABEL_ROLE) == ROLE_CACHE:
+        return not live
+    return _hash(one) not in live
 
 
 def _is_environment(one: ContainerInfo) -> bool:

@@ -1,8 +1,26 @@
 """`shell` and `exec`: a process inside, as if it ran here."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
+from devbox.errors import UsageError
+from devbox.profile.model import Profile
+from devbox.runtimes.base import ExecSpec, Instance
+from devbox.values import GuestUser, check_guest_path
+from devbox.workspace.attach import Streams, attach
+from devbox.workspace.capture import capture
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.effective import load_profile
+from devbox.workspace.failed import failed_instance
+from devbox.workspace.find import running
+from devbox.workspace.guest_env import session_env
+from devbox.workspace.identity import guest_user
+from devbox.workspace.login import DETACHED, login_argv
+from devbox.workspace.memory import memory_problem
+from devbox.workspace.trusted import taken_from_host
+from devbox.workspace.up import bring_up
+
+_KILLED = 137
 
 
 def shell(
@@ -17,7 +35,19 @@ def shell(
 
     `failed`: enter the state in which the last build failed instead; the container for it goes afterwards.
     """
-    raise NotImplementedError
+    if failed:
+        with failed_instance(host, workspace) as instance:
+            root = GuestUser(name="root", uid=0, gid=0, home="/root")
+            return _attached(host, instance, login_argv("bash", argv), user=root, workdir="/", env={})
+    ready = bring_up(host, workspace, flags=flags, command="devbox shell")
+    return _attached(
+        host,
+        ready.instance,
+        login_argv(ready.user.shell, argv),
+        user=ready.user,
+        workdir=working_directory(host, workspace, ready.loaded.profile),
+        env=taken_from_host(host, workspace, ready.loaded),
+    )
 
 
 def execute(
@@ -35,4 +65,95 @@ def execute(
     Raises `NotRunningError` if it does not run: nothing is started. `user`: a name or "uid:gid" inside;
     `workdir`: an absolute path inside; default is the caller's directory as seen from inside.
     """
-    raise NotImplementedError
+    if not argv:
+        raise UsageError("there is no command to run", hint="devbox exec -- CMD")
+    instance = running(host, workspace)
+    loaded = load_profile(host, workspace)
+    own = guest_user(host, workspace, host.engine.info, loaded.profile.user)
+    values = taken_from_host(host, workspace, loaded) | dict(env)
+    place = _checked(workdir) if workdir else working_directory(host, workspace, loaded.profile)
+    if detach:
+        return _detached(host, instance, argv, user=user, own=own, workdir=place, env=values)
+    return _attached(host, instance, argv, user=user or own, workdir=place, env=values)
+
+
+def working_directory(host: Host, workspace: Workspace, profile: Profile) -> str:
+    """Return the caller's directory as seen from inside; at the project's top, or elsewhere, the profile's."""
+    if host.cwd != workspace.directory and host.cwd.is_relative_to(workspace.directory):
+        return str(PurePosixPath(workspace.guest_directory) / host.cwd.relative_to(workspace.directory))
+    return profile.user.workdir or workspace.guest_directory
+
+
+def _checked(workdir: str) -> str:
+    try:
+        return check_guest_path(workdir, may_be_system=True)
+    except ValueError as error:
+        raise UsageError(f"the working directory {workdir!r} {error}") from error
+
+
+def _attached(
+    host: Host,
+    instance: Instance,
+    argv: Sequence[str],
+    *,
+    user: GuestUser | str,
+    workdir: str,
+    env: Mapping[str, str],
+) -> int:
+    streams = Streams()
+    terminal = streams.terminal
+    rows, columns = streams.size()
+    spec = ExecSpec(
+        argv=tuple(argv),
+        user=_user(user),
+        workdir=workdir,
+        env=tuple((_session_env(host, user, terminal=terminal) | dict(env)).items()),
+        terminal=terminal,
+        rows=rows,
+        columns=columns,
+    )
+    with host.reporter.pause():
+        status = attach(lambda: instance.exec(spec), streams=streams, terminal=terminal)
+    if status == _KILLED:
+        problem = memory_problem(instance)
+        if problem:
+            host.reporter.warn(problem)
+    return status
+
+
+def _detached(
+    host: Host,
+    instance: Instance,
+    argv: Sequence[str],
+    *,
+    user: str | None,
+    own: GuestUser,
+    workdir: str,
+    env: Mapping[str, str],
+) -> int:
+    who: GuestUser | str = user or own
+    values = _session_env(host, who, terminal=False) | dict(env)
+    spec = ExecSpec(
+        argv=("/bin/sh", "-c", DETACHED, "devbox", *argv),
+        user=_user(who),
+        workdir=workdir,
+        env=tuple(values.items()),
+        stdin=False,
+    )
+    done = capture(instance, spec)
+    if done.stderr:
+        host.reporter.warn(done.stderr.decode("utf-8", "replace").rstrip())
+    return done.status
+
+
+def _user(user: GuestUser | str) -> str:
+    return user if isinstance(user, str) else f"{user.uid}:{user.gid}"
+
+
+def _session_env(host: Host, user: GuestUser | str, *, terminal: bool) -> dict[str, str]:
+    """Another user than the usual one gets HOME and the like from the engine, which looks into /etc/passwd."""
+    if isinstance(user, GuestUser):
+        return session_env(host, user, terminal=terminal)
+    nobody = GuestUser(name="", uid=0, gid=0, home="")
+    values = session_env(host, nobody, terminal=terminal)
+    return {name: value for name, value in values.items() if value}

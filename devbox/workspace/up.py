@@ -3,8 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from devbox.runtimes.base import PublishedPort
+from devbox.build.ca import variables
+from devbox.build.provision import create_steps
+from devbox.profile.confine import real
+from devbox.profile.explain import digest
+from devbox.profile.load import Loaded
+from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
+from devbox.values import GuestUser
+from devbox.workspace.apply import apply
+from devbox.workspace.build import Made, make_image
+from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import instances
+from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.provision import pending, provision
+from devbox.workspace.spec import Certificates, Facts, instance_spec
+from devbox.workspace.state import State, locked
+from devbox.workspace.trusted import taken_from_host
+
+CA_TARGET = "/usr/local/share/devbox/ca.pem"  # where the host's CA bundle is seen inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +36,84 @@ class UpResult:
     ports: tuple[PublishedPort, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A running Environment, and what it took to have it."""
+
+    instance: Instance
+    loaded: Loaded
+    user: GuestUser
+    done: tuple[str, ...]
+
+
 def up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> UpResult:
     """Bring the Environment up. `flags`: profile keys set on the command line, as `profile.load` takes them."""
-    raise NotImplementedError
+    ready = bring_up(host, workspace, flags=flags, command="devbox up")
+    return UpResult(
+        changed=bool(ready.done),
+        done=ready.done,
+        name=ready.instance.name,
+        instance=ready.instance.id,
+        image=ready.instance.image,
+        ports=ready.instance.ports,
+    )
+
+
+def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None, command: str) -> Ready:
+    """Make the Environment run and fit its profile: look, plan the difference, act; safe to repeat at any point."""
+    order = checked(host, workspace, flags=flags)
+    profile = order.loaded.profile
+    with locked(host, workspace, command) as state:
+        state.read()  # one of a newer devbox ends it here
+        made = make_image(host, workspace, order)
+        spec = _spec(host, workspace, order, made)
+        actual = instances(host, workspace)
+        plan = reconcile(
+            name=spec.name, image=spec.image, spec_digest=spec.digest, actual=[seen(one) for one in actual]
+        )
+        applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
+        steps = create_steps(profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
+        missing = pending(applied.instance, steps)
+        if missing:
+            env = taken_from_host(host, workspace, order.loaded)
+            provision(applied.instance, missing, env=env, reporter=host.reporter)
+        _remember(state, host, order.loaded, spec, applied.instance)
+    built = (f"built {len(made.built.run)} steps",) if made.built.run else ()
+    ran = (f"provisioned {len(missing)} steps",) if missing else ()
+    return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=(*built, *applied.done, *ran))
+
+
+def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> InstanceSpec:
+    profile = order.loaded.profile
+    mounts = tuple(
+        (str(real(workspace.directory, mount.source)), mount.target, mount.read_only) for mount in profile.mounts
+    )
+    certificates = None
+    if made.bundle is not None:
+        source = str(made.bundle.resolve())
+        certificates = Certificates(source=source, target=CA_TARGET, env=variables(CA_TARGET))
+    facts = Facts(
+        workspace=workspace,
+        owner=host.owner,
+        engine=host.engine.info,
+        image=made.built.image,
+        user=made.user,
+        grants=order.grants,
+        mounts=mounts,
+        modules=made.modules,
+        certificates=certificates,
+    )
+    return instance_spec(profile, facts)
+
+
+def _remember(state: State, host: Host, loaded: Loaded, spec: InstanceSpec, instance: Instance) -> None:
+    state.write(
+        {
+            "project": str(state.workspace.directory),
+            "engine": host.engine.info.url,
+            "instance": instance.id,
+            "image": instance.image,
+            "spec": spec.digest,
+            "profile": digest(loaded.profile),
+        }
+    )

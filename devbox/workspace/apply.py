@@ -1,0 +1,106 @@
+"""Carry out what `plan` found: remove, create, start; say what the user should know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from devbox.errors import PortTakenError
+from devbox.runtimes.base import Instance, InstanceSpec, PortSpec, PublishedPort, Runtime
+from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
+from devbox.workspace import mountpoints
+from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import require_free_name
+from devbox.workspace.plan import Action, Plan
+
+ATTEMPTS = 5  # to have ports that another process keeps taking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The running Instance, and what was done, in words."""
+
+    instance: Instance
+    done: tuple[str, ...]
+
+
+def apply(
+    host: Host, workspace: Workspace, runtime: Runtime, *, spec: InstanceSpec, plan: Plan, actual: Sequence[Instance]
+) -> Applied:
+    """Carry out `plan`; `actual` are the Instances that it was made from."""
+    by_id = {instance.id: instance for instance in actual}
+    for gone in plan.remove:
+        by_id[gone].remove()
+    kept = by_id[plan.keep] if plan.keep else None
+    if plan.action is Action.NONE:
+        assert kept is not None, "a plan without action keeps what is there"
+        instance, done = kept, ("removed leftovers",) if plan.remove else ()
+    else:
+        with host.reporter.step(f"{plan.action.value} {spec.name}: {plan.why}"):
+            instance = _started(host, workspace, runtime, spec, kept)
+        done = (_in_words(plan),)
+    if plan.action is not Action.NONE or plan.remove:
+        _remove_superseded(host, workspace, spec)
+    return Applied(instance=instance, done=done)
+
+
+def _in_words(plan: Plan) -> str:
+    match plan.action:
+        case Action.RECREATE:
+            return f"recreated ({plan.why})"
+        case Action.CREATE:
+            return "created"
+        case Action.START:
+            return "started"
+        case Action.NONE:
+            return ""
+
+
+def _started(
+    host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceSpec, existing: Instance | None
+) -> Instance:
+    """Start `existing`, or a new Instance if there is none or its ports are gone. What does not start is not left."""
+    mountpoints.prepare(workspace, _targets(spec))
+    for attempt in range(ATTEMPTS):
+        instance = existing or _created(host, workspace, runtime, spec)
+        try:
+            instance.start()
+        except PortTakenError:
+            instance.remove()
+            existing = None
+            if attempt == ATTEMPTS - 1:
+                raise
+        except BaseException:
+            if existing is None:
+                instance.remove()
+            raise
+        else:
+            return instance
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _targets(spec: InstanceSpec) -> list[str]:
+    return [volume.target for volume in spec.volumes] + [share.target for share in spec.shares]
+
+
+def _created(host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceSpec) -> Instance:
+    require_free_name(host, workspace)
+    instance = runtime.create(spec)
+    given = {port.name: port for port in instance.ports}
+    for wanted in spec.ports:
+        port = given.get(wanted.name)
+        if port is not None and port.host_port != wanted.host:
+            host.reporter.note(_moved(wanted, port))
+    return instance
+
+
+def _moved(wanted: PortSpec, port: PublishedPort) -> str:
+    where = f"port {wanted.name} answers on {port.host}:{port.host_port}"
+    return f"{where}, since {wanted.host} is taken on this host" if wanted.host else where
+
+
+def _remove_superseded(host: Host, workspace: Workspace, spec: InstanceSpec) -> None:
+    """Remove the Workspace's volumes that the new Instance does not use, such as the modules of an older lock file."""
+    wanted = {volume.name for volume in spec.volumes}
+    labels = {LABEL_OWNER: host.owner, LABEL_WORKSPACE: workspace.hash, LABEL_ROLE: ROLE_DATA}
+    for volume in host.engine.volumes(labels):
+        if volume.name not in wanted:
+            host.engine.remove_volume(volume.name)
