@@ -4,9 +4,13 @@ It stays free of heavy imports: what a running, unchanged Environment needs will
 and all else goes to the command line by the one lazy import that the import contract allows.
 """
 
+import os
+
 
 def main() -> int:
     """Run the command line and return its exit status."""
+    # pydantic looks for plugins in every installed package: 30 ms at each start, and other people's code in ours
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from devbox.cli.app import run  # lazy: click, pydantic and docker cost 300 ms
 
     return run()

@@ -46,7 +46,7 @@ from devbox.profile.grammar import (
 class Part(BaseModel):
     """A table of the profile: frozen, strict types (TOML `true` is no port), no unknown key."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 def exactly_one(part: BaseModel, *names: str) -> None:
@@ -151,7 +151,7 @@ class User(Part):
 class Env(BaseModel):
     """`[env]`: NAME = "value", and `from_host`, the names taken from the host (needs trust)."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
     values: dict[Variable, Text] = {}
     """The variables by name."""

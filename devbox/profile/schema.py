@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
+from devbox.profile.described import describe
 from devbox.profile.linemap import child
 from devbox.profile.model import Profile
 
@@ -18,6 +19,7 @@ Path = tuple[str | int, ...]
 def schema() -> Mapping[str, Any]:
     """Return the schema as plain values; do not change it."""
     body = Profile.model_json_schema(by_alias=True, mode="validation")
+    describe(body, Profile)
     del body["description"]
     tidy = _tidy(body)
     return {
