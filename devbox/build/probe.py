@@ -36,7 +36,11 @@ def parse_facts(output: str) -> Facts:
     own = fields.get("ID", "unknown").lower()
     likes = [own, *fields.get("ID_LIKE", "").lower().split()]
     family = next((_FAMILIES[name] for name in likes if name in _FAMILIES), "unknown")
-    tar = any(line.startswith("/") and line.rstrip().endswith("tar") for line in output.splitlines())
+    # A busybox that runs its applets itself names them without a path.
+    tar = any(
+        line.strip() == "tar" or (line.startswith("/") and line.rstrip().endswith("tar"))
+        for line in output.splitlines()
+    )
     return Facts(family=family, distribution=own, version=fields.get("VERSION_ID", ""), tar=tar)
 
 
