@@ -148,7 +148,7 @@ def _acts(method: str, *routes: str) -> tuple[_Route, ...]:
 
 _VOLUME_BODY: Final[Rules] = {
     "Name": text,
-    "Driver": one_of("", "local"),
+    "Driver": one_of("", "local", None),
     "DriverOpts": nothing,  # a volume with options is a bind mount in disguise
     "ClusterVolumeSpec": nothing,
     "Labels": labels,
@@ -156,7 +156,7 @@ _VOLUME_BODY: Final[Rules] = {
 _NETWORK_BODY: Final[Rules] = {
     "Name": text,
     "CheckDuplicate": flag,
-    "Driver": one_of("", "bridge"),
+    "Driver": one_of("", "bridge", None),
     "Internal": flag,
     "Attachable": nothing,
     "Ingress": nothing,

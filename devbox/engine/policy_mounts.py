@@ -63,7 +63,7 @@ def _bind_source(key: str, value: object, context: Context) -> Iterator[Problem]
     if not isinstance(value, str) or not value.startswith("/"):
         yield Problem(key=key, message=f"{value!r} is not an absolute path")
         return
-    if context.resolve(value) != value:
+    if ".." in value.split("/") or context.resolve(value) != value:
         yield Problem(key=key, message=f"{value!r} goes through a symbolic link or ..; give the real path")
         return
     path = PurePosixPath(value)

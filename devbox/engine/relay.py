@@ -1,6 +1,7 @@
 """Relay: a thread that carries bytes between an engine's connection and a plain local socket."""
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -37,7 +38,7 @@ class Relay:
 
     def _run(self) -> None:
         with self._inner, contextlib.suppress(OSError):  # the local side learns of the end by end-of-file
-            while self._wait() and not (self._down_ended and not self._down):
+            while not (self._down_ended and not self._down) and self._wait():
                 self._from_engine()
                 self._to_local()
                 self._from_local()
@@ -93,10 +94,37 @@ class Relay:
     def _half_close_when_sent(self) -> None:
         if not self._up_ended or self._up:
             return
-        if isinstance(self._upstream, ssl.SSLSocket):
-            self._from_engine()  # unwrap fails on data that has come and not been read
-            with contextlib.suppress(ssl.SSLError, OSError):
-                self._upstream.unwrap()  # sends close_notify; that the peer's is awaited shows as WantRead
-        else:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if isinstance(self._upstream, ssl.SSLSocket):
+                self._from_engine()  # OpenSSL refuses to close while decrypted data waits
+                _close_notify(self._upstream)
+            else:
                 self._upstream.shutdown(socket.SHUT_WR)
+
+
+def _close_notify(connection: ssl.SSLSocket) -> None:
+    """End the sending half of a TLS connection, and go on reading.
+
+    Python calls SSL_shutdown twice; the second call looks for the peer's answer and breaks the connection if data
+    comes instead. So the descriptor is another, silent socket's for that moment, and the alert is passed on.
+    """
+    descriptor = connection.fileno()
+    real = os.dup(descriptor)
+    silent, other = socket.socketpair()
+    try:
+        with silent, other:
+            silent.settimeout(0)
+            os.dup2(silent.fileno(), descriptor)
+            try:
+                connection.unwrap()
+            except ssl.SSLError:
+                pass  # SSLWantReadError: the answer has not come, which is the point
+            finally:
+                os.dup2(real, descriptor)
+            other.settimeout(0)
+            alert = other.recv(_PIECE)
+        while alert:
+            select.select([], [real], [])
+            alert = alert[os.write(real, alert) :]
+    finally:
+        os.close(real)

@@ -82,8 +82,14 @@ class HijackedStream:
         self._relay = Relay(upstream, early) if early or isinstance(upstream, ssl.SSLSocket) else None
         self._socket = self._relay.socket if self._relay else upstream
         self._socket.settimeout(None)
-        self._frames = Frames(self._socket.recv, multiplexed=multiplexed)
+        self._frames = Frames(self._read, multiplexed=multiplexed)
         self._closed = False
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return self._socket.recv(count)
+        except ConnectionResetError:  # the end, when input was left unread; within a frame `Frames` minds
+            return b""
 
     def fileno(self) -> int:
         """The descriptor to wait on for reading."""
