@@ -168,7 +168,7 @@ set_up_client() {
 
 set_up_test_tools() {
     have busybox || need "busybox (static)" busybox-static
-    have podman || need "podman" podman
+    have podman && have catatonit || need "podman, with catatonit" podman catatonit
 }
 
 case $goal in
