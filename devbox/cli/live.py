@@ -104,11 +104,15 @@ class RichArea:
         for depth, step in enumerate(list(self._steps)):
             took = duration(now - step.began)
             room = width - 2 * depth - 3 - len(took)
-            parts = ("  " * depth, (frame, "cyan"), " ", self._cut(step.title, room), " ", (took, "dim"))
+            spinner, time_taken = (frame, self._style("cyan")), (took, self._style("dim"))
+            parts = ("  " * depth, spinner, " ", self._cut(step.title, room), " ", time_taken)
             yield Text.assemble(*parts, no_wrap=True, overflow="crop")
             if step.doing and depth == len(self._steps) - 1:
                 doing = "  " * (depth + 1) + self._cut(step.doing, width - 2 * depth - 2)
-                yield Text(doing, style="dim", no_wrap=True, overflow="crop")
+                yield Text(doing, style=self._style("dim"), no_wrap=True, overflow="crop")
+
+    def _style(self, name: str) -> str:
+        return name if self._colour else ""
 
     def _cut(self, text: str, width: int) -> str:
         if len(text) <= width:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from devbox.cli.app import run
-from devbox.engine.base import ContainerInfo, ExecRequest
+from devbox.engine.base import ContainerRequest, ExecRequest
 from devbox.engine.discovery import connect
 from devbox.errors import EngineUnavailableError
 from devbox.process import HostProcesses
@@ -24,7 +24,7 @@ from tests.support.command import Devbox
 from tests.support.images import TINY, tiny_image
 from tests.support.project import project
 
-PROFILE = f'name = "shop"\n[base]\nimage = "{TINY}"\n'
+PROFILE = f'name = "shop"\nuser.shell = "sh"\n[base]\nimage = "{TINY}"\n'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,22 +61,24 @@ class World(Protocol):
         """Write a file of the project."""
 
 
-def guest(container: ContainerInfo, request: ExecRequest, stdin: bytes) -> Outcome:
-    """Be the few programs that the suite runs inside."""
-    words = request.argv
-    line = words[-1]
+def command(request: ContainerRequest, stdin: bytes) -> Outcome | None:
+    """Be a container: one that waits, one that looks at what the image is, or a build step that succeeds."""
+    if request.command[:1] == ("sleep",):
+        return None
+    looks = "os-release" in request.command[-1]
+    return Outcome(stdout=b"ID=debian\nVERSION_ID=12\n\n/bin/tar\n") if looks else Outcome()
+
+
+def guest(env: dict[str, str], request: ExecRequest, stdin: bytes) -> Outcome:
+    """Be the few programs that the suite runs inside; `env` is the container's own."""
+    line = request.argv[-1]
     if line.startswith("exit "):
         return Outcome(exit_code=int(line[5:]))
     if line == "echo out; echo err >&2":
         return Outcome(stdout=b"out\n", stderr=b"err\n")
-    if words[-2:-1] == ("printenv",):
-        value = dict(request.env).get(line)
-        return Outcome(stdout=value.encode() + b"\n") if value is not None else Outcome(exit_code=1)
-    if line == "no-such-program":
-        return Outcome(exit_code=127, stderr=b"not found\n")
-    if line == "cat":
-        return Outcome(stdout=stdin)
-    return Outcome()
+    if line.startswith("echo $"):
+        return Outcome(stdout=(env | dict(request.env)).get(line[6:], "").encode() + b"\n")
+    return Outcome(exit_code=127, stderr=b"not found\n") if line == "no-such-program" else Outcome()
 
 
 @dataclass
@@ -85,9 +87,13 @@ class FakeWorld:
 
     directory: Path
     capture: pytest.CaptureFixture[str]
-    engine: FakeEngine = field(default_factory=lambda: FakeEngine(on_exec=guest))
+    engine: FakeEngine = field(default_factory=lambda: FakeEngine(on_command=command))
     processes: FakeProcesses = field(default_factory=FakeProcesses)
     down: bool = False
+
+    def __post_init__(self) -> None:
+        store = self.engine.container_store
+        self.engine.on_exec = lambda box, request, stdin: guest(dict(store[box.id].env), request, stdin)
 
     def __call__(self, *words: str) -> Done:
         self.capture.readouterr()

@@ -1,0 +1,218 @@
+"""The contract of every verb that needs an engine, over the fake and the real one: for a person and for a machine."""
+
+import json
+import re
+
+import pytest
+
+from tests.contract.cli.conftest import PROFILE, FakeWorld, World
+
+STATUS_KEYS = {
+    "schema",
+    "name",
+    "workspace",
+    "runtime",
+    "engine",
+    "state",
+    "stale",
+    "instance",
+    "image",
+    "profile_digest",
+    "ports",
+    "sessions",
+    "problems",
+}
+PORT_KEYS = {"name", "host", "host_port", "guest_port", "protocol"}
+WITH_PORT = PROFILE + "[ports]\nweb = { guest = 8000, host = 0 }\n"
+
+
+def state(world: World) -> str:
+    return str(world("status", "--json").document["state"])
+
+
+def test_an_environment_from_up_to_destroy(world: World) -> None:
+    world.write(WITH_PORT)
+    absent = world("status", "--json")
+    assert absent.status == 0
+    assert set(absent.document) == STATUS_KEYS
+    assert absent.document["schema"] == 1
+    assert absent.document["name"] == "shop"
+    assert absent.document["workspace"] == str(world.directory.resolve())
+    assert (absent.document["state"], absent.document["instance"], absent.document["stale"]) == ("absent", None, False)
+
+    up = world("up", "--json")
+    assert up.status == 0, up.stderr
+    assert up.document["changed"] is True
+    assert up.document["instance"]
+    assert [set(port) for port in up.document["ports"]] == [PORT_KEYS]
+    (port,) = up.document["ports"]
+    assert (port["name"], port["host"], port["guest_port"], port["protocol"]) == ("web", "127.0.0.1", 8000, "tcp")
+    assert port["host_port"] > 0
+
+    again = world("up")
+    assert (again.status, again.stdout) == (0, "nothing to do\n")
+    assert world("up", "--json").document["changed"] is False
+
+    running = world("status", "--json").document
+    assert (running["state"], running["stale"], running["problems"]) == ("running", False, [])
+    assert running["instance"] == up.document["instance"]
+    assert running["ports"] == up.document["ports"]
+    assert re.fullmatch(r"[0-9a-f]{64}", running["profile_digest"])
+    shown = world("status").stdout
+    assert f"http://127.0.0.1:{port['host_port']}" in shown
+    assert "running" in shown
+
+    halted = world("halt", "--json")
+    assert halted.document == {"schema": 1, "changed": True}
+    assert state(world) == "stopped"
+    assert world("stop").stdout == "nothing to do\n"
+
+    assert world("up", "--json").document["changed"] is True
+    gone = world("destroy", "-f", "--json")
+    assert gone.status == 0
+    assert gone.document["changed"] is True
+    assert len(gone.document["removed"]["containers"]) == 1
+    assert state(world) == "absent"
+
+
+def test_halt_and_destroy_of_what_is_absent(world: World) -> None:
+    world.write()
+    assert (world("halt").status, world("halt").stdout) == (0, "nothing to do\n")
+    assert world("halt", "--json").document == {"schema": 1, "changed": False}
+    assert (world("destroy", "-f").status, world("destroy", "-f").stdout) == (0, "nothing to do\n")
+    assert world("destroy", "-f", "--json").document["changed"] is False
+    assert world("logs").stdout == ""
+    assert world("logs", "--json").document == {"schema": 1, "logs": []}
+
+
+def test_a_changed_profile_is_stale_until_up(world: World) -> None:
+    world.write()
+    assert world("up").status == 0
+    world.write(PROFILE + '[env]\nCOLOUR = "blue"\n')
+    assert world("status", "--json").document["stale"] is True
+    assert "stale" in world("status").stdout
+    assert world("up", "--json").document["changed"] is True
+    assert world("status", "--json").document["stale"] is False
+    assert world("exec", "--", "sh", "-c", "echo $COLOUR").stdout == "blue\n"
+
+
+def test_exec_passes_on_streams_and_exit_codes(world: World) -> None:
+    world.write()
+    missing = world("exec", "--", "true")
+    assert (missing.status, missing.error) == (125, "not-running")
+    assert world("exec", "--json", "--", "true").document["error"]["hint"]
+    assert world("up").status == 0
+    done = world("exec", "--", "sh", "-c", "echo out; echo err >&2")
+    assert (done.status, done.stdout, done.stderr) == (0, "out\n", "err\n")
+    assert world("exec", "--", "sh", "-c", "exit 7").status == 7
+    assert world("exec", "--", "no-such-program").status == 127
+    assert world("exec", "-e", "GREETING=hello", "--", "sh", "-c", "echo $GREETING").stdout == "hello\n"
+    assert world("exec", "sh", "-c", "exit 3").status == 3
+    assert world("exec", "-d", "--", "true").status == 0
+
+
+def test_shell_brings_it_up_and_runs_a_command(world: World) -> None:
+    world.write()
+    done = world("shell", "--", "sh", "-c", "exit 5")
+    assert done.status == 5, done.stderr
+    assert state(world) == "running"
+    assert world("ssh", "--", "sh", "-c", "exit 6").status == 6
+
+
+def test_shell_without_a_profile_uses_what_init_would_write_and_writes_nothing(fake: FakeWorld) -> None:
+    fake.engine.add_image("debian:12", env={"PATH": "/usr/bin:/bin"})
+    done = fake("shell", "--", "sh", "-c", "exit 4")
+    assert done.status == 4, done.stderr
+    assert list(fake.directory.iterdir()) == []
+
+
+def test_build_makes_an_image_once(world: World) -> None:
+    world.write(PROFILE + '[[provision]]\nname = "mark"\nrun = "touch /marked"\nwhen = "build"\n')
+    first = world("build", "--json")
+    assert first.status == 0, first.stderr
+    assert set(first.document) == {"schema", "changed", "image", "reference", "digest", "run", "reused"}
+    assert first.document["changed"] is True
+    second = world("build", "--json").document
+    assert (second["changed"], second["run"], second["image"]) == (False, [], first.document["image"])
+    shown = world("build")
+    assert shown.stdout == f"{second['reference']}: nothing to do\n"
+    assert state(world) == "absent"
+
+
+def test_list_shows_every_environment_of_this_owner(world: World) -> None:
+    world.write()
+    assert world("up").status == 0
+    environments = world("list", "--json").document["environments"]
+    mine = [one for one in environments if one["workspace"] == str(world.directory.resolve())]
+    assert len(mine) == 1
+    assert (mine[0]["name"], mine[0]["state"], mine[0]["gone"]) == ("shop", "running", False)
+    assert str(world.directory.resolve()) in world("list").stdout
+
+
+def test_list_marks_a_directory_that_is_gone(fake: FakeWorld) -> None:
+    fake.write()
+    assert fake("up").status == 0
+    fake.directory = fake.directory.rename(fake.directory.with_name("moved"))
+    assert [one["gone"] for one in fake("list", "--json").document["environments"]] == [True]
+    assert "gone" in fake("list").stdout
+
+
+def test_list_of_nothing(fake: FakeWorld) -> None:
+    assert fake("list").stdout == "no environments\n"
+    assert fake("list", "--json").document == {"schema": 1, "environments": []}
+
+
+def test_prune_says_what_it_would_remove_and_removes_it(fake: FakeWorld) -> None:
+    fake.write()
+    assert fake("up").status == 0
+    assert fake("destroy", "-f").status == 0
+    would = fake("prune", "--dry-run", "--json").document
+    assert (would["changed"], would["dry_run"]) == (False, True)
+    assert would["removed"]["images"]
+    done = fake("prune", "--json").document
+    assert done["changed"] is True
+    assert done["removed"] == would["removed"]
+    assert fake("prune").stdout == "nothing to do\n"
+
+
+def test_status_shows_a_broken_profile_as_problems_and_still_the_state(world: World) -> None:
+    world.write('name = "shop"\npakages = 1\n')
+    done = world("status", "--json")
+    assert done.status == 0
+    assert done.document["state"] == "absent"
+    assert [(problem["file"], problem["line"]) for problem in done.document["problems"]] == [("devbox.toml", 2)]
+    assert world("up").status == 2
+
+
+def test_keys_of_a_later_version_are_refused_by_what_would_need_them(world: World) -> None:
+    world.write('runtime = "vm"\n' + PROFILE)
+    for words in (("up",), ("build",), ("shell",)):
+        done = world(*words)
+        assert (done.status, done.error) == (2, "not-in-this-version")
+    assert world("config").status == 0
+    assert world("status").status == 0
+
+
+def test_trust_is_asked_for_before_anything_is_made(world: World) -> None:
+    world.write(PROFILE + '[env]\nfrom_host = ["AWS_PROFILE"]\n')
+    refused = world("up", "--json")
+    assert (refused.status, refused.error) == (2, "trust-required")
+    assert state(world) == "absent"
+    assert world("trust", "--yes").status == 0
+    assert world("up").status == 0
+
+
+def test_hostile_names_cannot_steer_a_terminal(fake: FakeWorld) -> None:
+    fake.write('name = "shop"\n"a\\u001b]0;x\\u0007" = 1\n')
+    for words in (("config",), ("status",), ("up",)):
+        done = fake(*words)
+        assert "\x1b" not in done.stdout + done.stderr
+    json.loads(fake("config", "--json").stdout)
+
+
+@pytest.mark.parametrize("words", [("up",), ("status",), ("list",), ("halt",), ("build",)])
+def test_progress_and_next_steps_stay_off_stdout(fake: FakeWorld, words: tuple[str, ...]) -> None:
+    fake.write()
+    done = fake(*words)
+    assert "next: " not in done.stdout
+    assert fake(*words, "-q").stderr == ""
