@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from devbox.build.bootstrap import Bootstrap, suite_of
+from devbox.build.bootstrap import Bootstrap, is_ours, suite_of
 from devbox.build.dockerfile import DockerfileBases
 from devbox.build.probe import Facts, probe
 from devbox.build.recipe import BaseImage
@@ -19,7 +19,6 @@ from devbox.values import (
     LABEL_BASE,
     LABEL_EPOCH,
     LABEL_ROLE,
-    ROLE_BASE,
     ROLE_LAYER,
     check_guest_path,
     printable,
@@ -117,7 +116,7 @@ class Resolver:
         hidden = [path for path in info.volumes if path.startswith("/workspaces")]
         if hidden:
             self.reporter.note(f"{reference} declares {', '.join(map(printable, hidden))} as a volume; it stays empty")
-        own = info.labels.get(LABEL_ROLE) == ROLE_BASE and LABEL_BASE in info.labels
+        own = is_ours(info)
         facts = _own_facts(info) if own else probe(self.engine, info, reference=reference, labels=self.labels)
         if not facts.tar:
             raise BaseImageError(

@@ -40,6 +40,7 @@ _DPKG_ARCHITECTURES = {
     "i686": "i386",
     "386": "i386",
 }
+REPOSITORY = "devbox/base"
 _ATTEMPTS = 3  # how often the archive may move on while we read it
 _MAKERS_LIMIT = 8  # images that are looked into for one that can run mmdebstrap
 
@@ -65,7 +66,7 @@ class Bootstrap:
 
     def existing(self, suite: str) -> ImageInfo | None:
         """Return the newest base of `suite` that was made before."""
-        found = self.engine.images({LABEL_BASE: canonical(suite), LABEL_ROLE: ROLE_BASE})
+        found = filter(is_ours, self.engine.images({LABEL_BASE: canonical(suite), LABEL_ROLE: ROLE_BASE}))
         return max(found, key=lambda image: image.labels.get(LABEL_EPOCH, ""), default=None)
 
     def make(self, suite: str) -> ImageInfo:
@@ -92,8 +93,7 @@ class Bootstrap:
 
     def _tar(self, suite: str, layer: Path, mirror: str | None, progress: Progress) -> int:
         """Make the tar and return its epoch; again if the archive moved on in between."""
-        maker = self._maker(suite, mirror, progress)
-        epoch = maker.date(suite)
+        maker, epoch = self._maker(suite, mirror, progress)
         for _ in range(_ATTEMPTS):
             progress.update(f"installing {suite}")
             fault("write base tar")
@@ -106,32 +106,35 @@ class Bootstrap:
             f"the archive of {suite} changed each time that it was read", hint="try again in some minutes"
         )
 
-    def _maker(self, suite: str, mirror: str | None, progress: Progress) -> Maker:
-        """Return the first maker that can read the archive: this host, then a container."""
+    def _maker(self, suite: str, mirror: str | None, progress: Progress) -> tuple[Maker, int]:
+        """Return the first maker that can read the archive (this host, then a container), and what date it found."""
         architecture = _DPKG_ARCHITECTURES.get(self.engine.info.architecture, self.engine.info.architecture)
         host = HostMaker(processes=self.processes, progress=progress, architecture=architecture, mirror=mirror)
         reason: DevboxError | None = None
         if host.usable and _DPKG_ARCHITECTURES.get(platform.machine()) == architecture:
             try:
-                host.date(suite)
+                return host, host.date(suite)
             except (CommandFailedError, BaseImageError) as error:
                 reason = error
-            else:
-                return host
         image = self._debian_image()
         if image is None:
             raise _nothing_to_make_with(suite, reason) from reason
         self.reporter.note(f"mmdebstrap runs in a container of {(*image.tags, image.id)[0]}")
-        return ContainerMaker(
-            engine=self.engine, image=image.id, progress=progress, labels=self.labels, mirror=mirror,
+        container = ContainerMaker(
+            engine=self.engine,
+            image=image.id,
+            progress=progress,
+            labels=self.labels,
             architecture=architecture,
-        )  # fmt: skip
+            mirror=mirror,
+        )
+        return container, container.date(suite)
 
     def _debian_image(self) -> ImageInfo | None:
         """Return an image that has apt: one of our own bases, else the first tagged one that says it has."""
-        own = self.engine.images({LABEL_BASE: "", LABEL_ROLE: ROLE_BASE})
-        if own:
-            return own[0]
+        own = next(filter(is_ours, self.engine.images({LABEL_BASE: "", LABEL_ROLE: ROLE_BASE})), None)
+        if own is not None:
+            return own
         for image in [each for each in self.engine.images({}) if each.tags][:_MAKERS_LIMIT]:
             with contextlib.suppress(DevboxError):
                 if probe(self.engine, image, reference=image.tags[0], labels=self.labels).family == "debian":
@@ -153,7 +156,7 @@ class Bootstrap:
         )
         config = image.config()
         name = sha256(config).hexdigest()
-        tag = f"devbox/base:{suite}-{name[:12]}"
+        tag = f"{REPOSITORY}:{suite}-{name[:12]}"
         self.engine.load(archive(image, config, tag=tag))
         info = self.engine.image(f"sha256:{name}")
         if info is None:
@@ -170,6 +173,12 @@ class Bootstrap:
                 progress.update("waiting for another devbox that makes the same base")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield place
+
+
+def is_ours(image: ImageInfo) -> bool:
+    """Whether devbox bootstrapped the image; one that somebody built on it has inherited its labels."""
+    named = any(f"{REPOSITORY}:" in tag for tag in image.tags)
+    return named and bool(image.labels.get(LABEL_BASE)) and image.labels.get(LABEL_ROLE) == ROLE_BASE
 
 
 def canonical(suite: str) -> str:

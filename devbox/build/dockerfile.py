@@ -18,7 +18,7 @@ from devbox.engine.classic import context_archive, context_files
 from devbox.errors import BaseImageError, CommandFailedError, DevboxError, EngineError, Problem, ProfileError
 from devbox.process import Processes
 from devbox.reporter import Reporter
-from devbox.values import LABEL_RECIPE, LABEL_ROLE, ROLE_BASE
+from devbox.values import LABEL_BASE, LABEL_EPOCH, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE
 
 _TIMEOUT = 20.0
 _LAST_WITH_BUILDKIT_INSIDE = 22  # from 23 on, the docker command needs the buildx plug-in for BuildKit
@@ -86,7 +86,8 @@ class DockerfileBases:
             dockerfile=dockerfile,
             target=target,
             tag=f"{repository}:base-{digest[:12]}",
-            labels=tuple(sorted({**self.labels, **wanted}.items())),
+            # What the Dockerfile builds on may be a base of ours; what comes of it is none.
+            labels=tuple(sorted({**self.labels, **wanted, LABEL_BASE: "", LABEL_EPOCH: ""}.items())),
         )
         self._run(job)
         found = self.engine.images(wanted)

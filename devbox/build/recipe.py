@@ -59,6 +59,7 @@ class Step:
     context: tuple[ContextFile, ...] = ()
     secrets: tuple[str, ...] = ()
     network: bool = True
+    bare: bool = False  # runs without any mount, because it makes the place for them
 
     def digest(self, previous: str) -> str:
         """Return the digest (64 hex) of this step and all before it, given theirs."""

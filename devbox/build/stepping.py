@@ -101,7 +101,7 @@ def request_for(job: StepJob) -> ContainerRequest:
     step, which makes /run/devbox, has no mounts: a mount point would be committed.
     """
     step = job.step
-    mounts = () if not (step.caches or _delivers(job)) else (_tmpfs(), *_caches(job))
+    mounts = () if step.bare else (_tmpfs(), *_caches(job))
     return ContainerRequest(
         name=None,
         image=job.image,

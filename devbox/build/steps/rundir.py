@@ -12,4 +12,4 @@ def run_directory(base: BaseImage) -> Step | None:
     if base.prepared:
         return None
     lines = [f"mkdir -p {RUN_DIRECTORY}", f"chmod 0700 {RUN_DIRECTORY}"]
-    return Step(name="prepare the base", key="base", script=script(base.epoch, lines), network=False)
+    return Step(name="prepare the base", key="base", script=script(base.epoch, lines), network=False, bare=True)

@@ -1,0 +1,54 @@
+"""Values that the tests of the build room start from."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from devbox.build.compose import compose
+from devbox.build.inputs import Inputs
+from devbox.build.manifests import read_inputs
+from devbox.build.recipe import BaseImage, Recipe
+from devbox.profile.model import Profile
+from devbox.values import LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEV = GuestUser(name="dev", uid=1000, gid=1000, home="/home/dev")
+ROOT = GuestUser(name="root", uid=0, gid=0, home="/root")
+DEBIAN = BaseImage(
+    id="sha256:" + "b" * 64,
+    reference="debian:12",
+    family="debian",
+    distribution="debian",
+    version="12",
+    env=(("PATH", PATH),),
+    workdir="",
+    epoch=1_700_000_000,
+    architecture="amd64",
+    layers=1,
+    prepared=True,
+    said="debian:12, from a test",
+)
+ALPINE = replace(DEBIAN, reference="alpine:3.20", family="alpine", distribution="alpine", version="3.20")
+FEDORA = replace(DEBIAN, reference="fedora:42", family="fedora", distribution="fedora", version="42")
+UNKNOWN = replace(DEBIAN, reference="odd:1", family="unknown", distribution="odd", version="1")
+
+
+def profile(**values: Any) -> Profile:
+    """Return a profile of these keys, as from TOML."""
+    return Profile.model_validate(values)
+
+
+def recipe(directory: Path, *, base: BaseImage = DEBIAN, user: GuestUser = DEV, **values: Any) -> Recipe:
+    """Return the recipe of a profile of these keys in the project `directory`."""
+    asked = profile(**values)
+    return compose(asked, base=base, inputs=read_inputs(asked, directory), user=user, project_name=directory.name)
+
+
+def nothing(directory: Path) -> Inputs:
+    """Return the inputs of a profile that reads no file."""
+    return Inputs(directory=directory)
+
+
+def labels(workspace: str, owner: str = "test") -> dict[str, str]:
+    """Return the labels that a build puts on everything."""
+    return {LABEL_WORKSPACE: workspace, LABEL_OWNER: owner, LABEL_SCHEMA: SCHEMA}
