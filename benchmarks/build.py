@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.common import Comparison, Way, base_image, command, docker_command, measure, options, report
 from devbox.values import LABEL_OWNER, LABEL_ROLE, ROLE_CACHE
 from tests.support.account import invoker
-from tests.support.command import Devbox, engine, sweep
+from tests.support.command import Devbox, engine, remove_quietly, sweep
 from tests.support.project import project
 from tests.support.tree import ROOT
 
@@ -55,7 +55,7 @@ def devbox_way(devbox: Devbox) -> Way:
         with engine() as client:
             for volume in client.volumes.list(filters={"label": f"{LABEL_ROLE}={ROLE_CACHE}"}):
                 if volume.attrs["Labels"].get(LABEL_OWNER, "").startswith(f"{devbox.account.uid}-"):
-                    volume.remove()
+                    remove_quietly(volume.remove)
 
     return Way(name="devbox build", prepare=fresh, run=lambda: devbox("build"))
 

@@ -58,7 +58,7 @@ class Devbox:
         docker_config = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
         if self.account.uid == os.getuid() and docker_config.is_dir():
             kept["DOCKER_CONFIG"] = str(docker_config)  # its contexts say where the engine is
-        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search}
 
     @property
     def hash(self) -> str:
@@ -104,18 +104,19 @@ def sweep(workspace: str) -> None:
     wanted = {"label": f"{LABEL_WORKSPACE}={workspace}"}
     with engine() as client:
         for container in client.containers.list(all=True, filters=wanted):
-            _gone(container.remove, force=True, v=True)
+            remove_quietly(container.remove, force=True, v=True)
         for volume in client.volumes.list(filters=wanted):
-            _gone(volume.remove, force=True)
+            remove_quietly(volume.remove, force=True)
         for network in client.networks.list(filters=wanted):
-            _gone(network.remove)
+            remove_quietly(network.remove)
         for image in client.images.list(all=True, filters=wanted):
-            _gone(client.images.remove, image.id, force=True)
+            remove_quietly(client.images.remove, image.id, force=True)
 
 
-def _gone(remove: Any, *values: Any, **options: Any) -> None:
+def remove_quietly(remove: Any, *values: Any, **options: Any) -> None:
+    """Call a `remove` of the engine's client; what is gone already or in use by something else is left to itself."""
     try:
         remove(*values, **options)
     except docker.errors.APIError as error:
-        if error.status_code not in (404, 409):  # gone already, or needed by a layer that goes later
+        if error.status_code not in (404, 409):
             raise
