@@ -54,11 +54,13 @@ def build_classic(
         forcerm=True,
         decode=True,
     )
-    for event in events:
-        if event.get("error"):
-            raise EngineError("the classic builder failed", detail=str(event["error"]))
+    failure = ""
+    for event in events:  # read to the end even after a failure, or the connection would stay open
+        failure = failure or str(event.get("error") or "")
         if line := str(event.get("stream") or event.get("status") or "").strip():
             yield line
+    if failure:
+        raise EngineError("the classic builder failed", detail=failure)
 
 
 class _Readable:

@@ -25,9 +25,16 @@ def _has_locale(base: BaseImage) -> bool:
 
 
 def _shell(user: GuestUser) -> list[str]:
-    shell = shlex.quote(user.shell)
+    """Look for the shell's file: `command -v` may answer with a name that is built in."""
+    name = shlex.quote(user.shell)
+    places = [f"shell={name}", '[ -x "$shell" ] || shell='] if user.shell.startswith("/") else [
+        "shell=",
+        "IFS=:",
+        f'for place in $PATH; do [ -n "$shell" ] || [ ! -x "$place"/{name} ] || shell=$place/{name}; done',
+        "unset IFS",
+    ]  # fmt: skip
     return [
-        f"shell=$(command -v -- {shell} || true)",
+        *places,
         f'[ -n "$shell" ] || {refuse(f"there is no shell {user.shell}; add its package to packages.system")}',
     ]
 

@@ -1,0 +1,140 @@
+"""Builds on the real engine: each test has an owner of its own, and all that carries it goes with the test."""
+
+import fcntl
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from devbox.build import ca
+from devbox.build.base import BaseImage, Resolver
+from devbox.build.compose import compose
+from devbox.build.inputs import Inputs
+from devbox.build.manifests import read_inputs
+from devbox.build.recipe import Recipe
+from devbox.build.run import Builder, BuildOrder, Built
+from devbox.engine.sdk import SdkEngine
+from devbox.process import HostProcesses
+from devbox.profile.model import Base
+from devbox.values import LABEL_OWNER, GuestUser
+from tests.fakes.reporter import RecordingReporter
+from tests.support.build import DEV, labels, profile
+from tests.support.engine import LABEL_TEST, RUN, sweep
+from tests.support.images import TINY, tiny_image
+
+
+@dataclass
+class Room:
+    """A project, and everything to build it with."""
+
+    engine: SdkEngine
+    directory: Path
+    owner: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
+    reporter: RecordingReporter = field(default_factory=RecordingReporter)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return labels("feed0000", self.owner) | {LABEL_TEST: RUN}
+
+    @property
+    def repository(self) -> str:
+        return f"devbox/{self.owner}"
+
+    @property
+    def logs(self) -> Path:
+        return self.directory.parent / "logs"
+
+    @property
+    def resolver(self) -> Resolver:
+        return Resolver(
+            engine=self.engine,
+            processes=HostProcesses(self.reporter),
+            reporter=self.reporter,
+            environ=os.environ,
+            labels=self.labels,
+        )
+
+    def base(self, **base: str) -> BaseImage:
+        return self.resolver.resolve(Base.model_validate(base), directory=self.directory, repository=self.repository)
+
+    def build(
+        self, base: BaseImage, *, user: GuestUser = DEV, given: dict[str, str] | None = None, **values: Any
+    ) -> Built:
+        asked = profile(**values)
+        inputs = read_inputs(asked, self.directory)
+        recipe = compose(asked, base=base, inputs=inputs, user=user, project_name=self.directory.name)
+        return Builder(self.engine, self.reporter).build(self.order(recipe, inputs, given or {}))
+
+    def order(self, recipe: Recipe, inputs: Inputs, given: Mapping[str, str] = {}) -> BuildOrder:
+        bundle = ca.find_bundle("host", directory=self.directory, environ=os.environ)
+        return BuildOrder(
+            recipe=recipe,
+            inputs=inputs,
+            labels=self.labels,
+            repository=self.repository,
+            log_directory=self.logs,
+            secrets=given,
+            ca_bundle=ca.read_bundle(bundle),
+        )
+
+    def inside(self, image: str, *argv: str, user: str = "0:0") -> str:
+        """Return what a command prints in a container of `image`."""
+        with _client(self.engine) as client:
+            output = client.containers.run(
+                image, list(argv), user=user, remove=True, network_mode="none", labels={LABEL_TEST: RUN}
+            )
+        return str(output.decode())
+
+    def saved(self, image: str) -> bytes:
+        """Return the image as `docker save` gives it."""
+        with _client(self.engine) as client:
+            return b"".join(client.images.get(image).save())
+
+
+class _client:
+    def __init__(self, engine: SdkEngine) -> None:
+        self._client = docker.DockerClient(base_url=engine.endpoint.url)
+
+    def __enter__(self) -> docker.DockerClient:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def room(docker_engine: SdkEngine, tmp_path: Path) -> Iterator[Room]:
+    """A room with an empty project in a directory with a space in its name."""
+    directory = tmp_path / "a shop"
+    directory.mkdir()
+    made = Room(engine=docker_engine, directory=directory)
+    yield made
+    sweep(docker_engine, {LABEL_OWNER: made.owner})
+
+
+@pytest.fixture
+def tiny(room: Room) -> BaseImage:
+    """A base of a few megabytes with nothing but busybox."""
+    tiny_image(room.engine)
+    return room.base(image=TINY)
+
+
+@pytest.fixture
+def debian(room: Room) -> BaseImage:
+    """Debian 12, bootstrapped once per machine: the tests' homes are many, so their own lock would not do."""
+    with Path(tempfile.gettempdir(), f"devbox-test-base-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return room.base(image="debian:12")
+
+
+@pytest.fixture
+def client(docker_engine: SdkEngine) -> Iterator[docker.DockerClient]:
+    """The docker SDK's own client, for what devbox never asks of an engine."""
+    with _client(docker_engine) as made:
+        yield made
