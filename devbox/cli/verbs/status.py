@@ -58,4 +58,5 @@ def _lines(found: EnvironmentStatus) -> list[Line]:
         rows.append((Span("instance", "dim"), found.instance[:12]))
     if found.image:
         rows.append((Span("image", "dim"), found.image.removeprefix("sha256:")[:12]))
-    return [*table(rows), *port_lines(found.ports), *(problem_line(problem) for problem in found.problems)]
+    ports = port_lines(found.ports) if found.state == "running" else []
+    return [*table(rows), *ports, *(problem_line(problem) for problem in found.problems)]

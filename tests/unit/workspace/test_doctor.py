@@ -1,16 +1,19 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devbox.errors import EngineUnavailableError
+from devbox.errors import CommandFailedError, EngineUnavailableError
+from devbox.process import Completed
 from devbox.reporter import SilentReporter
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.doctor import Check, Status, diagnose, fixes
 from devbox.workspace.known_bad import known_bad
 from devbox.workspace.remedies import Command
-from tests.fakes.processes import FakeProcesses
+from tests.fakes.engine import FakeEngine
+from tests.fakes.processes import Call, FakeProcesses, completed
 
 
 def no_engine() -> object:
@@ -144,3 +147,26 @@ def test_another_command_of_this_name_is_noticed_and_ours_is_not(tmp_path: Path)
 )
 def test_known_holes_are_found_by_version(program: str, version: str, count: int) -> None:
     assert len(known_bad(program, version)) == count
+
+
+def test_an_engine_in_the_background_is_waited_for_until_it_answers(tmp_path: Path) -> None:
+    programs, engine = FakeProcesses(), FakeEngine()
+    running: list[Call] = []
+
+    def start(call: Call) -> Completed:
+        running.append(call)
+        return completed()
+
+    programs.answer("dockerd", with_=start)
+    host = replace(make_host(programs), connect=lambda: engine if running else no_engine())
+    remedies.carry_out(host, (Command(argv=("dockerd",), background=True),), log=tmp_path / "log")
+    assert [(call.how, call.argv) for call in running] == [("start", ("dockerd",))]
+    assert engine.closed
+
+
+def test_a_command_that_fails_ends_the_remedy() -> None:
+    programs = FakeProcesses("b")
+    programs.answer("a", with_=completed("no such package", status=100))
+    with pytest.raises(CommandFailedError, match="exit code 100"):
+        remedies.carry_out(make_host(programs), (Command(argv=("a",)), Command(argv=("b",))))
+    assert programs.argvs == [("a",)]
