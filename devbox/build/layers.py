@@ -16,20 +16,28 @@ class Start:
 
     image: str
     done: int
+    named: bool = False  # the whole image is there under its name already
 
 
-def find_start(engine: Engine, recipe: Recipe, *, labels: Labels) -> Start:
-    """Return the longest prefix of `recipe` that the engine holds, by one query for this owner's layers."""
-    known = {image.labels.get(LABEL_RECIPE, ""): image for image in _layers(engine, labels)}
+def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, reference: str) -> Start:
+    """Return the longest prefix of `recipe` that the engine holds.
+
+    `reference`, the name that the whole image would have, answers the common case in one look. Otherwise each
+    digest is asked for, the last first: an engine lists images of one label value quickly, all of them slowly.
+    """
     digests = recipe.digests()
+    whole = engine.image(reference)
+    own = whole is not None and whole.labels.get(LABEL_OWNER) == labels.get(LABEL_OWNER)
+    if whole is not None and own and digests and whole.labels.get(LABEL_RECIPE) == digests[-1]:
+        return Start(image=whole.id, done=len(digests), named=True)
     for done in range(len(digests), 0, -1):
-        if found := known.get(digests[done - 1]):
-            return Start(image=found.id, done=done)
+        if found := _layers(engine, labels, digests[done - 1]):
+            return Start(image=found[0].id, done=done)
     return Start(image=recipe.base, done=0)
 
 
-def _layers(engine: Engine, labels: Labels) -> list[ImageInfo]:
-    wanted = {LABEL_ROLE: ROLE_LAYER, LABEL_RECIPE: ""}
+def _layers(engine: Engine, labels: Labels, digest: str) -> list[ImageInfo]:
+    wanted = {LABEL_ROLE: ROLE_LAYER, LABEL_RECIPE: digest}
     if owner := labels.get(LABEL_OWNER):
         wanted[LABEL_OWNER] = owner
     return engine.images(wanted)

@@ -71,9 +71,10 @@ class Builder:
         if start.done < len(steps):
             _check_secrets(order, start)
             image = self._run_rest(order, start)
-        reference = f"{order.repository}:{order.recipe.digest[:12]}"
-        self._publish(image, reference, order.recipe)
-        self._forget_failure(order)
+        reference = _reference(order)
+        if not start.named:
+            self._publish(image, reference, order.recipe)
+            self._forget_failure(order)
         return Built(
             image=image,
             reference=reference,
@@ -85,7 +86,7 @@ class Builder:
     def _start(self, order: BuildOrder) -> Start:
         if order.no_cache:
             return Start(image=order.recipe.base, done=0)
-        return find_start(self._engine, order.recipe, labels=order.labels)
+        return find_start(self._engine, order.recipe, labels=order.labels, reference=_reference(order))
 
     def _run_rest(self, order: BuildOrder, start: Start) -> str:
         fresh_directory(order.log_directory)
@@ -121,6 +122,10 @@ class Builder:
         """Remove containers of steps of this Workspace that a killed build left; the lock says no other is alive."""
         for container in self._engine.containers({LABEL_WORKSPACE: labels[LABEL_WORKSPACE], LABEL_ROLE: ROLE_STEP}):
             remove_quietly(self._engine, container.id, self._reporter)
+
+
+def _reference(order: BuildOrder) -> str:
+    return f"{order.repository}:{order.recipe.digest[:12]}"
 
 
 def _job(order: BuildOrder, index: int, image: str, digest: str) -> StepJob:
