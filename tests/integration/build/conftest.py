@@ -1,11 +1,12 @@
 """Builds on the real engine: each test has an owner of its own, and all that carries it goes with the test."""
 
+import contextlib
 import fcntl
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,22 @@ class Room:
         return self.resolver.resolve(Base.model_validate(base), directory=self.directory, repository=self.repository)
 
     def build(
-        self, base: BaseImage, *, user: GuestUser = DEV, given: dict[str, str] | None = None, **values: Any
+        self,
+        base: BaseImage,
+        *,
+        user: GuestUser = DEV,
+        given: Mapping[str, str] = {},
+        no_cache: bool = False,
+        **values: Any,
     ) -> Built:
+        """Build a profile of the keys `values` with the secrets `given`."""
         asked = profile(**values)
         inputs = read_inputs(asked, self.directory)
         recipe = compose(asked, base=base, inputs=inputs, user=user, project_name=self.directory.name)
-        return Builder(self.engine, self.reporter).build(self.order(recipe, inputs, given or {}))
+        order = replace(self.order(recipe, inputs), secrets=given, no_cache=no_cache)
+        return Builder(self.engine, self.reporter).build(order)
 
-    def order(self, recipe: Recipe, inputs: Inputs, given: Mapping[str, str] = {}) -> BuildOrder:
+    def order(self, recipe: Recipe, inputs: Inputs) -> BuildOrder:
         bundle = ca.find_bundle("host", directory=self.directory, environ=os.environ)
         return BuildOrder(
             recipe=recipe,
@@ -79,7 +88,7 @@ class Room:
             labels=self.labels,
             repository=self.repository,
             log_directory=self.logs,
-            secrets=given,
+            secrets={},
             ca_bundle=ca.read_bundle(bundle),
         )
 
@@ -115,7 +124,26 @@ def room(docker_engine: SdkEngine, tmp_path: Path) -> Iterator[Room]:
     directory.mkdir()
     made = Room(engine=docker_engine, directory=directory)
     yield made
-    sweep(docker_engine, {LABEL_OWNER: made.owner})
+    with _client(docker_engine) as client:
+        below = _parents(client, made.owner)
+        sweep(docker_engine, {LABEL_OWNER: made.owner})
+        for image in below:  # what the classic builder left between its steps carries no label
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_image(image)
+
+
+def _parents(client: docker.DockerClient, owner: str) -> list[str]:
+    """Return the untagged images without labels of ours that the owner's images were made from, the youngest first."""
+    found: dict[str, None] = {}
+    for image in client.images.list(filters={"label": f"{LABEL_OWNER}={owner}"}, all=True):
+        parent = str(image.attrs["Parent"])
+        while parent:
+            details = client.api.inspect_image(parent)
+            if details["RepoTags"] or LABEL_OWNER in (details["Config"]["Labels"] or {}):
+                break
+            found[parent] = None
+            parent = str(details["Parent"])
+    return list(found)
 
 
 @pytest.fixture
