@@ -1,10 +1,15 @@
 """A process inside a container, and how signals get to it."""
 
+import contextlib
 import signal
+import threading
+from typing import Final
 
 from devbox.engine.base import Engine, ExecSession
-from devbox.errors import EngineError
+from devbox.errors import DevboxError, EngineError
 from devbox.runtimes.container.request import signal_request
+
+_SENDING: Final = 5.0  # seconds that the sender of a signal is given once the process's own stream is closed
 
 
 class ContainerSession:
@@ -15,6 +20,7 @@ class ContainerSession:
         self._container = container
         self._token = token
         self._process = process
+        self._senders: list[threading.Thread] = []
 
     def fileno(self) -> int:
         """The descriptor to wait on for reading."""
@@ -43,17 +49,25 @@ class ContainerSession:
             sender = self._engine.exec(self._container, signal_request(self._token, name))
         except EngineError:
             return  # the container has stopped, and with it the process
-        try:
-            while sender.receive() is not None:
-                pass
-            sender.exit_code()
-        finally:
-            sender.close()
+        # Not waited for here: an engine reports the end of the sender after that of the process, and this one not
+        # before somebody has read all of its output, which is the caller's to do (seen with Docker 20.10).
+        thread = threading.Thread(target=_drain, args=(sender,), name=f"signal {name}", daemon=True)
+        thread.start()
+        self._senders.append(thread)
 
     def exit_code(self) -> int:
         """Wait for its end and return its exit code."""
         return self._process.exit_code()
 
     def close(self) -> None:
-        """Leave it."""
+        """Leave it; a signal on its way arrives before this returns."""
         self._process.close()
+        for thread in self._senders:
+            thread.join(_SENDING)
+
+
+def _drain(sender: ExecSession) -> None:
+    with contextlib.suppress(DevboxError, OSError):
+        while sender.receive() is not None:
+            pass
+    sender.close()
