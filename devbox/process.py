@@ -141,6 +141,7 @@ class HostProcesses:
             except FileNotFoundError as error:
                 raise _missing(argv) from error
         fault(f"started {argv[0]}")
+        child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
         return child.pid
 
     def _log(self, argv: Sequence[str], env: Mapping[str, str] | None) -> None:

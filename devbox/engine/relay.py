@@ -24,38 +24,47 @@ class Relay:
         self._down = bytearray(early)  # for the local side
         self._up = bytearray()  # for the engine
         self._down_ended = self._up_ended = False
+        self._told = False  # the local side has been sent the end
+        self._leaving = False
         upstream.settimeout(0)
         self._inner.settimeout(0)
         self._thread = threading.Thread(target=self._run, name="engine-relay", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread and both ends of the local socket; `upstream` stays open."""
+        """End the connection, the thread and both ends of the local socket."""
+        self._leaving = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._upstream, socket.SHUT_RDWR)  # TLS has a shutdown of its own, not for here
         self._thread.join(timeout=5)
         self.socket.close()
 
     def _run(self) -> None:
         with self._inner, contextlib.suppress(OSError):  # the local side learns of the end by end-of-file
-            while not (self._down_ended and not self._down) and self._wait():
+            while not (self._told and self._up_ended and not self._up):
+                self._wait()
+                if self._leaving:
+                    return
                 self._from_engine()
                 self._to_local()
                 self._from_local()
                 self._to_engine()
 
-    def _wait(self) -> bool:
-        """Wait until there is something to do; False when the local side has gone altogether."""
+    def _wait(self) -> None:
+        """Wait until there is something to do."""
         poll = select.poll()
         inner = select.POLLIN if not self._up_ended and len(self._up) < _ROOM else 0
-        poll.register(self._inner, inner | (select.POLLOUT if self._down else 0))  # its hang-up is always reported
+        inner |= select.POLLOUT if self._down else 0
+        if inner or not self._up_ended:
+            poll.register(self._inner, inner)
         upstream = select.POLLIN if not self._down_ended and len(self._down) < _ROOM else 0
         upstream |= select.POLLOUT if self._up else 0
         if upstream:
             poll.register(self._upstream, upstream)
         pending = isinstance(self._upstream, ssl.SSLSocket) and self._upstream.pending() > 0
-        events = dict(poll.poll(0 if pending else None))
-        return not events.get(self._inner.fileno(), 0) & (select.POLLHUP | select.POLLERR | select.POLLNVAL)
+        poll.poll(0 if pending else None)
 
     def _from_engine(self) -> None:
         while not self._down_ended and len(self._down) < _ROOM:
@@ -72,6 +81,9 @@ class Relay:
         with contextlib.suppress(BlockingIOError):
             while self._down:
                 del self._down[: self._inner.send(self._down[:_PIECE])]
+            if self._down_ended and not self._told:
+                self._told = True
+                self._inner.shutdown(socket.SHUT_WR)
 
     def _from_local(self) -> None:
         while not self._up_ended and len(self._up) < _ROOM:
@@ -96,7 +108,8 @@ class Relay:
             return
         with contextlib.suppress(OSError):
             if isinstance(self._upstream, ssl.SSLSocket):
-                self._from_engine()  # OpenSSL refuses to close while decrypted data waits
+                while waiting := self._upstream.pending():  # OpenSSL refuses to close while decrypted data waits
+                    self._down += self._upstream.recv(waiting)
                 _close_notify(self._upstream)
             else:
                 self._upstream.shutdown(socket.SHUT_WR)

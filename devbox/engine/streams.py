@@ -126,6 +126,11 @@ class HijackedStream:
         with contextlib.suppress(OSError):
             self._upstream.shutdown(socket.SHUT_RDWR)
         self._release()
+        self._release = _nothing  # it holds the connection pool, which closes when nobody holds it
+
+
+def _nothing() -> None:
+    """Stand in for what has been done."""
 
 
 def _buffered(reader: BufferedReader, upstream: socket.socket) -> bytes:

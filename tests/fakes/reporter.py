@@ -29,7 +29,7 @@ class RecordingReporter:
         self.steps: list[RecordedStep] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
-        self.debugs: list[str] = []
+        self.debugged: list[str] = []
         self.pauses = 0
 
     @property
@@ -55,7 +55,7 @@ class RecordingReporter:
         self.warnings.append(message)
 
     def debug(self, message: str) -> None:
-        self.debugs.append(message)
+        self.debugged.append(message)
 
     @contextmanager
     def pause(self) -> Iterator[None]:

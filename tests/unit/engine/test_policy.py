@@ -87,7 +87,7 @@ def test_the_requests_that_devbox_makes_pass() -> None:
     _check(payload.image_body(image), path="/v1.41/commit?container=abc")
 
 
-FORBIDDEN = {
+FORBIDDEN: dict[str, dict[str, Any]] = {
     "privileged": {"HostConfig.Privileged": True},
     "privileged, as a word": {"HostConfig.Privileged": "true"},
     "privileged, in lower case": {"HostConfig.privileged": True},
@@ -227,7 +227,7 @@ def test_consent_lets_pass_what_is_refused_without(change: dict[str, Any], conse
 
 
 def test_no_consent_reaches_the_engine_or_all_capabilities() -> None:
-    everything = {
+    everything: dict[str, Any] = {
         "bind_sources": frozenset({"/"}),
         "capabilities": frozenset({"ALL"}),
         "devices": frozenset({"/dev"}),

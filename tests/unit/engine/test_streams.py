@@ -8,9 +8,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from io import BufferedReader
 from pathlib import Path
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -112,7 +110,7 @@ class Wire:
         source = here.makefile("rb")
         assert source.readline() == b"header\n"  # and with it, whatever has come already
         self.released = 0
-        self.stream = HijackedStream(cast("BufferedReader", source), release=self._release, multiplexed=multiplexed)
+        self.stream = HijackedStream(source, release=self._release, multiplexed=multiplexed)
         self._open = (here, source)
 
     def _release(self) -> None:
@@ -228,7 +226,7 @@ def tls(certificate: Path) -> Iterator[tuple[HijackedStream, ssl.SSLSocket]]:
     here = client.wrap_socket(ends[0])
     thread.join()
     source = here.makefile("rb")
-    stream = HijackedStream(cast("BufferedReader", source), release=lambda: None, multiplexed=True)
+    stream = HijackedStream(source, release=lambda: None, multiplexed=True)
     yield stream, accepted[0]
     stream.close()
     for item in (source, here, accepted[0]):
