@@ -10,7 +10,7 @@
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
 | `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
-| `$XDG_CACHE_HOME/devbox/bases/<suite>.tar` | a root file system on its way from the archive to the engine |
+| `$XDG_CACHE_HOME/devbox/bases/<suite>.<pid>.tar` | a root file system on its way from the archive to the engine |
 
 `<8 hex>` is the start of the SHA-256 of the project's real path.
 """

@@ -17,6 +17,7 @@ LABEL_RECIPE: Final = "devbox.recipe"  # digest of a step and all before it (lay
 LABEL_SPEC: Final = "devbox.spec"  # digest of the InstanceSpec that a container was made from
 LABEL_NAME: Final = "devbox.name"  # the profile's name
 LABEL_BASE: Final = "devbox.base"  # the reference that a bootstrapped base stands for, "debian:12"
+LABEL_MAKER: Final = "devbox.maker"  # digest of how a bootstrapped base was made; a newer devbox may do it differently
 LABEL_EPOCH: Final = "devbox.source-date-epoch"  # of the archive that a base was made from, in seconds
 SCHEMA: Final = "1"
 

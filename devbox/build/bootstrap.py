@@ -18,14 +18,14 @@ from pathlib import Path
 from devbox import paths
 from devbox.build.archive import RootImage, archive
 from devbox.build.debian_maker import ContainerMaker, HostMaker, Maker
-from devbox.build.mmdebstrap import MIRROR_VARIABLE, check_mirror
+from devbox.build.mmdebstrap import MIRROR_VARIABLE, check_mirror, maker_digest
 from devbox.build.probe import probe
 from devbox.engine.base import Engine, ImageInfo, Labels
 from devbox.errors import BaseImageError, CommandFailedError, DevboxError, UsageError
 from devbox.faults import fault
 from devbox.process import Processes
 from devbox.reporter import Progress, Reporter
-from devbox.values import LABEL_BASE, LABEL_EPOCH, LABEL_ROLE, LABEL_SCHEMA, ROLE_BASE, SCHEMA
+from devbox.values import LABEL_BASE, LABEL_EPOCH, LABEL_MAKER, LABEL_ROLE, LABEL_SCHEMA, ROLE_BASE, SCHEMA
 
 _SUITES = {"11": "bullseye", "12": "bookworm", "13": "trixie", "sid": "sid"}
 _NAMES = {suite: version for version, suite in _SUITES.items()} | {"unstable": "sid"}
@@ -66,7 +66,8 @@ class Bootstrap:
 
     def existing(self, suite: str) -> ImageInfo | None:
         """Return the newest base of `suite` that was made before."""
-        found = filter(is_ours, self.engine.images({LABEL_BASE: canonical(suite), LABEL_ROLE: ROLE_BASE}))
+        wanted = {LABEL_BASE: canonical(suite), LABEL_ROLE: ROLE_BASE, LABEL_MAKER: maker_digest()}
+        found = filter(is_ours, self.engine.images(wanted))
         return max(found, key=lambda image: image.labels.get(LABEL_EPOCH, ""), default=None)
 
     def make(self, suite: str) -> ImageInfo:
@@ -82,8 +83,10 @@ class Bootstrap:
             return made or self._make(suite, place, mirror, progress)
 
     def _make(self, suite: str, place: Path, mirror: str | None, progress: Progress) -> ImageInfo:
-        layer = place / f"{suite}.tar"
-        layer.unlink(missing_ok=True)
+        for left in place.glob(f"{suite}.*.tar"):  # of a run that was killed
+            left.unlink(missing_ok=True)
+        # A name of our own: the mmdebstrap of a killed run may live on and open its file late.
+        layer = place / f"{suite}.{os.getpid()}.tar"
         try:
             epoch = self._tar(suite, layer, mirror, progress)
             progress.update("giving it to the engine")
@@ -149,6 +152,7 @@ class Bootstrap:
             labels={
                 LABEL_BASE: canonical(suite),
                 LABEL_EPOCH: str(epoch),
+                LABEL_MAKER: maker_digest(),
                 LABEL_ROLE: ROLE_BASE,
                 LABEL_SCHEMA: SCHEMA,
             },

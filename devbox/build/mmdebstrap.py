@@ -4,6 +4,7 @@ Reproducible: the same state of the archive gives the same tar, made on the host
 SOURCE_DATE_EPOCH is the newest `Date` of the archive's own index files (SAFETY 4) and nothing of the host gets in.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
@@ -57,6 +58,8 @@ def make_argv(suite: str, *, keyring: str, mode: str, architecture: str, mirror:
         "--aptopt=Acquire::Retries 3",
         # Mounts and devices need more rights than a container has; what is installed here needs neither.
         "--skip=chroot/mount,output/dev,output/mknod,cleanup/run",
+        # mmdebstrap would take our own policy away with its.
+        "--skip=chroot/policy-rc.d",
         "--format=tar",
         f"--setup-hook={_SETTINGS}",
         f"--customize-hook={_DATES}",
@@ -65,6 +68,12 @@ def make_argv(suite: str, *, keyring: str, mode: str, architecture: str, mirror:
         output,
         *([mirror] if mirror else []),
     ]
+
+
+def maker_digest() -> str:
+    """Return the digest (12 hex) of how a base is made, whatever the suite and the machine."""
+    argv = make_argv("", keyring="", mode="", architecture="", mirror=None, output="")
+    return hashlib.sha256("\0".join(argv).encode()).hexdigest()[:12]
 
 
 def newest_date(lines: Iterable[str]) -> int | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from devbox import paths
 from devbox.build.base import BaseImage, Resolver
 from devbox.engine.base import ContainerRequest, ImageInfo
 from devbox.errors import BaseImageError, EngineError, RegistryUnreachableError
@@ -51,7 +52,7 @@ class Bench:
 
         def run(call: Call) -> Completed:
             for word in call.argv:
-                if word.endswith("bookworm.tar"):
+                if word.endswith(".tar"):
                     Path(word).write_bytes(b"a root file system of " + call.env["SOURCE_DATE_EPOCH"].encode())
             return completed(left.pop(0) if len(left) > 1 else left[0])
 
@@ -133,6 +134,15 @@ def test_the_same_archive_gives_the_same_image_elsewhere(bench: Bench) -> None:
     bench.engine = FakeEngine()
     bench.engine.registry = None
     assert bench.resolve().id == first.id
+
+
+def test_what_a_killed_run_left_is_cleared_away(bench: Bench, home: Path) -> None:
+    bench.engine.registry = None
+    bench.mmdebstrap(DATE)
+    left = Path(paths.private_directory(paths.bases_root()), "bookworm.1.tar")
+    left.write_bytes(b"half")
+    bench.resolve()
+    assert list(home.rglob("*.tar")) == []
 
 
 def test_an_archive_that_moved_in_between_is_read_again(bench: Bench) -> None:
@@ -259,7 +269,7 @@ def test_two_builds_at_once_make_the_base_once(bench: Bench) -> None:
         began.set()
         assert waiting.wait(30)
         for word in call.argv:
-            if word.endswith("bookworm.tar"):
+            if word.endswith(".tar"):
                 Path(word).write_bytes(b"root")
         return completed(DATE)
 

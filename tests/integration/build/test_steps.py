@@ -147,7 +147,7 @@ def test_no_trace_of_secrets_certificates_and_mounts(room: Room, tiny: BaseImage
     saved = room.saved(built.image)
     for trace in (b"canary-045", b"probe-0453", b"BEGIN CERTIFICATE", b"use.sh\0"):
         assert trace not in saved
-    said = [line for step in room.reporter.steps for line in step.lines] + room.reporter.debugs
+    said = [line for step in room.reporter.steps for line in step.lines] + room.reporter.debugged
     assert not any("canary-045" in line for line in said)
 
 
