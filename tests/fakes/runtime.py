@@ -1,0 +1,252 @@
+"""FakeRuntime: the contract of `runtimes.base.Runtime` in memory. Nothing runs; `programs` says what a command does."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from devbox.errors import EngineError, RuntimeUnavailableError
+from devbox.runtimes.base import (
+    ExecSpec,
+    Features,
+    InstanceSpec,
+    InstanceState,
+    PublishedPort,
+    Session,
+    Share,
+)
+
+Program = Callable[["FakeSession"], int]
+
+
+class FakeSession:
+    """A process that is a Python function in a thread. What it says can be waited for."""
+
+    def __init__(self, spec: ExecSpec, program: Program) -> None:
+        self.spec = spec
+        self.sizes: list[tuple[int, int]] = [(spec.rows, spec.columns)] if spec.terminal else []
+        self.signals: list[int] = []
+        self.closed = False
+        self._ready, self._said = os.pipe()
+        self._frames: list[tuple[int, bytes] | None] = []
+        self._input: list[bytes | None] = []
+        self._changed = threading.Condition()
+        self._status: int | None = None
+        self._thread = threading.Thread(target=self._run, args=(program,), daemon=True)
+        self._thread.start()
+
+    # the process's side
+
+    def say(self, data: bytes, stream: int = 1) -> None:
+        self._push((1 if self.spec.terminal else stream, data))
+
+    def read(self) -> bytes:
+        """Return the next piece of input, empty at its end or when a signal came."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._input or self.signals or self.closed)
+            if not self._input:
+                return b""
+            return self._input.pop(0) or b""
+
+    def wait_for_signal(self) -> int:
+        with self._changed:
+            self._changed.wait_for(lambda: self.signals or self.closed)
+            return self.signals[0] if self.signals else 0
+
+    def _run(self, program: Program) -> None:
+        status = program(self)
+        with self._changed:
+            self._status = status
+            self._changed.notify_all()
+        self._push(None)
+
+    def _push(self, frame: tuple[int, bytes] | None) -> None:
+        with self._changed:
+            if self.closed:
+                return
+            self._frames.append(frame)
+            os.write(self._said, b".")
+
+    # the host's side
+
+    def fileno(self) -> int:
+        return self._ready
+
+    def receive(self) -> tuple[int, bytes] | None:
+        os.read(self._ready, 1)
+        return self._frames.pop(0)
+
+    def send(self, data: bytes) -> None:
+        with self._changed:
+            self._input.append(data)
+            self._changed.notify_all()
+
+    def close_stdin(self) -> None:
+        with self._changed:
+            self._input.append(None)
+            self._changed.notify_all()
+
+    def resize(self, rows: int, columns: int) -> None:
+        if self.spec.terminal:
+            self.sizes.append((rows, columns))
+
+    def signal(self, number: int) -> None:
+        with self._changed:
+            self.signals.append(number)
+            self._changed.notify_all()
+
+    def exit_code(self) -> int:
+        with self._changed:
+            self._changed.wait_for(lambda: self._status is not None)
+            assert self._status is not None
+            return self._status
+
+    def close(self) -> None:
+        with self._changed:
+            if self.closed:
+                return
+            self.closed = True
+            self._changed.notify_all()
+        self._thread.join()
+        os.close(self._ready)
+        os.close(self._said)
+
+
+def _cat(process: FakeSession) -> int:
+    while data := process.read():
+        process.say(data)
+    return 0
+
+
+def _sleep(process: FakeSession) -> int:
+    return 128 + process.wait_for_signal()
+
+
+def _sh(process: FakeSession) -> int:
+    """Be a shell that knows the lines of the contract suite."""
+    line = process.spec.argv[2]
+    if line.startswith("exit "):
+        return int(line[5:])
+    if line == "echo out; echo err >&2":
+        process.say(b"out\n")
+        process.say(b"err\n", 2)
+    if line.startswith("echo $"):
+        process.say(dict(process.spec.env).get(line[6:], "").encode() + b"\n")
+    return 0
+
+
+PROGRAMS: Mapping[str, Program] = {
+    "true": lambda process: 0,
+    "cat": _cat,
+    "sleep": _sleep,
+    "/bin/sh": _sh,
+    "pwd": lambda process: (process.say(process.spec.workdir.encode() + b"\n"), 0)[1],
+}
+
+
+@dataclass
+class FakeInstance:
+    """An Instance in memory."""
+
+    runtime: "FakeRuntime"
+    spec: InstanceSpec
+    id: str
+    ports: tuple[PublishedPort, ...]
+    state: InstanceState = InstanceState.CREATED
+    problem: str | None = None
+    sessions: list[FakeSession] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def image(self) -> str:
+        return self.spec.image
+
+    @property
+    def spec_digest(self) -> str:
+        return self.spec.digest
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return dict(self.spec.labels)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        return self.spec.shares
+
+    def start(self) -> None:
+        self.state = InstanceState.RUNNING
+
+    def stop(self, *, timeout: int = 10) -> None:
+        if self.state is InstanceState.RUNNING:
+            self.state = InstanceState.STOPPED
+
+    def remove(self) -> None:
+        self.runtime.store.pop(self.name, None)
+
+    def exec(self, spec: ExecSpec) -> Session:
+        if self.state is not InstanceState.RUNNING:
+            raise EngineError(f"{self.name} is not running")
+        program = self.runtime.programs.get(spec.argv[0], lambda process: (process.say(b"not found\n", 2), 127)[1])
+        session = FakeSession(spec, program)
+        self.sessions.append(session)
+        return session
+
+    def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
+        return iter(())
+
+
+class FakeRuntime:
+    """A runtime in memory; `taken` are the ports of the host that others hold."""
+
+    def __init__(self, *, features: Features = Features(), programs: Mapping[str, Program] = PROGRAMS) -> None:  # noqa: B008
+        self.name = "container"
+        self.features = features
+        self.programs = dict(programs)
+        self.store: dict[str, FakeInstance] = {}
+        self.taken: set[int] = set()
+        self._count = 0
+
+    def check(self) -> None:
+        return
+
+    def create(self, spec: InstanceSpec) -> FakeInstance:
+        existing = self.store.get(spec.name)
+        if existing is not None:
+            if existing.spec_digest != spec.digest:
+                raise ValueError(f"{spec.name} exists and was made from another spec")
+            return existing
+        if spec.shares and not self.features.bind_mounts:
+            raise RuntimeUnavailableError(f"{spec.shares[0].source} cannot be mounted there")
+        self._count += 1
+        ports = tuple(
+            PublishedPort(
+                name=port.name,
+                host=port.address,
+                host_port=self._free(port.host),
+                guest_port=port.guest,
+                protocol=port.protocol,
+            )
+            for port in spec.ports
+        )
+        instance = FakeInstance(self, spec, id=f"fake-{self._count}", ports=ports)
+        self.store[spec.name] = instance
+        return instance
+
+    def _free(self, wanted: int) -> int:
+        port = wanted or 49152
+        while port in self.taken:
+            port += 1
+        return port
+
+    def find(self, name: str) -> FakeInstance | None:
+        return self.store.get(name)
+
+    def instances(self, labels: Mapping[str, str]) -> list[FakeInstance]:
+        return [
+            one
+            for one in self.store.values()
+            if all(key in one.labels and value in ("", one.labels[key]) for key, value in labels.items())
+        ]
