@@ -1,5 +1,6 @@
 """Builder: a Recipe becomes an Image on an engine, step by step, each kept for the next build."""
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from devbox.build.log import fresh_directory, log_name
 from devbox.build.recipe import STATUS_BASE, STATUS_TOOLCHAIN, Recipe, Step
 from devbox.build.stepping import Outcome, StepJob, remove_quietly, run_step
 from devbox.engine.base import Engine, Labels
-from devbox.errors import BaseImageError, BuildFailedError, DevboxError, Problem, SecretMissingError, ToolchainError
+from devbox.errors import (
+    BaseImageError,
+    BuildFailedError,
+    DevboxError,
+    EngineError,
+    Problem,
+    SecretMissingError,
+    ToolchainError,
+)
 from devbox.reporter import Reporter
 from devbox.values import LABEL_RECIPE, LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
 
@@ -90,6 +99,7 @@ class Builder:
 
     def _run_rest(self, order: BuildOrder, start: Start) -> str:
         fresh_directory(order.log_directory)
+        self._forget_failure(order)
         digests = order.recipe.digests()
         image = start.image
         for index in range(start.done, len(digests)):
@@ -114,9 +124,11 @@ class Builder:
             self._engine.tag(image, reference)
 
     def _forget_failure(self, order: BuildOrder) -> None:
+        """Remove the state in which an earlier build failed, unless somebody is looking into it."""
         reference = failed_reference(order.repository)
         if self._engine.image(reference) is not None:
-            self._engine.remove_image(reference, force=True)
+            with contextlib.suppress(EngineError):
+                self._engine.remove_image(reference, force=True)
 
     def _remove_leftovers(self, labels: Labels) -> None:
         """Remove containers of steps of this Workspace that a killed build left; the lock says no other is alive."""

@@ -75,7 +75,7 @@ def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, r
                 log.write(line)
                 progress.output(line)
         status = engine.wait(container)
-        info = engine.container(container)
+        info = engine.container(container) if status != 0 else None
         return Outcome(
             status=status,
             image=_commit(engine, container, job, failed=status != 0),
