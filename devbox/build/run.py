@@ -24,7 +24,7 @@ from devbox.errors import (
     ToolchainError,
 )
 from devbox.reporter import Reporter
-from devbox.values import LABEL_RECIPE, LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
+from devbox.values import LABEL_OWNER, LABEL_RECIPE, LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
 
 _SHOWN = 400  # characters of a command in a message
 
@@ -131,8 +131,12 @@ class Builder:
                 self._engine.remove_image(reference, force=True)
 
     def _remove_leftovers(self, labels: Labels) -> None:
-        """Remove containers of steps of this Workspace that a killed build left; the lock says no other is alive."""
-        for container in self._engine.containers({LABEL_WORKSPACE: labels[LABEL_WORKSPACE], LABEL_ROLE: ROLE_STEP}):
+        """Remove containers of steps of this Workspace that a killed build left; the lock says no other is alive.
+
+        The same path on another machine that shares the engine is another owner's.
+        """
+        ours = {name: labels[name] for name in (LABEL_WORKSPACE, LABEL_OWNER) if name in labels}
+        for container in self._engine.containers({**ours, LABEL_ROLE: ROLE_STEP}):
             remove_quietly(self._engine, container.id, self._reporter)
 
 

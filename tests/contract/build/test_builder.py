@@ -224,17 +224,19 @@ def test_an_interrupt_removes_the_steps_container(bench: Bench, interrupt: BaseE
 
 
 def test_containers_of_a_killed_build_are_swept_and_no_others(bench: Bench) -> None:
-    def left(workspace: str) -> str:
-        marked = {**labels(workspace), LABEL_ROLE: "step"}
+    def left(workspace: str, owner: str = "test") -> str:
+        marked = {**labels(workspace, owner), LABEL_ROLE: "step"}
         request = ContainerRequest(
             name=None, image=bench.base.id, command=("cat",), labels=tuple(marked.items()), stdin=True
         )
         return bench.engine.create(request)
 
-    ours, theirs = left("abcd1234"), left("ffff0000")
+    ours, others = left("abcd1234"), left("ffff0000")
+    elsewhere = left("abcd1234", owner="another machine")
     bench.build()
     assert bench.engine.container(ours) is None
-    assert bench.engine.container(theirs) is not None
+    assert bench.engine.container(others) is not None
+    assert bench.engine.container(elsewhere) is not None
 
 
 def test_a_secret_is_delivered_and_is_nowhere_else(bench: Bench) -> None:
