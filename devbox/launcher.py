@@ -11,6 +11,6 @@ def main() -> int:
     """Run the command line and return its exit status."""
     # pydantic looks for plugins in every installed package: 30 ms at each start, and other people's code in ours
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from devbox.cli.app import run  # lazy: click, pydantic and docker cost 300 ms
+    from devbox.cli.app import run  # lazy: typer, pydantic and docker cost 300 ms
 
     return run()

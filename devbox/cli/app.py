@@ -6,18 +6,18 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
+import typer
 
 from devbox import __version__
 from devbox.cli import failure
 from devbox.cli.catalogue import resolve
-from devbox.cli.group import make_command
+from devbox.cli.group import Overview, make_command
 from devbox.cli.invocation import HostFactory, Invocation, real_host
+from devbox.cli.scripts import COMPLETE_VARIABLE
 from devbox.cli.terminal import OutputGoneError, Terminal, discard_stdout
 from devbox.errors import DevboxError, InterruptedByUserError, UsageError
 from devbox.workspace.interrupt import signals_raise
 
-COMPLETE_VARIABLE = "_DEVBOX_COMPLETE"
 _OUTPUT_GONE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -30,9 +30,9 @@ def run(argv: Sequence[str] | None = None, *, host_factory: HostFactory = real_h
     command = make_command()
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
-        from click.shell_completion import shell_complete
+        from devbox.cli.completing import answer
 
-        return shell_complete(command, {}, "devbox", COMPLETE_VARIABLE, instruction)
+        return answer(command, instruction, os.environ)
     terminal = Terminal(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=dict(os.environ))
     invocation = Invocation(terminal=terminal, host_factory=host_factory)
     try:
@@ -43,13 +43,13 @@ def run(argv: Sequence[str] | None = None, *, host_factory: HostFactory = real_h
         return _OUTPUT_GONE
 
 
-def _guarded(command: click.Group, arguments: Sequence[str], invocation: Invocation) -> int:
+def _guarded(command: Overview, arguments: Sequence[str], invocation: Invocation) -> int:
     try:
         return _invoke(command, list(arguments), invocation)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        return _fail(failure.from_click(error), arguments, invocation)
+    except typer.TyperException as error:
+        return _fail(failure.from_typer(error), arguments, invocation)
     except DevboxError as error:
         return _fail(error, arguments, invocation)
     except (KeyboardInterrupt, EOFError):
@@ -60,7 +60,7 @@ def _guarded(command: click.Group, arguments: Sequence[str], invocation: Invocat
         return _bug(invocation)
 
 
-def _invoke(command: click.Group, arguments: list[str], invocation: Invocation) -> int:
+def _invoke(command: Overview, arguments: list[str], invocation: Invocation) -> int:
     with command.make_context("devbox", arguments, obj=invocation) as context:
         status = command.invoke(context)
     return status if isinstance(status, int) else 0

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import click
+import typer
 
+from devbox.cli import vendored
 from devbox.cli.render import flat, problem_document, problem_line
 from devbox.cli.text import Line, Span, clean
 from devbox.errors import DevboxError, NotRunningError, UsageError
@@ -57,15 +58,13 @@ def status(error: DevboxError, *, guest_command: bool) -> int:
     return error.exit_status
 
 
-def from_click(error: click.ClickException) -> DevboxError:
-    """Return what click found wrong with the command line as a `UsageError` of ours."""
-    if not isinstance(error, click.UsageError):
+def from_typer(error: typer.TyperException) -> DevboxError:
+    """Return what typer found wrong with the command line as a `UsageError` of ours."""
+    if not isinstance(error, vendored.UsageError):
         return DevboxError(_sentence(error.format_message()))
     path = error.ctx.command_path if error.ctx else "devbox"
-    message = _sentence(error.format_message())
-    if isinstance(error, click.NoSuchOption):
-        message = f"no such option: {error.option_name}"
-    close = [*(getattr(error, "possibilities", None) or ())][:1]
+    close = [*(getattr(error, "possibilities", None) or ())][:1]  # of an option that does not exist
+    message = _sentence(error.message if close else error.format_message())
     return UsageError(message, hint=f"did you mean: {path} {close[0]}" if close else f"{path} --help")
 
 
@@ -79,5 +78,5 @@ def bug_lines(version: str, context: Mapping[str, str]) -> list[Line]:
 
 
 def _sentence(text: str) -> str:
-    text = " ".join(text.split()).removesuffix(".")
+    text = " ".join(text.split()).removesuffix(".").replace("argument(s)", "argument")
     return text[:1].lower() + text[1:]

@@ -1,24 +1,22 @@
 """`--set KEY=VALUE`: profile keys on the command line, the last layer of all."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated
 
-import click
+import typer
 
 from devbox.errors import Problem, UsageError
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def set_option(function: F) -> F:
-    """Give a verb the option `--set`; its argument is called `settings`."""
-    return click.option(
+Settings = Annotated[
+    list[str],
+    typer.Option(
         "--set",
-        "settings",
         metavar="KEY=VALUE",
-        multiple=True,
+        default_factory=list,
+        show_default=False,
         help="A profile key for this once, as base.image=debian:13; may be repeated.",
-    )(function)
+    ),
+]  # the type of a verb's parameter `settings`
 
 
 def parse_flags(settings: Sequence[str]) -> dict[str, object]:

@@ -1,14 +1,13 @@
 """The generated part of docs/reference/cli.md: `python -m devbox.cli.reference` writes it, a test holds it current."""
 
-import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
+import typer
 
 from devbox.cli import catalogue
-from devbox.cli.group import Verb
+from devbox.cli.group import load, option_records
 
 MARK = "<!-- from here on made by: python -m devbox.cli.reference -->"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md"
@@ -26,15 +25,13 @@ def _group(title: str, entries: tuple[catalogue.Entry, ...]) -> Iterator[str]:
 
 
 def _verb(entry: catalogue.Entry) -> Iterator[str]:
-    command = importlib.import_module(catalogue.module_name(entry)).command
-    assert isinstance(command, Verb)
-    context = click.Context(command, info_name=f"devbox {entry.name}")
+    command = load(entry)
+    context = typer.Context(command, info_name=f"devbox {entry.name}")
     yield f"\n### devbox {entry.name}\n"
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"`devbox {entry.name} {usage}`" + "".join(f", alias `devbox {alias}`" for alias in entry.aliases) + "\n"
     yield inspect.cleandoc(command.help or "")
-    params = [param for param in command.params if isinstance(param, click.Option)]
-    options = [record for record in (param.get_help_record(context) for param in params) if record]
+    options = [record for record in option_records(command, context) if not record[0].startswith("-h, ")]
     if options:
         yield "\n| option | meaning |\n|---|---|"
         yield from (f"| `{option}` | {_cell(meaning)} |" for option, meaning in options)

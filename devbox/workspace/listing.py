@@ -1,6 +1,6 @@
 """`list`: all Environments of this owner, on every engine in reach. Changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class Listed:
     """One Environment. `workspace` is None if nothing says where it is; `gone`: the directory is no more."""
 
     name: str
+    hash: str
     workspace: str | None
     gone: bool
     runtime: str
@@ -29,10 +30,10 @@ class Listed:
     ports: tuple[PublishedPort, ...]
 
 
-def environments(host: Host) -> list[Listed]:
-    """Return them sorted by workspace; an engine that fails meanwhile is a warning, not the end."""
+def environments(host: Host, engines: Sequence[Engine] | None = None) -> list[Listed]:
+    """Return those on `engines` (default: all in reach) by workspace; one that fails meanwhile is only a warning."""
     found: list[Listed] = []
-    for engine in host.engines():
+    for engine in host.engines() if engines is None else engines:
         try:
             found += _on(engine, host.owner)
         except (EngineError, EngineUnavailableError) as error:
@@ -46,6 +47,7 @@ def _on(engine: Engine, owner: str) -> Iterator[Listed]:
         workspace = _workspace(instance)
         yield Listed(
             name=instance.labels.get(LABEL_NAME) or instance.name,
+            hash=instance.labels.get(LABEL_WORKSPACE, ""),
             workspace=workspace,
             gone=workspace is not None and not Path(workspace).is_dir(),
             runtime=backend.name,

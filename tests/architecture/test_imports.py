@@ -42,7 +42,7 @@ def test_nothing_starts_a_program_by_os() -> None:
     [
         ("docker", "devbox/engine/"),
         ("requests", "devbox/engine/"),
-        ("click", "devbox/cli/"),
+        ("typer", "devbox/cli/"),
         ("rich", "devbox/cli/"),
         ("pydantic", "devbox/profile/"),
     ],

@@ -59,7 +59,7 @@ def _engine_group() -> int:
 def _can_import_devbox(account: Account) -> bool:
     try:
         done = subprocess.run(
-            [account.python, "-c", "import devbox.launcher, pydantic_core, docker, rich, click"],
+            [account.python, "-c", "import devbox.launcher, pydantic_core, docker, rich, typer"],
             user=account.uid,
             group=account.gid,
             extra_groups=account.groups,

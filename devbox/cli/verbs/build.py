@@ -1,10 +1,11 @@
 """`devbox build`."""
 
-import click
+from typing import Annotated
 
-from devbox.cli.flags import parse_flags, set_option
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
 
 
@@ -17,11 +18,14 @@ from devbox.cli.render import next_step
     ),
     next_step="devbox up, to run it; devbox shell --failed, to look at a step that failed",
 )
-@click.option("--no-cache", is_flag=True, help="Run every step again.")
-@set_option
-@pass_invocation
-def command(invocation: Invocation, *, no_cache: bool, settings: tuple[str, ...]) -> None:
+def command(
+    context: typer.Context,
+    *,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step again.")] = False,
+    settings: Settings,
+) -> None:
     """Make the image that the profile describes and start nothing."""
+    invocation = invocation_of(context)
     from devbox.workspace.build import build
 
     result = build(invocation.host, invocation.workspace, flags=parse_flags(settings), no_cache=no_cache)

@@ -1,12 +1,21 @@
 """`devbox completion`."""
 
-import click
-from click.shell_completion import get_completion_class
+from typing import Annotated
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
 
-SHELLS = ("bash", "zsh", "fish")
+from devbox.cli.group import invocation_of, verb
+from devbox.cli.scripts import SCRIPTS
+
+
+def _shells(incomplete: str) -> list[str]:
+    return [shell for shell in SCRIPTS if shell.startswith(incomplete)]
+
+
+def _known(value: str) -> str:
+    if value not in SCRIPTS:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, SCRIPTS))}")
+    return value
 
 
 @verb(
@@ -18,23 +27,14 @@ SHELLS = ("bash", "zsh", "fish")
     ),
     next_step="open a new shell and type: devbox <Tab>",
 )
-@click.argument("shell", type=click.Choice(SHELLS))
-@pass_invocation
-def command(invocation: Invocation, shell: str) -> None:
+def command(
+    context: typer.Context,
+    shell: Annotated[str, typer.Argument(metavar="{bash|zsh|fish}", callback=_known, autocompletion=_shells)],
+) -> None:
     """Print a completion script for SHELL on stdout. Completing reads no profile and runs nothing."""
-    script = completion_script(shell)
+    invocation = invocation_of(context)
+    script = SCRIPTS[shell]
     if invocation.json:
         invocation.show({"shell": shell, "script": script}, ())
         return
     invocation.terminal.text(script)
-
-
-def completion_script(shell: str) -> str:
-    """Return the script that makes `shell` complete `devbox`.
-
-    Click's own text; its `source()` is not used, since that runs bash to ask for its version.
-    """
-    found = get_completion_class(shell)
-    assert found is not None
-    writer = found(click.Command("devbox"), {}, "devbox", "_DEVBOX_COMPLETE")
-    return writer.source_template % writer.source_vars()

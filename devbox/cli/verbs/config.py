@@ -1,10 +1,11 @@
 """`devbox config`."""
 
-import click
+from typing import Annotated
 
-from devbox.cli.flags import parse_flags, set_option
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.text import Line, Span, table
 from devbox.workspace.config import Effective, Explained, config, toml_value
 
@@ -18,14 +19,17 @@ from devbox.workspace.config import Effective, Explained, config, toml_value
     ),
     next_step="devbox up, to make the environment so",
 )
-@click.option("--explain", is_flag=True, help="Say where each value comes from.")
-@set_option
-@pass_invocation
-def command(invocation: Invocation, *, explain: bool, settings: tuple[str, ...]) -> None:
+def command(
+    context: typer.Context,
+    *,
+    explain: Annotated[bool, typer.Option("--explain", help="Say where each value comes from.")] = False,
+    settings: Settings,
+) -> None:
     """Show the effective profile: built-in defaults, base profiles, your files, variables and flags merged.
 
     Checks everything and runs nothing. A mistake is shown with its file, line and what to write instead.
     """
+    invocation = invocation_of(context)
     found = config(invocation.host, invocation.workspace, flags=parse_flags(settings))
     document = dict(found.values)
     if explain:

@@ -1,15 +1,17 @@
 """`devbox destroy`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import click
+import typer
 
-from devbox.cli.group import pass_invocation, verb
+from devbox.cli.environment import Environment, meant
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import next_step
 from devbox.errors import NotConfirmedError
 
 if TYPE_CHECKING:  # to refuse needs nothing of it
+    from devbox.workspace.context import Host, Workspace
     from devbox.workspace.destroy import Destroyed
 
 
@@ -18,31 +20,42 @@ if TYPE_CHECKING:  # to refuse needs nothing of it
     examples=(
         ("devbox destroy", "show what goes, ask, remove it"),
         ("devbox destroy -f", "ask nobody"),
+        ("devbox destroy shop", "one that devbox list shows, wherever you are"),
     ),
     next_step="devbox prune, to remove images that nothing needs any more",
 )
-@click.option("-f", "--force", is_flag=True, help="Ask nobody.")
-@pass_invocation
-def command(invocation: Invocation, *, force: bool) -> None:
-    """Remove the environment with its volumes and networks. Your files in the repo and the images stay."""
-    if not force and not _agreed(invocation):
+def command(
+    context: typer.Context,
+    environment: Environment = None,
+    *,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Ask nobody.")] = False,
+) -> None:
+    """Remove the environment with its volumes and networks. Your files in the repo and the images stay.
+
+    ENVIRONMENT is one that devbox list shows, by its name, its container's name or its hash; default is the project's.
+    Its directory may be gone.
+    """
+    invocation = invocation_of(context)
+    if not force and not invocation.interactive:
+        again = f"devbox destroy -f {environment}" if environment else "devbox destroy -f"
+        raise NotConfirmedError("destroy needs a yes, and there is nobody to ask", hint=again)
+    host, workspace = meant(invocation, environment)
+    if not force and not _agreed(invocation, host, workspace):
         return
     from devbox.workspace.destroy import destroy
 
-    gone = destroy(invocation.host, invocation.workspace)
+    gone = destroy(host, workspace)
     lines = [f"removed {line}" for line in _lines(gone)] or ["nothing to do"]
     invocation.show({"changed": not gone.empty, "removed": _document(gone)}, lines)
     if not gone.empty:
-        invocation.say(next_step("devbox up"))
+        invocation.say(next_step("devbox list" if environment else "devbox up"))
 
 
-def _agreed(invocation: Invocation) -> bool:
-    """Ask; without somebody to ask it is a `NotConfirmedError`, whatever there is to remove."""
-    if not invocation.interactive:
-        raise NotConfirmedError("destroy needs a yes, and there is nobody to ask", hint="devbox destroy -f")
+def _agreed(invocation: Invocation, host: "Host", workspace: "Workspace") -> bool:
+    """Show what goes and ask; False if there is nothing to remove."""
     from devbox.workspace.destroy import survey
 
-    found = survey(invocation.host, invocation.workspace)
+    found = survey(host, workspace)
     if found.empty:
         invocation.show({"changed": False}, ["nothing to do"])
         return False

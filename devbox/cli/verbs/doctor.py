@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
+from typing import Annotated
 
-import click
+import typer
 
-from devbox.cli.group import pass_invocation, verb
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.text import Line, Span, table
 from devbox.errors import NotConfirmedError, UsageError
@@ -24,14 +25,17 @@ _STYLES = {Status.OK: "good", Status.WARN: "warn", Status.FAIL: "error"}
     ),
     next_step="devbox shell, once no line says fail",
 )
-@click.option("--fix", is_flag=True, help="Install and start what is missing, after asking.")
-@click.option("--yes", "-y", is_flag=True, help="With --fix: without asking.")
-@pass_invocation
-def command(invocation: Invocation, *, fix: bool, yes: bool) -> int:
+def command(
+    context: typer.Context,
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="Install and start what is missing, after asking.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="With --fix: without asking.")] = False,
+) -> int:
     """Check this machine: engine, QEMU, acceleration, disk, permissions; each line with its remedy.
 
     Exit code 1 if a check fails. Without --fix it installs and changes nothing.
     """
+    invocation = invocation_of(context)
     if yes and not fix:
         raise UsageError("--yes is an answer to --fix", hint="devbox doctor --fix --yes")
     checks = diagnose(invocation.host)

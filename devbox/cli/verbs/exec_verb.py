@@ -1,9 +1,11 @@
 """`devbox exec`."""
 
-import click
+from collections.abc import Sequence
+from typing import Annotated
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 from devbox.errors import Problem, UsageError
 from devbox.values import check_env_name, check_guest_path, check_text
 
@@ -18,25 +20,38 @@ from devbox.values import check_env_name, check_guest_path, check_text
     next_step="devbox up, if it says that the environment is not running",
     guest_command=True,
 )
-@click.option("-d", "--detach", is_flag=True, help="Start it and return at once.")
-@click.option("-u", "--user", metavar="USER", help='A name or "uid:gid" inside; default is your user.')
-@click.option("-w", "--workdir", metavar="DIR", help="An absolute path inside; default is the directory you are in.")
-@click.option("-e", "--env", metavar="K=V", multiple=True, help="A variable for the command; may be repeated.")
-@click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, type=click.UNPROCESSED)
-@pass_invocation
 def command(
-    invocation: Invocation,
-    argv: tuple[str, ...],
+    context: typer.Context,
+    argv: Annotated[list[str], typer.Argument(metavar="-- CMD [ARG]...", default_factory=list)],
     *,
-    detach: bool,
-    user: str | None,
-    workdir: str | None,
-    env: tuple[str, ...],
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="Start it and return at once.")] = False,
+    user: Annotated[
+        str | None,
+        typer.Option("-u", "--user", metavar="USER", help='A name or "uid:gid" inside; default is your user.'),
+    ] = None,
+    workdir: Annotated[
+        str | None,
+        typer.Option(
+            "-w", "--workdir", metavar="DIR", help="An absolute path inside; default is the directory you are in."
+        ),
+    ] = None,
+    env: Annotated[
+        list[str],
+        typer.Option(
+            "-e",
+            "--env",
+            metavar="K=V",
+            default_factory=list,
+            show_default=False,
+            help="A variable for the command; may be repeated.",
+        ),
+    ],
 ) -> int:
     """Run CMD in the running environment, without a shell in between; starts nothing.
 
     CMD's exit code is passed on; a failure of devbox itself is 125.
     """
+    invocation = invocation_of(context)
     from devbox.workspace.shell import execute
 
     if not argv:
@@ -48,7 +63,7 @@ def command(
     )
 
 
-def _checked(env: tuple[str, ...], *, user: str | None, workdir: str | None) -> list[tuple[str, str]]:
+def _checked(env: Sequence[str], *, user: str | None, workdir: str | None) -> list[tuple[str, str]]:
     """Return `env` as pairs; all that is wrong with the options is said at once."""
     problems: list[Problem] = []
     pairs: list[tuple[str, str]] = []

@@ -1,9 +1,10 @@
 """`devbox init`."""
 
-import click
+from typing import Annotated
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
 from devbox.workspace.init import init
 
@@ -17,10 +18,12 @@ from devbox.workspace.init import init
     ),
     next_step="devbox shell",
 )
-@click.argument("base", metavar="[BASE-PROFILE|IMAGE]", required=False)
-@pass_invocation
-def command(invocation: Invocation, base: str | None) -> None:
+def command(
+    context: typer.Context,
+    base: Annotated[str | None, typer.Argument(metavar="[BASE-PROFILE|IMAGE]")] = None,
+) -> None:
     """Write a devbox.toml that fits this repo. Where one exists it is left as it is, with exit code 2."""
+    invocation = invocation_of(context)
     written = init(invocation.host, invocation.workspace, base)
     lines = [f"wrote {written.path}", *(f"  {sight}" for sight in written.seen)]
     document = {"changed": True, "path": str(written.path), "seen": list(written.seen), "text": written.text}

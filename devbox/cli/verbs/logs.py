@@ -1,12 +1,22 @@
 """`devbox logs`."""
 
-import click
+from typing import Annotated
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 from devbox.errors import UsageError
 
 _STREAMS = {1: "stdout", 2: "stderr"}
+
+
+def _count(value: str | None) -> int | None:
+    """Return the number of lines that was typed."""
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit()):
+        raise typer.BadParameter(f"{value!r} is no number of lines")
+    return int(value)
 
 
 @verb(
@@ -18,12 +28,18 @@ _STREAMS = {1: "stdout", 2: "stderr"}
     ),
     next_step="devbox shell --failed, if a build step failed",
 )
-@click.option("-f", "--follow", is_flag=True, help="Wait for more; end with Ctrl-C.")
-@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
-@click.option("--build", is_flag=True, help="The last build's steps instead.")
-@pass_invocation
-def command(invocation: Invocation, *, follow: bool, tail: int | None, build: bool) -> None:
+def command(
+    context: typer.Context,
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Wait for more; end with Ctrl-C.")] = False,
+    tail: Annotated[
+        int | None,
+        typer.Option("-n", "--tail", metavar="N", callback=_count, help="Only the last N lines.  [x>=0]"),
+    ] = None,
+    build: Annotated[bool, typer.Option("--build", help="The last build's steps instead.")] = False,
+) -> None:
     """Show what the environment wrote, or what its last build said."""
+    invocation = invocation_of(context)
     from devbox.workspace.logs import logs
 
     if follow and (invocation.json or build):

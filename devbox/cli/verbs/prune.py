@@ -1,9 +1,10 @@
 """`devbox prune`."""
 
-import click
+from typing import Annotated
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
 from devbox.values import format_size
 
@@ -16,10 +17,13 @@ from devbox.values import format_size
     ),
     next_step="devbox list, to see the environments that are left",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
-@pass_invocation
-def command(invocation: Invocation, *, dry_run: bool) -> None:
+def command(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
     """Remove what devbox made and no environment of yours needs: images, step containers, volumes, networks."""
+    invocation = invocation_of(context)
     from devbox.workspace.prune import prune
 
     gone = prune(invocation.host, dry_run=dry_run)

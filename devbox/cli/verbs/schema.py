@@ -1,7 +1,8 @@
 """`devbox schema`."""
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 
 
 @verb(
@@ -12,9 +13,9 @@ from devbox.cli.invocation import Invocation
     ),
     next_step='put "#:schema URL" in the first line of devbox.toml, as devbox init does, and editors complete it',
 )
-@pass_invocation
-def command(invocation: Invocation) -> None:
+def command(context: typer.Context) -> None:
     """Print the JSON Schema of devbox.toml on stdout."""
+    invocation = invocation_of(context)
     from devbox.profile.schema import schema, schema_text
 
     if invocation.json:

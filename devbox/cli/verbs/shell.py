@@ -1,10 +1,11 @@
 """`devbox shell`, alias `ssh`."""
 
-import click
+from typing import Annotated
 
-from devbox.cli.flags import parse_flags, set_option
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.group import invocation_of, verb
 
 
 @verb(
@@ -17,15 +18,18 @@ from devbox.cli.invocation import Invocation
     next_step="leave it with exit or Ctrl-D; it goes on running until devbox halt",
     guest_command=True,
 )
-@click.option("--failed", is_flag=True, help="Enter the state in which the last build failed.")
-@set_option
-@click.argument("argv", metavar="[-- CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
-@pass_invocation
-def command(invocation: Invocation, argv: tuple[str, ...], *, failed: bool, settings: tuple[str, ...]) -> int:
+def command(
+    context: typer.Context,
+    argv: Annotated[list[str], typer.Argument(metavar="[-- CMD [ARG]...]", default_factory=list)],
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="Enter the state in which the last build failed.")] = False,
+    settings: Settings,
+) -> int:
     """Bring the environment up and be in it, or run CMD in a login environment.
 
     CMD's exit code is passed on; a failure of devbox itself is then 125.
     """
+    invocation = invocation_of(context)
     from devbox.workspace.shell import shell
 
     invocation.guest_command = bool(argv)

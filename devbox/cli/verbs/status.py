@@ -1,7 +1,8 @@
 """`devbox status`."""
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step, port_documents, port_lines, problem_document, problem_line
 from devbox.cli.text import Line, Span, table
 from devbox.workspace.status import EnvironmentStatus, status
@@ -24,9 +25,9 @@ _NEXT = {
     ),
     next_step="devbox up, if it is stale or not running",
 )
-@pass_invocation
-def command(invocation: Invocation) -> None:
+def command(context: typer.Context) -> None:
     """Say what is there: absent, created, running, stopped or broken, and whether it fits the profile."""
+    invocation = invocation_of(context)
     found = status(invocation.host, invocation.workspace)
     document = {
         "name": found.name,

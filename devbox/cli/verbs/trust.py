@@ -1,10 +1,11 @@
 """`devbox trust`."""
 
 from dataclasses import asdict
+from typing import Annotated
 
-import click
+import typer
 
-from devbox.cli.group import pass_invocation, verb
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import next_step
 from devbox.cli.text import Line, Span
@@ -22,13 +23,16 @@ _STYLES = {"+": "good", "-": "error"}
     ),
     next_step="devbox up; devbox untrust, to take it back",
 )
-@click.option("--yes", "-y", is_flag=True, help="Agree without being asked.")
-@pass_invocation
-def command(invocation: Invocation, *, yes: bool) -> None:
+def command(
+    context: typer.Context,
+    *,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Agree without being asked.")] = False,
+) -> None:
     """Agree to what the profile asks of this machine: host paths, host variables, devices, open ports, Dockerfiles.
 
     The agreement is to exactly these values; any change of them asks again. Kept for you alone, never in the repo.
     """
+    invocation = invocation_of(context)
     reviewed = review(invocation.host, invocation.workspace)
     if reviewed.trusted:
         nothing = "nothing to do" if reviewed.items else "nothing to do: the profile asks for nothing of this machine"

@@ -1,7 +1,8 @@
 """`devbox untrust`."""
 
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.group import invocation_of, verb
 from devbox.workspace.trust_verb import untrust
 
 
@@ -13,9 +14,9 @@ from devbox.workspace.trust_verb import untrust
     ),
     next_step="devbox trust, to agree again",
 )
-@pass_invocation
-def command(invocation: Invocation) -> None:
+def command(context: typer.Context) -> None:
     """Take the agreement of `devbox trust` back; it wins over any older one. What runs already goes on running."""
+    invocation = invocation_of(context)
     changed = untrust(invocation.host, invocation.workspace)
     line = f"not trusted any more: {invocation.workspace.directory}" if changed else "nothing to do"
     invocation.show({"changed": changed, "trusted": False}, [line])

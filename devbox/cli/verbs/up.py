@@ -1,8 +1,9 @@
 """`devbox up`."""
 
-from devbox.cli.flags import parse_flags, set_option
-from devbox.cli.group import pass_invocation, verb
-from devbox.cli.invocation import Invocation
+import typer
+
+from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step, port_documents, port_lines
 
 
@@ -15,13 +16,12 @@ from devbox.cli.render import next_step, port_documents, port_lines
     ),
     next_step="devbox shell, to be in it; devbox status, to see its ports",
 )
-@set_option
-@pass_invocation
-def command(invocation: Invocation, *, settings: tuple[str, ...]) -> None:
+def command(context: typer.Context, *, settings: Settings) -> None:
     """Make the environment what the profile says.
 
     Builds what changed, recreates the container if it must, keeps its volumes. With nothing to do it does nothing.
     """
+    invocation = invocation_of(context)
     from devbox.workspace.up import up
 
     result = up(invocation.host, invocation.workspace, flags=parse_flags(settings))

@@ -1,7 +1,7 @@
 import signal
 
-import click
 import pytest
+import typer
 
 from devbox.cli import failure
 from devbox.cli.text import render
@@ -82,8 +82,8 @@ def test_exit_statuses(error: DevboxError, inside: bool, status: int) -> None:
     assert failure.status(error, guest_command=inside) == status
 
 
-def test_what_click_says_becomes_one_plain_sentence() -> None:
-    error = failure.from_click(click.BadParameter("'x' is not a valid integer.", param_hint="'--tail'"))
+def test_what_typer_says_becomes_one_plain_sentence() -> None:
+    error = failure.from_typer(typer.BadParameter("'x' is not a valid integer.", param_hint="'--tail'"))
     assert isinstance(error, UsageError)
     assert error.message == "invalid value for '--tail': 'x' is not a valid integer"
     assert error.hint == "devbox --help"
