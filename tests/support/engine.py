@@ -18,6 +18,7 @@ from devbox.engine.sdk import SdkEngine
 from devbox.errors import EngineError
 from devbox.reporter import SilentReporter
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_SCHEMA, ROLE_STEP, SCHEMA
+from tests.support.skips import NOT_HERE
 
 LABEL_TEST = "devbox.test"  # on everything that a test makes with its own hands
 # One id for all workers of a run: they inherit it from the process that starts them.
@@ -70,12 +71,20 @@ def docker_engine() -> Iterator[SdkEngine]:
 @pytest.fixture(scope="session")
 def podman_engine() -> Iterator[SdkEngine]:
     """Podman's service with a storage of its own, gone after the run."""
-    if shutil.which("podman") is None:
-        pytest.skip("needs podman: apt-get install podman runc catatonit")
+    require_podman()
     directory = Path(tempfile.mkdtemp(prefix="dbx-", dir="/tmp"))  # Podman takes no more than 50 characters
     with _podman_service(directory) as endpoint, contextlib.closing(SdkEngine(endpoint, SilentReporter())) as engine:
         yield engine
         sweep(engine, {LABEL_TEST: RUN})
+
+
+def require_podman() -> None:
+    """Skip the test where Podman is not installed, or where this machine does not let it work."""
+    if shutil.which("podman") is None:
+        pytest.skip("needs podman: apt-get install podman runc catatonit")
+    namespaces = "--mount" if os.getuid() == 0 else "--user"
+    if subprocess.run(["unshare", namespaces, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{NOT_HERE}podman may not make namespaces, as in a container without privileges")
 
 
 @contextlib.contextmanager

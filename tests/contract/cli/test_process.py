@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -96,18 +97,12 @@ def test_a_directory_that_is_gone_is_a_usage_error(environ: dict[str, str], tmp_
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_it_with_its_own_status(
-    environ: dict[str, str], tmp_path: Path, number: signal.Signals, status: int
-) -> None:
+def test_a_signal_ends_it_with_its_own_status(environ: dict[str, str], number: signal.Signals, status: int) -> None:
     # An engine that accepts and never answers: the command hangs in its first request until the signal comes.
-    import socket
-
-    path = tmp_path / "engine.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         child = subprocess.Popen(
-            [*COMMAND, "list"], env={**environ, "DOCKER_HOST": f"unix://{path}"}, stderr=subprocess.PIPE, text=True
+            [*COMMAND, "list"], env={**environ, "DOCKER_HOST": address}, stderr=subprocess.PIPE, text=True
         )
         connection, _ = listener.accept()
         with connection:

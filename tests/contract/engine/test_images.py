@@ -11,6 +11,7 @@ from devbox.values import LABEL_NAME, LABEL_RECIPE, LABEL_ROLE, LABEL_SPEC, ROLE
 from tests.contract.engine.conftest import Bench
 from tests.support.engine import labels, unique
 from tests.support.images import TINY, TINY_ENV
+from tests.support.skips import NOT_HERE
 
 VALUES = (("PLAIN", "1"), ("SPACES", "a b  c"), ("QUOTES", 'it\'s "so"'), ("SIGNS", "$HOME \\ `x` = #"), ("EMPTY", ""))
 
@@ -65,7 +66,7 @@ def test_a_variable_of_the_container_that_the_image_must_not_have_stops_the_comm
 
 def test_layers_below_others_are_listed_and_outlive_them(bench: Bench) -> None:
     if bench.engine.info.name == "podman" and bench.engine.info.version.startswith("4."):
-        pytest.skip("Podman 4 does not know noprune: untagged images below a removed one go with it")
+        pytest.skip(f"{NOT_HERE}Podman 4 does not know noprune: untagged images below a removed one go with it")
     with bench.container(bench.sh("echo 1 >/one")) as container:
         bench.engine.wait(container)
         lower = bench.engine.commit(container, config=_config(bench), message="lower")

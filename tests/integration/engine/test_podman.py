@@ -11,6 +11,7 @@ import pytest
 from devbox.engine import discovery
 from devbox.process import HostProcesses
 from tests.fakes.reporter import RecordingReporter
+from tests.support.engine import require_podman
 
 pytestmark = pytest.mark.podman
 
@@ -33,8 +34,7 @@ def test_where_only_podman_is_installed_its_service_is_started(
 ) -> None:
     reporter = RecordingReporter()
     processes = _Noted(reporter)
-    if processes.which("podman") is None:
-        pytest.skip("needs podman: apt-get install podman runc catatonit")
+    require_podman()
     monkeypatch.setattr(discovery, "DOCKER_SOCKET", "/nonexistent/docker.sock")
     (home / "storage.conf").write_text(_STORAGE.format(home=home))
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(home / "storage.conf"))
