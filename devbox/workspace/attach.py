@@ -59,13 +59,13 @@ def attach(start: Callable[[], Session], *, streams: Streams, terminal: bool) ->
     Output is passed on as it comes and held nowhere; signals go to the process and its children. The terminal
     is as it was before, whatever happens. A reader of our output that has gone ends the process by SIGPIPE (141).
     """
-    with _Wake() as wake:
+    # Raw before anything starts: a key that is typed early is for the process inside.
+    with _Wake() as wake, _raw(streams.stdin) if terminal else contextlib.nullcontext():
         session = start()
         feeder = _Feeder(session, streams.stdin)
         try:
-            with _raw(streams.stdin) if terminal else contextlib.nullcontext():
-                feeder.start()
-                return _Relay(session, streams=streams, wake=wake, terminal=terminal).run()
+            feeder.start()
+            return _Relay(session, streams=streams, wake=wake, terminal=terminal).run()
         finally:
             feeder.stop()
             session.close()
@@ -160,14 +160,19 @@ class _Wake:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._before: dict[int, object] = {}
+        self._wakeup = -1
 
     def __enter__(self) -> "_Wake":
         if threading.current_thread() is threading.main_thread():
             for number in (*PASSED_ON, signal.SIGWINCH):
                 self._before[number] = signal.signal(number, self._take)
+            # A signal may be taken by the thread that reads stdin; this wakes the main one all the same.
+            self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._before:
+            signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # it is what signal.signal returned
         os.close(self._read)
@@ -175,7 +180,6 @@ class _Wake:
 
     def _take(self, number: int, _frame: object) -> None:
         self._pending.append(number)
-        self.poke()
 
     def poke(self) -> None:
         """Wake whoever waits."""
@@ -242,7 +246,11 @@ class _Feeder:
 @contextmanager
 def _raw(descriptor: int) -> Iterator[None]:
     """Hand the terminal's keys through untouched, and give the terminal back as it was."""
-    before = termios.tcgetattr(descriptor)
+    try:
+        before = termios.tcgetattr(descriptor)
+    except termios.error:  # it has gone already, which the first output will tell
+        yield
+        return
     try:
         tty.setraw(descriptor, termios.TCSANOW)
         yield

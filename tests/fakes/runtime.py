@@ -48,6 +48,11 @@ class FakeSession:
                 return b""
             return self._input.pop(0) or b""
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that the host's side does, or for the end of the session."""
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self.closed)
+
     def wait_for_signal(self) -> int:
         with self._changed:
             self._changed.wait_for(lambda: self.signals or self.closed)

@@ -1,0 +1,61 @@
+import pytest
+
+from devbox.runtimes.base import InstanceState
+from devbox.workspace.plan import Action, Plan, Seen, reconcile
+
+
+def _seen(
+    name: str = "box",
+    *,
+    spec: str = "s1",
+    image: str = "i1",
+    state: InstanceState = InstanceState.RUNNING,
+    problem: str | None = None,
+) -> Seen:
+    return Seen(id=f"id-{name}", name=name, spec_digest=spec, image=image, state=state, problem=problem)
+
+
+def _plan(*actual: Seen) -> Plan:
+    return reconcile(name="box", image="i1", spec_digest="s1", actual=actual)
+
+
+def test_nothing_there_is_created() -> None:
+    assert _plan() == Plan(action=Action.CREATE, why="there is none")
+
+
+def test_what_runs_and_fits_is_left_alone() -> None:
+    assert _plan(_seen()) == Plan(action=Action.NONE, keep="id-box")
+
+
+@pytest.mark.parametrize("state", [InstanceState.CREATED, InstanceState.STOPPED])
+def test_what_fits_and_does_not_run_is_started(state: InstanceState) -> None:
+    assert _plan(_seen(state=state)) == Plan(action=Action.START, keep="id-box", why=f"it was {state.value}")
+
+
+def test_why_it_stopped_is_said() -> None:
+    assert _plan(_seen(state=InstanceState.STOPPED, problem="killed for memory")).why == "killed for memory"
+
+
+def test_other_settings_recreate() -> None:
+    assert _plan(_seen(spec="s0")) == Plan(action=Action.RECREATE, why="its settings changed", remove=("id-box",))
+
+
+def test_another_image_recreates_and_says_so() -> None:
+    assert _plan(_seen(spec="s0", image="i0")).why == "its image changed"
+
+
+def test_what_is_broken_is_recreated_though_it_fits() -> None:
+    plan = _plan(_seen(state=InstanceState.BROKEN, problem="the engine calls it dead"))
+    assert plan == Plan(action=Action.RECREATE, why="the engine calls it dead", remove=("id-box",))
+
+
+def test_what_was_renamed_by_hand_is_recreated() -> None:
+    assert _plan(_seen("mine")) == Plan(action=Action.RECREATE, why="it was renamed", remove=("id-mine",))
+
+
+def test_a_second_one_is_a_leftover_and_goes() -> None:
+    assert _plan(_seen("copy"), _seen()) == Plan(action=Action.NONE, keep="id-box", remove=("id-copy",))
+
+
+def test_one_without_a_spec_label_does_not_fit() -> None:
+    assert _plan(_seen(spec="")).action is Action.RECREATE

@@ -1,0 +1,97 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devbox.profile.asks import Grants
+from devbox.profile.model import Profile
+from devbox.runtimes.base import InstanceSpec
+from devbox.values import GuestUser
+from devbox.workspace.context import Workspace
+from devbox.workspace.spec import Certificates, Facts, excess, instance_spec
+from tests.fakes.engine import INFO
+
+WORKSPACE = Workspace(directory=Path("/src/My Shop"), name="My Shop")
+FACTS = Facts(
+    workspace=WORKSPACE,
+    owner="0-abc",
+    engine=INFO,
+    image="sha256:1",
+    user=GuestUser(name="dev", uid=1000, gid=1000, home="/home/dev"),
+    grants=Grants(),
+)
+
+
+def _spec(facts: Facts = FACTS, **profile: object) -> InstanceSpec:
+    return instance_spec(Profile.model_validate(profile), facts)
+
+
+def test_the_name_is_of_the_directory_and_the_host_name_of_the_profile() -> None:
+    spec = _spec(name="shop")
+    assert spec.name == f"devbox-my-shop-{WORKSPACE.hash}"
+    assert spec.hostname == "shop"
+
+
+def test_everything_carries_workspace_and_owner() -> None:
+    spec = _spec()
+    for labels in (spec.labels, spec.volumes[0].labels):
+        assert dict(labels)["devbox.workspace"] == WORKSPACE.hash
+        assert dict(labels)["devbox.owner"] == "0-abc"
+
+
+def test_the_project_is_shared_and_granted_and_nothing_else_is() -> None:
+    spec = _spec()
+    assert [(share.source, share.target) for share in spec.shares] == [("/src/My Shop", "/workspaces/My Shop")]
+    assert spec.granted.host_paths == frozenset({"/src/My Shop"})
+
+
+def test_mounts_are_shared_but_granted_only_by_trust() -> None:
+    facts = replace(FACTS, mounts=(("/data", "/data", True),))
+    assert _spec(facts).shares[1].read_only
+    assert "/data" not in _spec(facts).granted.host_paths
+    trusted = replace(facts, grants=Grants(host_paths=frozenset({"/data"})))
+    assert "/data" in _spec(trusted).granted.host_paths
+
+
+def test_the_certificates_are_read_only_and_named_by_variables() -> None:
+    facts = replace(
+        FACTS, certificates=Certificates(source="/etc/ca.crt", target="/ca.pem", env={"PIP_CERT": "/ca.pem"})
+    )
+    spec = _spec(facts)
+    assert (spec.shares[-1].source, spec.shares[-1].read_only) == ("/etc/ca.crt", True)
+    assert spec.env == (("PIP_CERT", "/ca.pem"),)
+
+
+def test_another_lock_file_gets_a_fresh_volume_for_its_modules() -> None:
+    one, other = (_spec(replace(FACTS, modules=digest * 64)).volumes[-1] for digest in "ab")
+    assert one.target == other.target == "/workspaces/My Shop/node_modules"
+    assert one.name != other.name
+
+
+def test_ports_are_on_loopback_unless_the_network_may_see_them() -> None:
+    spec = _spec(ports={"web": {"guest": 80}, "any": {"guest": 81, "host": 0}, "lan": {"guest": 82, "expose": "lan"}})
+    assert {(port.name, port.host, port.address) for port in spec.ports} == {
+        ("web", 80, "127.0.0.1"),
+        ("any", 0, "127.0.0.1"),
+        ("lan", 82, "0.0.0.0"),
+    }
+
+
+def test_more_than_the_machine_has_is_cut_down_and_said() -> None:
+    profile = Profile.model_validate({"resources": {"cpus": 64, "memory": "64 GiB"}})
+    spec = instance_spec(profile, FACTS)
+    assert (spec.resources.cpus, spec.resources.memory) == (INFO.cpus, INFO.memory)
+    said = excess(profile, INFO)
+    assert ["resources.cpus" in said[0], "resources.memory" in said[1]] == [True, True]
+
+
+@pytest.mark.parametrize("resources", [{}, {"cpus": 1, "memory": "1 GiB", "pids": 100}])
+def test_what_fits_needs_no_word(resources: dict[str, object]) -> None:
+    profile = Profile.model_validate({"resources": resources})
+    assert excess(profile, INFO) == []
+    assert instance_spec(profile, FACTS).resources.pids == resources.get("pids", 4096)
+
+
+def test_the_same_profile_has_the_same_digest() -> None:
+    assert _spec().digest == _spec().digest
+    assert _spec().digest != _spec(ports={"web": {"guest": 80}}).digest
