@@ -37,6 +37,7 @@ def imported(environ: dict[str, str], *words: str) -> set[str]:
         (("--version",), {"docker", "pydantic", "rich", "requests", "tomlkit"}),
         (("--help",), {"docker", "pydantic", "rich", "requests", "tomlkit", "devbox.cli.verbs.up"}),
         (("hlat",), {"docker", "pydantic", "rich", "devbox.cli.verbs.up"}),
+        (("up", "--help"), {"docker", "rich", "requests"}),
         (("completion", "bash"), {"docker", "pydantic", "rich"}),
         (("destroy",), {"docker", "pydantic", "rich"}),
         (("config",), {"docker", "rich"}),
@@ -135,6 +136,28 @@ def test_bash_completes(environ: dict[str, str], tmp_path: Path, words: list[str
     path = f"{tmp_path}:{environ['PATH']}"
     done = subprocess.run(["bash", "-c", ask], env={**environ, "PATH": path}, capture_output=True, text=True)
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completing_imports_no_slow_library(environ: dict[str, str], shell: str) -> None:
+    asked = {"_DEVBOX_COMPLETE": f"{shell}_complete", "COMP_WORDS": "devbox st", "COMP_CWORD": "1"}
+    assert not {"docker", "pydantic", "rich"} & imported({**environ, **asked})
+
+
+def test_bytes_that_are_no_utf8_are_passed_on_as_they_are(environ: dict[str, str]) -> None:
+    words = [*map(str.encode, (*COMMAND, "exec", "--")), b"caf\xe9"]
+    done = subprocess.run(words, env=environ, capture_output=True)
+    assert done.returncode == 125
+    assert done.stderr.startswith(b"error[engine-unavailable]")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_itself_can_read_its_script(environ: dict[str, str], shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    script = subprocess.run([*COMMAND, "completion", shell], env=environ, capture_output=True, text=True).stdout
+    done = subprocess.run([shell, "-n"], input=script, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_completing_reads_no_profile_and_writes_nothing(environ: dict[str, str], tmp_path: Path) -> None:
