@@ -1,0 +1,118 @@
+"""kill -9 at each side effect of `up` and `destroy` on the real engine; the same command again repairs (fault 1)."""
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devbox.engine.base import Engine
+from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
+from tests.support.command import Devbox
+
+SAMPLE_SECONDS = 40  # how long one scenario may take in an ordinary run; nightly takes every point
+KILLED = -9
+
+pytestmark = pytest.mark.docker
+
+
+def _run(devbox: Devbox, *words: str, fault: str) -> int:
+    done = subprocess.run(
+        [devbox.account.python, "-m", "devbox", *words],
+        cwd=devbox.directory,
+        env={**devbox.environment, "DEVBOX_FAULT": fault},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    return done.returncode
+
+
+def _points(devbox: Devbox, *words: str) -> int:
+    """Return how many side effects the command has."""
+    log = devbox.home / "faults"
+    log.unlink(missing_ok=True)
+    assert _run(devbox, *words, fault=f"count:{log}") == 0
+    return len(log.read_text().splitlines())
+
+
+def _tree(directory: Path) -> dict[str, str]:
+    """Return every file of the user with its content's hash and owner."""
+    return {
+        str(path.relative_to(directory)): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_uid}"
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _order(count: int) -> list[int]:
+    """Return 1..count so that any beginning of it is spread over the whole."""
+    return sorted(range(1, count + 1), key=lambda number: int(f"{number:016b}"[::-1], 2))
+
+
+def _each_point(
+    devbox: Devbox,
+    request: pytest.FixtureRequest,
+    *words: str,
+    prepare: Callable[[], object],
+    check: Callable[[], None],
+) -> None:
+    """Kill the command at each point, repeat it, `check`; `prepare` goes before each."""
+    prepare()
+    count = _points(devbox, *words)
+    assert count > 4, "the command passes fault points"
+    files = _tree(devbox.directory)
+    every = "nightly" in str(request.config.option.markexpr) or os.environ.get("DEVBOX_TEST_EVERY") == "1"
+    end = time.monotonic() + SAMPLE_SECONDS
+    done = 0
+    for number in _order(count):
+        if not every and done >= 3 and time.monotonic() > end:
+            break
+        prepare()
+        status = _run(devbox, *words, fault=f"{number}:kill")
+        assert status in (KILLED, 0), f"point {number} of {count}: {status}"  # 0: it had fewer points this time
+        devbox(*words)
+        check()
+        assert _tree(devbox.directory) == files, f"point {number} of {count}"
+        done += 1
+
+
+def _mine(engine: Engine, devbox: Devbox) -> dict[str, str]:
+    return {LABEL_WORKSPACE: devbox.hash}
+
+
+def _clean(engine: Engine, devbox: Devbox) -> None:
+    devbox("destroy", "-f")
+    for image in sorted(engine.images(_mine(engine, devbox)), key=lambda image: -len(image.layers)):
+        engine.remove_image(image.id, force=True)
+
+
+@pytest.mark.timeout(600)
+def test_up_that_was_killed_anywhere_is_repaired_by_up(
+    docker_engine: Engine, devbox: Devbox, request: pytest.FixtureRequest
+) -> None:
+    (devbox.directory / "src").mkdir()
+    (devbox.directory / "src" / "main.py").write_text("print('mine')\n")
+
+    def check() -> None:
+        found = docker_engine.containers(_mine(docker_engine, devbox))
+        assert [one.labels[LABEL_ROLE] for one in found] == [ROLE_ENVIRONMENT]
+        assert devbox.json("up")["changed"] is False
+        said = devbox("exec", "--", "cat", "/built", "/tmp/created").stdout.splitlines()
+        assert said[:2] == ["built", "created"]
+
+    _each_point(devbox, request, "up", prepare=lambda: _clean(docker_engine, devbox), check=check)
+
+
+@pytest.mark.timeout(600)
+def test_destroy_that_was_killed_anywhere_is_finished_by_destroy(
+    docker_engine: Engine, devbox: Devbox, request: pytest.FixtureRequest
+) -> None:
+    def check() -> None:
+        labels = _mine(docker_engine, devbox)
+        left = (docker_engine.containers(labels), docker_engine.volumes(labels), docker_engine.networks(labels))
+        assert left == ([], [], [])
+
+    _each_point(devbox, request, "destroy", "-f", prepare=lambda: devbox("up"), check=check)
