@@ -125,7 +125,7 @@ class Builder:
 
     def _forget_failure(self, order: BuildOrder) -> None:
         """Remove the state in which an earlier build failed, unless somebody is looking into it."""
-        reference = failed_reference(order.repository)
+        reference = failed_reference(order.repository, order.labels[LABEL_WORKSPACE])
         if self._engine.image(reference) is not None:
             with contextlib.suppress(EngineError):
                 self._engine.remove_image(reference, force=True)
@@ -160,7 +160,7 @@ def _job(order: BuildOrder, index: int, image: str, digest: str) -> StepJob:
             ca_bundle=order.ca_bundle if step.network else None,
         ),
         log=order.log_directory / log_name(index + 1, step.name),
-        failed_reference=failed_reference(order.repository),
+        failed_reference=failed_reference(order.repository, order.labels[LABEL_WORKSPACE]),
     )
 
 

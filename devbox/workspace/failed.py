@@ -3,15 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from devbox.build.failed import failed_image
 from devbox.errors import UsageError
 from devbox.runtimes.base import Instance, InstanceSpec
-from devbox.values import (
-    LABEL_OWNER,
-    LABEL_ROLE,
-    LABEL_WORKSPACE,
-    ROLE_FAILED,
-    GuestUser,
-)
+from devbox.values import ROLE_FAILED, GuestUser
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import backend
 from devbox.workspace.locate import require_usable
@@ -24,14 +19,13 @@ _HOSTNAME = "failed"
 def failed_instance(host: Host, workspace: Workspace) -> Iterator[Instance]:
     """Run a container of the failed state, without the project's files; it goes when the block is left."""
     require_usable(workspace, host)
-    images = host.engine.images({LABEL_ROLE: ROLE_FAILED, LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner})
-    if not images:
+    image = failed_image(host.engine, workspace.image_repository, workspace.hash)
+    if image is None:
         raise UsageError("no failed build is kept for this project", hint="devbox build")
-    newest = max(images, key=lambda image: image.created)
     runtime = backend(host)
     spec = InstanceSpec(
         name=f"{workspace.container_name}-failed",
-        image=newest.id,
+        image=image.id,
         hostname=_HOSTNAME,
         user=GuestUser(name="root", uid=0, gid=0, home="/root"),
         workdir="/",

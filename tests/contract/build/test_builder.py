@@ -156,14 +156,14 @@ def test_a_failing_step_says_all_and_keeps_the_layers_before_it(bench: Bench) ->
     assert f"log: {bench.logs}/03-three.log" in shown
     assert "devbox shell --failed" in str(error.hint)
     assert error.problems[0].key == "provision[0]"
-    assert bench.tags == {f"{REPOSITORY}:failed"}
-    assert bench.engine.image(f"{REPOSITORY}:failed").labels[LABEL_ROLE] == "failed"  # type: ignore[union-attr]
+    assert bench.tags == {f"{REPOSITORY}:failed-abcd1234"}
+    assert bench.engine.image(f"{REPOSITORY}:failed-abcd1234").labels[LABEL_ROLE] == "failed"  # type: ignore[union-attr]
     assert bench.engine.container_store == {}
     bench.outcomes.clear()
     bench.ran.clear()
     assert bench.build().reused == 2
     assert bench.ran == ["three"]
-    assert f"{REPOSITORY}:failed" not in bench.tags
+    assert f"{REPOSITORY}:failed-abcd1234" not in bench.tags
 
 
 def test_a_failed_state_is_never_taken_for_a_layer(bench: Bench) -> None:

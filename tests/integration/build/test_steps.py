@@ -9,7 +9,7 @@ from devbox.build.compose import compose
 from devbox.build.manifests import read_inputs
 from devbox.build.run import Builder
 from devbox.errors import BuildFailedError, ToolchainError
-from devbox.values import LABEL_OWNER, GuestUser
+from devbox.values import LABEL_OWNER, LABEL_WORKSPACE, GuestUser
 from tests.integration.build.conftest import Room
 from tests.support.build import DEV, profile
 
@@ -115,7 +115,7 @@ def test_a_failing_step_keeps_its_state_and_the_layers_before(room: Room, tiny: 
     with pytest.raises(BuildFailedError, match="failed with exit code 7") as caught:
         room.build(tiny, user=SH, provision=steps)
     assert "oh no" in str(caught.value.detail)
-    failed = f"{room.repository}:failed"
+    failed = f"{room.repository}:failed-{room.labels[LABEL_WORKSPACE]}"
     assert room.inside(failed, "cat", "/kept", "/half") == "kept\nhalf\n"
     (log,) = room.logs.glob("04-*.log")
     assert log.read_text() == "oh no\n"

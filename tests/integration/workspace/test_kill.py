@@ -11,6 +11,7 @@ import pytest
 
 from devbox.engine.base import Engine
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
+from tests.integration.workspace.conftest import remove_images
 from tests.support.command import Devbox
 
 SAMPLE_SECONDS = 40  # how long one scenario may take in an ordinary run; nightly takes every point
@@ -66,8 +67,7 @@ def _each_point(
     files = _tree(devbox.directory)
     every = "nightly" in str(request.config.option.markexpr) or os.environ.get("DEVBOX_TEST_EVERY") == "1"
     end = time.monotonic() + SAMPLE_SECONDS
-    done = 0
-    for number in _order(count):
+    for done, number in enumerate(_order(count)):
         if not every and done >= 3 and time.monotonic() > end:
             break
         prepare()
@@ -76,7 +76,6 @@ def _each_point(
         devbox(*words)
         check()
         assert _tree(devbox.directory) == files, f"point {number} of {count}"
-        done += 1
 
 
 def _mine(engine: Engine, devbox: Devbox) -> dict[str, str]:
@@ -85,8 +84,7 @@ def _mine(engine: Engine, devbox: Devbox) -> dict[str, str]:
 
 def _clean(engine: Engine, devbox: Devbox) -> None:
     devbox("destroy", "-f")
-    for image in sorted(engine.images(_mine(engine, devbox)), key=lambda image: -len(image.layers)):
-        engine.remove_image(image.id, force=True)
+    remove_images(engine, devbox)
 
 
 @pytest.mark.timeout(600)

@@ -1,0 +1,204 @@
+"""Bad inputs of SAFETY's list that only a real engine can judge."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from devbox.engine.base import Engine
+from devbox.values import LABEL_WORKSPACE
+from tests.integration.workspace.conftest import STEPS, base, own_base, write
+from tests.support.account import invoker
+from tests.support.command import Devbox
+from tests.support.project import project
+
+pytestmark = pytest.mark.docker
+
+
+@contextlib.contextmanager
+def _named(name: str, engine: Engine) -> Iterator[Devbox]:
+    """A project whose directory has this name."""
+    with project(invoker()) as outer:
+        directory = outer.directory / name
+        directory.mkdir(parents=True)
+        found = Devbox(directory=directory, home=outer.home, account=outer.account)
+        with own_base(engine, found):
+            write(found, STEPS)
+            yield found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\nb",
+        "-leading",
+        'it\'s "quoted"',
+        "comma,comma",
+        "co:lon",
+        "$(id)",
+        "\x1b[31mred",
+        "日本 语",
+        "x" * 200,
+        "%s {0}",
+    ],
+)
+def test_a_directory_may_be_called_anything(docker_engine: Engine, name: str) -> None:
+    with _named(name, docker_engine) as devbox:
+        done = devbox("up")
+        assert "\x1b[31mred" not in done.stdout + done.stderr
+        (devbox.directory / "file").write_text("seen\n")
+        assert devbox("exec", "--", "cat", "file").stdout == "seen\n"
+        assert devbox("shell", "--", "pwd").stdout == f"/workspaces/{name}\n"
+        assert devbox.json("status")["workspace"] == str(devbox.directory.resolve())
+        devbox("destroy", "-f")
+
+
+def test_a_project_a_hundred_levels_deep_works(docker_engine: Engine) -> None:
+    with _named("/".join("d" * 10 for _ in range(100)), docker_engine) as devbox:
+        assert devbox("shell", "--", "cat", "/built").stdout == "built\n"
+
+
+def test_two_projects_of_one_name_have_an_environment_each_and_a_link_has_none_of_its_own(
+    docker_engine: Engine,
+) -> None:
+    with _named("one/shop", docker_engine) as first, _named("two/shop", docker_engine) as second:
+        for devbox, word in ((first, "first"), (second, "second")):
+            (devbox.directory / "word").write_text(word)
+            devbox("up")
+        assert first("exec", "--", "cat", "word").stdout == "first"
+        assert second("exec", "--", "cat", "word").stdout == "second"
+        link = first.directory.parent / "link"
+        link.symlink_to(first.directory)
+        through = Devbox(directory=link, home=first.home, account=first.account)
+        assert through.json("up")["changed"] is False
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "/tmp", "HOME"])
+def test_no_system_directory_and_no_home_becomes_a_project(devbox: Devbox, path: str) -> None:
+    place = str(devbox.home) if path == "HOME" else path
+    for verb in (("up",), ("build",), ("shell", "--", "true")):
+        done = devbox("-C", place, *verb, status=None)
+        assert done.returncode in (2, 125)
+        assert "error[project-refused]" in done.stderr
+    assert not (Path(place) / "devbox.toml").exists()
+
+
+def test_a_port_that_a_process_holds_moves_to_the_next_and_stays_there(docker_engine: Engine, devbox: Devbox) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        write(devbox, f"[ports]\nweb = {{ guest = 80, host = {taken} }}\n")
+        done = devbox("up")
+        assert f"{taken} is taken" in done.stderr
+    port = devbox.json("status")["ports"][0]
+    assert (port["name"], port["host"], port["guest_port"]) == ("web", "127.0.0.1", 80)
+    assert port["host_port"] != taken
+    devbox("halt")
+    devbox("up")
+    assert devbox.json("status")["ports"] == [port]
+    assert len(docker_engine.containers({LABEL_WORKSPACE: devbox.hash})) == 1
+
+
+def test_a_port_that_is_lost_while_halted_moves_and_leaves_no_container(docker_engine: Engine, devbox: Devbox) -> None:
+    write(devbox, "[ports]\nweb = { guest = 80, host = 0 }\n")
+    devbox("up")
+    lost = devbox.json("status")["ports"][0]["host_port"]
+    devbox("halt")
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", lost))
+        holder.listen()
+        devbox("up")
+        assert devbox.json("status")["ports"][0]["host_port"] != lost
+    assert len(docker_engine.containers({LABEL_WORKSPACE: devbox.hash})) == 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="not possible here: only root can give a directory away")
+def test_files_made_inside_belong_to_the_projects_owner(docker_engine: Engine) -> None:
+    with project(invoker(), owner=54322) as devbox, own_base(docker_engine, devbox):
+        write(devbox)
+        said = devbox("shell", "--", "sh", "-c", "touch made; id -u; id -un; echo $HOME").stdout
+        assert said.split() == ["54322", "dev", "/home/dev"]
+        status = (devbox.directory / "made").stat()
+        assert (status.st_uid, status.st_gid) == (54322, 54322)
+        assert devbox("exec", "-u", "root", "--", "id", "-u").stdout == "0\n"
+
+
+def test_the_container_has_no_more_than_the_design_gives_it(docker_engine: Engine, devbox: Devbox) -> None:
+    devbox("up")
+    client = docker.from_env()
+    try:
+        box = client.containers.list(filters={"label": f"{LABEL_WORKSPACE}={devbox.hash}"})[0]
+        config = box.attrs["HostConfig"]
+    finally:
+        client.close()
+    assert sorted(name.removeprefix("CAP_") for name in config["CapAdd"]) == [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "KILL",
+        "SETGID",
+        "SETUID",
+    ]
+    assert config["CapDrop"] == ["ALL"]
+    assert any("no-new-privileges" in option for option in config["SecurityOpt"])
+    assert (config["Privileged"], config["Init"], config["PidsLimit"]) == (False, True, 4096)
+    assert not config["Binds"]
+    assert not config["Devices"]
+    sources = [mount["Source"] for mount in config["Mounts"] if mount["Type"] == "bind"]
+    assert str(devbox.directory.resolve()) in sources
+    assert not [source for source in sources if "docker.sock" in source]
+
+
+def test_an_engine_on_another_machine_is_refused_with_the_reason(devbox: Devbox, docker_engine: Engine) -> None:
+    """An engine is elsewhere if its kernel is another; a relay that changes the kernel's name stands in for it."""
+    from tests.support.relay import other_kernel
+
+    with other_kernel() as address:
+        done = subprocess.run(
+            [devbox.account.python, "-m", "devbox", "up"],
+            cwd=devbox.directory,
+            env={**devbox.environment, "DOCKER_HOST": address},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 3, done.stderr
+    assert "error[runtime-unavailable]" in done.stderr
+    assert "another machine" in done.stderr
+    assert docker_engine.containers({LABEL_WORKSPACE: devbox.hash}) == []
+
+
+def _image(text: str, tag: str) -> None:
+    subprocess.run(["docker", "build", "-q", "-t", tag, "-"], input=text, text=True, check=True, capture_output=True)
+
+
+def test_an_entrypoint_that_exits_is_switched_off(docker_engine: Engine, devbox: Devbox) -> None:
+    tag = f"devbox-test/entrypoint:{devbox.hash}"
+    _image(f'FROM {base(devbox)}\nENTRYPOINT ["/bin/false"]\nVOLUME /workspaces\n', tag)
+    try:
+        (devbox.directory / "devbox.toml").write_text(f'user.shell = "sh"\n[base]\nimage = "{tag}"\n')
+        assert devbox("shell", "--", "cat", "devbox.toml").returncode == 0
+    finally:
+        devbox("destroy", "-f")
+        docker_engine.remove_image(tag, force=True)
+
+
+def test_an_image_without_a_shell_is_refused_by_name(docker_engine: Engine, devbox: Devbox) -> None:
+    tag = f"devbox-test/noshell:{devbox.hash}"
+    _image(f"FROM scratch\nCOPY --from={base(devbox)} /bin/busybox /only\n", tag)
+    try:
+        (devbox.directory / "devbox.toml").write_text(f'[base]\nimage = "{tag}"\n')
+        done = devbox("--json", "up", status=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "base-unusable"
+        assert tag in error["message"]
+    finally:
+        docker_engine.remove_image(tag, force=True)
+    assert docker_engine.containers({LABEL_WORKSPACE: devbox.hash}) == []
