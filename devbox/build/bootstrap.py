@@ -21,7 +21,7 @@ from devbox.build.debian_maker import ContainerMaker, HostMaker, Maker
 from devbox.build.mmdebstrap import MIRROR_VARIABLE, check_mirror, maker_digest
 from devbox.build.probe import probe
 from devbox.engine.base import Engine, ImageInfo, Labels
-from devbox.errors import BaseImageError, CommandFailedError, DevboxError, UsageError
+from devbox.errors import BaseImageError, CommandFailedError, DevboxError, EngineError, UsageError
 from devbox.faults import fault
 from devbox.process import Processes
 from devbox.reporter import Progress, Reporter
@@ -139,7 +139,7 @@ class Bootstrap:
         if own is not None:
             return own
         for image in [each for each in self.engine.images({}) if each.tags][:_MAKERS_LIMIT]:
-            with contextlib.suppress(DevboxError):
+            with contextlib.suppress(BaseImageError, EngineError):
                 if probe(self.engine, image, reference=image.tags[0], labels=self.labels).family == "debian":
                     return image
         return None

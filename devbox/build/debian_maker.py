@@ -13,6 +13,7 @@ from devbox.build.output import Lines
 from devbox.engine.base import ContainerRequest, Engine, Labels
 from devbox.engine.policy_container import STEP_CAPABILITIES
 from devbox.errors import BaseImageError, CommandFailedError
+from devbox.interrupts import uninterrupted
 from devbox.process import Processes
 from devbox.reporter import Progress
 from devbox.values import LABEL_ROLE, ROLE_STEP
@@ -91,21 +92,23 @@ class ContainerMaker:
             return _required(suite, self._run(suite, argv, file, epoch=epoch))
 
     def _run(self, suite: str, argv: list[str], output: BinaryIO | None, *, epoch: int | None) -> int | None:
-        container = self.engine.create(
-            ContainerRequest(
-                name=None,
-                image=self.image,
-                command=("/bin/sh", "-c", _container_script(argv, epoch)),
-                labels=tuple(sorted({**self.labels, LABEL_ROLE: ROLE_STEP}.items())),
-                capabilities=STEP_CAPABILITIES,
-            )
+        request = ContainerRequest(
+            name=None,
+            image=self.image,
+            command=("/bin/sh", "-c", _container_script(argv, epoch)),
+            labels=tuple(sorted({**self.labels, LABEL_ROLE: ROLE_STEP}.items())),
+            capabilities=STEP_CAPABILITIES,
         )
+        container = None
         try:
+            with uninterrupted():
+                container = self.engine.create(request)
             tail: deque[str] = deque(maxlen=30)
             seen = newest_date(_shown(self._lines(container, output, tail), self.progress))
             status = self.engine.wait(container)
         finally:
-            self.engine.remove(container)
+            if container is not None:
+                self.engine.remove(container)
         if status != 0:
             raise BaseImageError(
                 f"mmdebstrap in a container could not make {suite} (exit code {status})", detail="\n".join(tail)

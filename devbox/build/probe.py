@@ -9,6 +9,7 @@ from pathlib import Path
 from devbox import paths
 from devbox.engine.base import ContainerRequest, Engine, ImageInfo, Labels
 from devbox.errors import BaseImageError, EngineError
+from devbox.interrupts import uninterrupted
 from devbox.values import LABEL_ROLE, ROLE_STEP
 
 _FAMILIES = {"debian": "debian", "ubuntu": "debian", "alpine": "alpine", "fedora": "fedora", "rhel": "fedora"}
@@ -62,16 +63,17 @@ def probe(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -
 
 
 def _look(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -> str:
-    container = engine.create(
-        ContainerRequest(
-            name=None,
-            image=image.id,
-            command=("/bin/sh", "-c", _LOOK),
-            labels=tuple(sorted({**labels, LABEL_ROLE: ROLE_STEP}.items())),
-            network="none",
-        )
+    request = ContainerRequest(
+        name=None,
+        image=image.id,
+        command=("/bin/sh", "-c", _LOOK),
+        labels=tuple(sorted({**labels, LABEL_ROLE: ROLE_STEP}.items())),
+        network="none",
     )
+    container = None
     try:
+        with uninterrupted():
+            container = engine.create(request)
         stream = engine.attach(container)
         try:
             engine.start(container)
@@ -88,5 +90,6 @@ def _look(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -
             hint="choose a base with a shell, as debian:12; for a Dockerfile, an earlier stage as base.target",
         ) from error
     finally:
-        engine.remove(container)
+        if container is not None:
+            engine.remove(container)
     return output.decode("utf-8", "replace")

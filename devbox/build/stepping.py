@@ -15,7 +15,8 @@ from devbox.build.recipe import CACHE_DIRECTORY, REFUSAL, RUN_DIRECTORY, SECRET_
 from devbox.build.steps.script import refuse
 from devbox.engine.base import ContainerRequest, Engine, ImageConfig, Labels, Mount, MountKind
 from devbox.engine.policy_container import STEP_CAPABILITIES
-from devbox.errors import DevboxError
+from devbox.errors import EngineError, EngineUnavailableError
+from devbox.interrupts import uninterrupted
 from devbox.reporter import Progress, Reporter
 from devbox.values import (
     LABEL_OWNER,
@@ -64,8 +65,10 @@ class Outcome:
 
 def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
     """Run one step; whatever happens, its container does not outlive this call."""
-    container = engine.create(request_for(job))
+    container = None
     try:
+        with uninterrupted():  # a container that came into being while a signal did would be nobody's
+            container = engine.create(request_for(job))
         if not job.step.script:
             return Outcome(status=0, image=_commit(engine, container, job, failed=False))
         tail: deque[str] = deque(maxlen=TAIL)
@@ -83,14 +86,15 @@ def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, r
             out_of_memory=info is not None and info.oom_killed,
         )
     finally:
-        remove_quietly(engine, container, reporter)
+        if container is not None:
+            remove_quietly(engine, container, reporter)
 
 
 def remove_quietly(engine: Engine, container: str, reporter: Reporter) -> None:
     """Remove a container while something else may be going wrong, which must be what the user hears of."""
     try:
         engine.remove(container)
-    except DevboxError as error:
+    except (EngineError, EngineUnavailableError) as error:
         reporter.debug(f"the step's container {container[:12]} stays for now: {error.message}")
 
 
@@ -183,6 +187,6 @@ def _commit(engine: Engine, container: str, job: StepJob, *, failed: bool) -> st
     reference = job.failed_reference if failed else None
     if not failed:
         return engine.commit(container, config=config, message=job.step.name, reference=None)
-    with contextlib.suppress(DevboxError):  # the step's own failure is what matters
+    with contextlib.suppress(EngineError, EngineUnavailableError):  # the step's own failure is what matters
         return engine.commit(container, config=config, message=f"failed: {job.step.name}", reference=reference)
     return ""

@@ -16,7 +16,7 @@ from devbox.cli.invocation import HostFactory, Invocation, real_host
 from devbox.cli.scripts import COMPLETE_VARIABLE
 from devbox.cli.terminal import OutputGoneError, Terminal, discard_stdout
 from devbox.errors import DevboxError, InterruptedByUserError, UsageError
-from devbox.workspace.interrupt import signals_raise
+from devbox.interrupts import signals_raise
 
 _OUTPUT_GONE = 141  # what a shell reports of a program that SIGPIPE ended
 

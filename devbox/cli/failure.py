@@ -9,7 +9,7 @@ from devbox.cli import vendored
 from devbox.cli.render import flat, problem_document, problem_line
 from devbox.cli.text import Line, Span, clean
 from devbox.errors import DevboxError, NotRunningError, UsageError
-from devbox.workspace.interrupt import SignalledError
+from devbox.interrupts import SignalledError
 
 GUEST_COMMAND_FAILED = 125  # devbox's own failure where a command was given after `--`
 _FALLBACK_HINT = "run it again with -v to see every command and engine call"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devbox.errors import PortTakenError
+from devbox.interrupts import uninterrupted
 from devbox.runtimes.base import Instance, InstanceSpec, PortSpec, PublishedPort, Runtime
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
 from devbox.workspace import mountpoints
@@ -60,16 +61,21 @@ def _started(
     """Start `existing`, or a new Instance if there is none or its ports are gone. What does not start is not left."""
     mountpoints.prepare(workspace, _targets(spec))
     for attempt in range(ATTEMPTS):
-        instance = existing or _created(host, workspace, runtime, spec)
+        instance = existing
         try:
+            if instance is None:
+                with uninterrupted():
+                    instance = _created(host, workspace, runtime, spec)
             instance.start()
         except PortTakenError:
+            if instance is None:
+                raise
             instance.remove()
             existing = None
             if attempt == ATTEMPTS - 1:
                 raise
         except BaseException:
-            if existing is None:
+            if existing is None and instance is not None:
                 instance.remove()
             raise
         else:

@@ -14,7 +14,7 @@ from devbox.errors import (
     ProfileError,
     UsageError,
 )
-from devbox.workspace.interrupt import SignalledError
+from devbox.interrupts import SignalledError
 
 
 def shown(error: DevboxError) -> list[str]:
