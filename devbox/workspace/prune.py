@@ -63,7 +63,8 @@ def _leftovers(host: Host, engine: Engine) -> _Leftovers:
     containers, images, volumes = engine.containers(labels), engine.images(labels), engine.volumes(labels)
     labelled: list[ContainerInfo | ImageInfo | VolumeInfo] = [*containers, *images, *volumes]
     hashes = {_hash(one) for one in labelled} - {""}
-    busy = {path_hash for path_hash in hashes if is_held(host, path_hash)}
+    building = {_hash(one) for one in containers if one.running and not _is_of_environment(one)}
+    busy = {path_hash for path_hash in hashes if _is_busy(is_held(host, path_hash), path_hash in building)}
     if busy:
         host.reporter.note("a devbox command is going on elsewhere, so all images stay")
     live = {_hash(one) for one in containers if _is_environment(one)} | busy
@@ -88,8 +89,17 @@ def _is_idle_volume(one: VolumeInfo, live: set[str]) -> bool:
     return _hash(one) not in live
 
 
+def _is_busy(held: bool | None, building: bool) -> bool:  # noqa: FBT001 (both are facts about one Workspace)
+    """Whether to leave a Workspace alone: its lock says so, or nobody here knows its lock and a step of it runs."""
+    return building if held is None else held
+
+
+def _is_of_environment(one: ContainerInfo) -> bool:
+    return one.labels.get(LABEL_ROLE) == ROLE_ENVIRONMENT
+
+
 def _is_environment(one: ContainerInfo) -> bool:
-    if one.labels.get(LABEL_ROLE) != ROLE_ENVIRONMENT:
+    if not _is_of_environment(one):
         return False
     if one.running:
         return True
@@ -99,7 +109,7 @@ def _is_environment(one: ContainerInfo) -> bool:
 
 def _is_idle_step(one: ContainerInfo, busy: set[str]) -> bool:
     """Whether it is a build's container and no build is going on: that of a devbox that was killed."""
-    return one.labels.get(LABEL_ROLE) != ROLE_ENVIRONMENT and _hash(one) not in busy
+    return not _is_of_environment(one) and _hash(one) not in busy
 
 
 def unneeded(images: Sequence[ImageInfo], kept: Iterable[str], engine: Engine) -> list[ImageInfo]:

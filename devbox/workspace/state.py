@@ -89,8 +89,12 @@ def locked(host: Host, workspace: Workspace, command: str) -> Iterator[State]:
         os.close(descriptor)  # which gives the lock back, as the end of this process would
 
 
-def is_held(host: Host, path_hash: str) -> bool:
-    """Whether a mutating command is going on in the Workspace with this hash."""
+def is_held(host: Host, path_hash: str) -> bool | None:
+    """Whether a mutating command is going on in the Workspace with this hash; None if it was never locked from here.
+
+    None is not "no": the same user with another state directory (another HOME, sudo) locks elsewhere.
+    """
+    held: bool | None = None
     for directory in (Path(paths.workspace_state(path_hash)), *_fallback_directories(host)):
         name = "lock" if directory.name == path_hash else f"{path_hash}.lock"
         try:
@@ -103,7 +107,8 @@ def is_held(host: Host, path_hash: str) -> bool:
             return True
         finally:
             os.close(descriptor)
-    return False
+        held = False
+    return held
 
 
 def _directory(host: Host, workspace: Workspace) -> Path | None:

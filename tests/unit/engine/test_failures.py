@@ -180,8 +180,12 @@ def test_an_archive_that_cannot_be_read_is_not_the_engines_fault() -> None:
         yield b"some"
         raise FileNotFoundError(2, "gone")
 
+    def listen(method: str, path: str, connection: socket.socket) -> None:
+        while connection.recv(65536):  # a server that hung up first would be the one to blame
+            pass
+
     with (
-        engine_server(_drop) as url,
+        engine_server(listen) as url,
         contextlib.closing(_engine(url)) as engine,
         pytest.raises(EngineError, match="cannot be read"),
     ):

@@ -96,11 +96,11 @@ def test_a_second_command_waits_and_says_for_whom(desk: Desk) -> None:
     thread.join(10)
     assert entered.is_set()
     assert notes == [f"waiting for devbox build (pid {os.getpid()}) in this project"]
-    assert not is_held(desk.host, desk.workspace.hash)
+    assert is_held(desk.host, desk.workspace.hash) is False
 
 
-def test_nobody_holds_what_was_never_locked(desk: Desk) -> None:
-    assert not is_held(desk.host, "00000000")
+def test_of_what_was_never_locked_from_here_nobody_knows(desk: Desk) -> None:
+    assert is_held(desk.host, "00000000") is None
 
 
 def _unusable_state(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from devbox import paths
+from devbox.engine.base import ContainerRequest
 from devbox.errors import (
     DevboxError,
     EngineUnavailableError,
@@ -21,7 +22,7 @@ from devbox.workspace.shell import execute
 from devbox.workspace.spec import LABEL_TARGET
 from devbox.workspace.up import UpResult, up
 from tests.fakes.engine_streams import Outcome
-from tests.support.desk import Desk
+from tests.support.desk import BASE, Desk
 
 CREATE_STEP = '[[provision]]\nname = "schema"\nrun = "make schema"\n'
 
@@ -254,6 +255,30 @@ def test_destroy_takes_an_empty_mount_point_along_and_no_file(desk: Desk) -> Non
     desk.engine.volume_store["v"] = {**labels, LABEL_TARGET: f"{desk.workspace.guest_directory}/node_modules"}
     destroy(desk.host, desk.workspace)
     assert [path.name for path in desk.directory.iterdir()] == ["devbox.toml"]
+
+
+def _running_step(desk: Desk, workspace_hash: str) -> str:
+    labels = {LABEL_WORKSPACE: workspace_hash, LABEL_OWNER: desk.host.owner, LABEL_ROLE: ROLE_STEP, LABEL_SCHEMA: "1"}
+    request = ContainerRequest(name=None, image=BASE, command=("sleep", "1"), labels=tuple(labels.items()))
+    step = desk.engine.create(request)
+    desk.engine.start(step)
+    return step
+
+
+def test_prune_leaves_a_build_alone_that_locks_elsewhere(desk: Desk) -> None:
+    _up(desk)
+    destroy(desk.host, desk.workspace)
+    step = _running_step(desk, "0badcafe")  # the same user's with another HOME: its lock cannot be seen from here
+    said = prune(desk.host)
+    assert (said.containers, said.images) == ((), ())
+    assert step in desk.engine.container_store
+
+
+def test_prune_removes_the_step_of_a_build_that_was_killed(desk: Desk) -> None:
+    _up(desk)
+    step = _running_step(desk, desk.workspace.hash)  # its lock is known, and free
+    assert len(prune(desk.host).containers) == 1
+    assert step not in desk.engine.container_store
 
 
 def test_prune_leaves_what_an_environment_stands_on(desk: Desk, tmp_path: Path) -> None:
