@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devbox.cli.terminal import Terminal, make_reporter
+from devbox.cli.reporting import make_reporter
+from devbox.cli.terminal import Terminal
 from devbox.cli.text import Line
 from devbox.errors import UsageError
 from devbox.reporter import Reporter

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from devbox.cli.terminal import OutputGoneError, Terminal, TerminalReporter, make_reporter
+from devbox.cli.reporting import TerminalReporter, make_reporter
+from devbox.cli.terminal import OutputGoneError, Terminal
 from devbox.cli.text import Span
 from devbox.errors import DevboxError
 
