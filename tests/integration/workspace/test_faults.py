@@ -115,8 +115,15 @@ BUILD = '[[provision]]\nrun = "echo running; sleep 600"\nwhen = "build"\n'
 CREATE = '[[provision]]\nrun = "echo running; sleep 600"\n'
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.parametrize("phase", [BUILD, CREATE])
+@pytest.mark.parametrize(
+    ("phase", "number", "status"),
+    [
+        (BUILD, signal.SIGINT, 130),
+        (BUILD, signal.SIGTERM, 143),
+        (CREATE, signal.SIGTERM, 143),
+        (CREATE, signal.SIGHUP, 129),
+    ],
+)
 def test_a_signal_in_each_phase_cleans_up_and_has_its_status(
     docker_engine: Engine, devbox: Devbox, phase: str, number: signal.Signals, status: int
 ) -> None:
@@ -135,15 +142,15 @@ def test_a_signal_in_each_phase_cleans_up_and_has_its_status(
     devbox("up")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_to_exec_ends_what_runs_inside(devbox: Devbox, number: signal.Signals, status: int) -> None:
+def test_a_signal_to_exec_ends_what_runs_inside(devbox: Devbox) -> None:
     devbox("up")
-    child = _start(devbox, "exec", "--", "sh", "-c", "echo ready; sleep 600; true")
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
-    child.send_signal(number)
-    child.communicate(timeout=60)
-    assert child.returncode == status
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        child = _start(devbox, "exec", "--", "sh", "-c", "echo ready; sleep 600; true")
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(number)
+        child.communicate(timeout=60)
+        assert child.returncode == status
     assert "sleep 600" not in devbox("exec", "--", "ps").stdout
 
 
