@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devbox.build.context import Delivery
+from devbox.build.diagnosis import diagnose
 from devbox.build.failed import failed_reference
 from devbox.build.inputs import Inputs
 from devbox.build.layers import Start, check_depth, find_start
@@ -186,19 +187,27 @@ def _check_secrets(order: BuildOrder, start: Start) -> None:
 def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
     step, refusal = job.step, outcome.refusal
     if outcome.status == STATUS_TOOLCHAIN and refusal:
-        return ToolchainError(refusal, problems=[Problem(message=refusal, key=f"{step.key}.version")])
+        return ToolchainError(refusal, problems=[Problem(message=refusal, key=_refused_key(step))])
     if outcome.status == STATUS_BASE:
         return BaseImageError(
             f"step {step.name!r} could not get its files", detail=refusal or "\n".join(outcome.tail) or None
         )
     why = "was killed for memory" if outcome.out_of_memory else f"failed with exit code {outcome.status}"
     look = "look into the state it failed in: devbox shell --failed" if outcome.image else "mend it, then: devbox up"
+    known = None if outcome.out_of_memory else diagnose(outcome.tail)
+    if known:
+        why, look = f"{why}: {known.why}", known.hint
     return BuildFailedError(
         f"step {step.name!r} {why}",
         detail="\n".join([*outcome.tail, f"command: {_command(step)}", f"log: {shlex.quote(str(job.log))}"]),
         hint=look,
-        problems=[Problem(message=f"the step {step.name!r} {why}", key=step.key)],
+        problems=[Problem(message=why, key=step.key)],
     )
+
+
+def _refused_key(step: Step) -> str:
+    """Return the key that a step's own refusal is about: the shell is the user's, all else is a version."""
+    return f"{step.key}.{'shell' if step.key == 'user' else 'version'}"
 
 
 def _command(step: Step) -> str:

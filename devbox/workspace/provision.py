@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from devbox.build.diagnosis import diagnose
 from devbox.build.provision import MARKERS, ProvisionStep
 from devbox.errors import ProvisionFailedError
 from devbox.faults import fault
@@ -58,8 +59,10 @@ def _run(instance: Instance, step: ProvisionStep, env: Mapping[str, str], say: C
     fault(f"provision {step.name}")
     status = stream_lines(instance, spec, line)
     if status:
+        known = diagnose(list(tail))
         raise ProvisionFailedError(
-            f"the provision step {step.name!r} ({step.key}) failed with exit code {status}",
+            f"the provision step {step.name!r} ({step.key}) failed with exit code {status}"
+            + (f": {known.why}" if known else ""),
             detail="\n".join(tail) or None,
-            hint="look at the lines above; the environment runs: devbox shell, then run devbox up again",
+            hint=known.hint if known else "look into it, the environment runs: devbox shell; then again: devbox up",
         )

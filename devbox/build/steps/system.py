@@ -20,6 +20,8 @@ _APT_OPTIONS = (
     "-o",
     "APT::Get::List-Cleanup=false",
     "-o",
+    "APT::Update::Error-Mode=any",  # or it takes an old list for want of a new one, and says it was a success
+    "-o",
     "Acquire::Retries=3",
     "-o",
     "Acquire::http::Timeout=30",

@@ -67,6 +67,7 @@ def test_a_package_that_does_not_exist_is_named(room: Room, debian: BaseImage) -
     with pytest.raises(BuildFailedError) as caught:
         room.build(debian, packages={"system": ["no-such-package-0451"]})
     assert "Unable to locate package no-such-package-0451" in str(caught.value.detail)
+    assert "no-such-package-0451 is not to be had from the base's package archive (apt): http" in caught.value.message
     assert caught.value.problems[0].key == "packages.system"
 
 
