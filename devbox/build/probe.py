@@ -57,6 +57,7 @@ def probe(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -
     with contextlib.suppress(OSError):  # a cache that cannot be written costs a second each time
         paths.private_directory(paths.bases_root())
         temporary = file.with_suffix(f".{os.getpid()}")
+        temporary.touch(mode=0o600)  # whatever the umask
         temporary.write_text(json.dumps(asdict(facts)), encoding="utf-8")
         temporary.replace(file)
     return facts

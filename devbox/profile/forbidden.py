@@ -25,8 +25,9 @@ def why_forbidden(path: Path, environ: Mapping[str, str]) -> str | None:
     if path.name in _ENGINE_SOCKET_NAMES or path in _sockets(environ):
         return "is the engine's socket, by which the environment would own the host"
     for place in _trees(environ):
-        if path == place or path.is_relative_to(place):
-            return f"lies in {place}, which no environment gets"
+        if path.is_relative_to(place):
+            lies = "is one of those that" if path == place else f"lies in {place}, which"
+            return f"{lies} no environment gets"
     for place in (*_trees(environ), *_sockets(environ), Path(paths.home()).resolve()):
         if place.is_relative_to(path):
             return f"contains {place}, which no environment gets"

@@ -62,6 +62,8 @@ _SYSTEM_USERS: Final = frozenset(
     ]
 )
 _KERNEL_DEVICES: Final = frozenset({"/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg"})
+_MEMORY_MIN: Final = 16 * 1024**2  # engines refuse less than 6 MiB; the container's own first process needs some
+_CPUS_MIN: Final = 0.01  # the kernel hands out no less than 1 ms in 100
 _RUNS_CODE: Final = frozenset({"BASH_ENV", "ENV", "PROMPT_COMMAND"})
 
 
@@ -162,6 +164,12 @@ def _check_size(value: str) -> str:
     return value
 
 
+def _check_memory(value: str) -> str:
+    if parse_size(value) >= _MEMORY_MIN:
+        return value
+    raise ValueError('too little for anything to run in; write at least "16 MiB"')
+
+
 def _check_device(value: str) -> str:
     check_text(value)
     parts = value.split("/")
@@ -185,9 +193,9 @@ def _check_host_port(value: int) -> int:
 
 
 def _check_cpus(value: float) -> float:
-    if math.isfinite(value) and 0 < value <= 65536:
+    if math.isfinite(value) and _CPUS_MIN <= value <= 65536:
         return value
-    raise ValueError("not a number of cores; write one above 0, as 2 or 1.5")
+    raise ValueError("not a number of cores; write one from 0.01, as 2 or 1.5")
 
 
 def _check_pids(value: int) -> int:
@@ -217,12 +225,13 @@ InsidePath = Annotated[str, AfterValidator(_check_inside)]
 UserName = Annotated[str, AfterValidator(_check_user)]
 Shell = Annotated[str, AfterValidator(_check_shell)]
 Size = Annotated[str, AfterValidator(_check_size)]
+Memory = Annotated[str, AfterValidator(_check_memory)]
 Device = Annotated[str, AfterValidator(_check_device)]
 Domain = Annotated[str, AfterValidator(_matching(_DOMAIN, 'not a host; write it as "registry.example"'))]
 SshHost = Annotated[str, AfterValidator(_matching(_SSH_HOST, 'not a host; write "host" or "user@host"'))]
 GuestPort = Annotated[int, AfterValidator(_check_guest_port), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
 HostPort = Annotated[int, AfterValidator(_check_host_port), Field(json_schema_extra={"minimum": 0, "maximum": 65535})]
-Cpus = Annotated[float, AfterValidator(_check_cpus), Field(json_schema_extra={"exclusiveMinimum": 0})]
+Cpus = Annotated[float, AfterValidator(_check_cpus), Field(json_schema_extra={"minimum": _CPUS_MIN})]
 Pids = Annotated[int, AfterValidator(_check_pids), Field(json_schema_extra={"minimum": 16, "maximum": 4194304})]
 
 # TOML has lists where the model has tuples; the items stay strict.

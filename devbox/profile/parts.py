@@ -26,6 +26,7 @@ from devbox.profile.grammar import (
     HostVariable,
     ImageReference,
     InsidePath,
+    Memory,
     MountTarget,
     Pids,
     RepoPath,
@@ -277,7 +278,7 @@ class Resources(Part):
 
     cpus: Annotated[Cpus | None, Field(examples=[2])] = None
     """Cores; default: all."""
-    memory: Annotated[Size | None, Field(examples=["2 GiB"])] = None
+    memory: Annotated[Memory | None, Field(examples=["2 GiB"])] = None
     """Memory; default: all."""
     disk: Annotated[Size | None, Field(examples=["20 GiB"])] = None
     """Size of the disk (runtime vm)."""

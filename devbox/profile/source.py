@@ -21,6 +21,8 @@ _BOM: Final = b"\xef\xbb\xbf"
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9_]{4000,}")
 _POSITION: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)\Z")
 
+_QUOTED: Final = re.compile(r"['\"]((?:[^'\"\\]|\\.)*)['\"]")
+_TWICE: Final = re.compile(r"Cannot declare \((?P<names>.*)\) twice")
 _PLAINER: Final[Mapping[str, str]] = {  # tomli's words that a person would not find the mistake by
     "Cannot overwrite a value": "this key has been set before",
     "Illegal character '\\n'": "the quotes are not closed on this line",
@@ -151,6 +153,8 @@ def _syntax(shown: str, words: str, text: str) -> Refused:
     match = _POSITION.search(words)
     line = int(match["line"]) if match and match["line"] else text.rstrip("\n").count("\n") + 1
     what = words[: match.start()] if match else words
+    if twice := _TWICE.fullmatch(what):
+        what = f"[{'.'.join(re.findall(_QUOTED, twice['names']))}] stands here a second time"
     plainer = _PLAINER.get(what) or printable(what[:1].lower() + what[1:])
     return _refuse(shown, f"not TOML: {plainer}", line)
 

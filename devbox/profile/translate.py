@@ -19,6 +19,7 @@ from devbox.values import printable
 
 _MERGED_ONLY: Final = frozenset({INCOMPLETE, "missing"})  # what one layer lacks another may have
 _QUOTE_MAX: Final = 60
+_SIZES: Final = (("memory",), ("disk",))
 
 
 def problems(error: ValidationError, root: Node, *, merged: bool) -> Iterator[Problem]:
@@ -120,10 +121,10 @@ def _choice(wrong: _Wrong) -> _Said:
 def _wanted(what: str, hint: str | None) -> Callable[[_Wrong], _Said]:
     def words(wrong: _Wrong) -> _Said:
         given = wrong.given
-        if what == "text" and isinstance(given, int | float) and not isinstance(given, bool):
-            return f"must be text, not {kind(given)}", f"put it in quotes: {json.dumps(str(given))}"
-        if what == "text" and isinstance(given, Mapping | list | tuple):
-            return f"must be text, not {kind(given)}", None
+        if what == "text":
+            return f"must be text, not {kind(given)}", _as_text(wrong, hint)
+        if what in ("a number", "a whole number") and not isinstance(given, str | float):
+            return f"must be {what}, not {kind(given)}", None
         if what == "a list" and isinstance(given, Mapping):
             return f"must be a list, not {kind(given)}", f"write [[{_table_name(wrong.path)}]]"
         if what == "a list" and isinstance(given, str):
@@ -133,6 +134,17 @@ def _wanted(what: str, hint: str | None) -> Callable[[_Wrong], _Said]:
         return f"must be {what}, not {kind(given)}", hint
 
     return words
+
+
+def _as_text(wrong: _Wrong, hint: str | None) -> str | None:
+    """Return how to write as text what was given as something else."""
+    if isinstance(wrong.given, Mapping | list | tuple):
+        return None
+    if isinstance(wrong.given, bool) or not isinstance(wrong.given, int | float):
+        return hint
+    if wrong.path[-1:] in _SIZES:
+        return 'write a number and a unit in quotes, as "2 GiB"'
+    return f"put it in quotes: {json.dumps(str(wrong.given))}"
 
 
 def _table_name(path: Path) -> str:

@@ -122,7 +122,11 @@ class _Relay:
                 view = view[os.write(descriptor, view) :]
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
-                raise
+                self._session.signal(signal.SIGPIPE)
+                raise DevboxError(
+                    f"cannot write the command's output: {(error.strerror or str(error)).lower()}",
+                    hint="look at where the output goes to",
+                ) from error
             number = signal.SIGHUP if error.errno == errno.EIO else signal.SIGPIPE
             self._session.signal(number)
             raise _GivenUpError(128 + number) from None

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from devbox.errors import Problem, ProfileError
 from devbox.profile.asks import Grants
+from devbox.profile.confine import real
 from devbox.profile.gate import require_supported
 from devbox.profile.load import Loaded
 from devbox.runtimes.base import Runtime
 from devbox.runtimes.container.runtime import unshared
+from devbox.values import printable
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile, load_profile
 from devbox.workspace.find import backend
@@ -33,6 +36,7 @@ def checked(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | N
     loaded = load_profile(host, workspace, flags=flags)
     require_supported(loaded)
     grants = agreed(host, workspace, loaded)
+    _require_mounts(workspace, loaded)
     runtime = backend(host, loaded.profile.runtime)
     runtime.check()
     if not runtime.features.bind_mounts:
@@ -40,3 +44,22 @@ def checked(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | N
     for sentence in excess(loaded.profile, host.engine.info):
         host.reporter.warn(sentence)
     return Checked(loaded=loaded, grants=grants, runtime=runtime)
+
+
+def _require_mounts(workspace: Workspace, loaded: Loaded) -> None:
+    """Raise `ProfileError` with every source of [[mounts]] that is not there: no engine may make it, as root (S-16)."""
+    problems = []
+    for index, mount in enumerate(loaded.profile.mounts):
+        if not real(workspace.directory, mount.source).exists():
+            origin = loaded.origins.get(f"mounts[{index}].source")
+            problems.append(
+                Problem(
+                    message=f'"{printable(mount.source)}" does not exist',
+                    key=(origin.key if origin else None) or f"mounts[{index}].source",
+                    file=origin.file if origin else None,
+                    line=origin.line if origin else None,
+                    hint="make it, or take the mount out",
+                )
+            )
+    if problems:
+        raise ProfileError("the profile mounts what is not there", problems=problems)

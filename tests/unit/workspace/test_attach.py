@@ -7,10 +7,12 @@ import signal
 import termios
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
+from devbox.errors import DevboxError
 from devbox.runtimes.base import ExecSpec
 from devbox.workspace.attach import Streams, attach
 from tests.fakes.runtime import PROGRAMS, FakeSession, Program
@@ -109,6 +111,16 @@ def test_a_reader_that_has_gone_ends_the_process_by_sigpipe(ends: Ends) -> None:
     ends.stdout = -1
     status, session = _attach(yes, ends.streams)
     assert (status, session.signals) == (141, [signal.SIGPIPE])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not possible here: no /dev/full")
+def test_a_full_disk_below_the_output_is_an_error_with_a_reason(ends: Ends) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with pytest.raises(DevboxError, match="cannot write the command's output: no space left on device"):
+            _attach(lambda process: process.say(b"out") or 0, replace(ends.streams, stdout=full))
+    finally:
+        os.close(full)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])

@@ -10,6 +10,7 @@ from devbox.errors import (
     DevboxError,
     EngineUnavailableError,
     NotRunningError,
+    ProfileError,
     ProvisionFailedError,
     StateError,
     TrustRequiredError,
@@ -58,6 +59,18 @@ def test_a_changed_profile_recreates_and_keeps_the_volumes(desk: Desk) -> None:
     assert [(port.name, port.guest_port) for port in result.ports] == [("web", 8123)]
     assert set(desk.engine.volume_store) == volumes
     assert desk.boxes == [_name(desk)]
+
+
+def test_a_mount_of_what_is_not_there_is_refused_with_its_line_before_anything_is_made(desk: Desk) -> None:
+    desk.write('[[mounts]]\nsource = "./data"\ntarget = "/data"\n')
+    with pytest.raises(ProfileError) as caught:
+        _up(desk)
+    assert [(one.file, one.key, one.message) for one in caught.value.problems] == [
+        ("devbox.toml", "mounts[0].source", '"./data" does not exist')
+    ]
+    assert caught.value.problems[0].line
+    assert desk.engine.calls == []
+    assert not (desk.workspace.directory / "data").exists()
 
 
 def test_a_changed_build_runs_only_what_changed(desk: Desk) -> None:
