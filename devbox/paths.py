@@ -7,6 +7,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
 | `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
+| `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.json` | what `up` worked out last, and from which inputs |
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
 | `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
@@ -68,6 +69,11 @@ def lock_file(path_hash: str) -> str:
 def record_file(path_hash: str) -> str:
     """The Record of a Workspace."""
     return os.path.join(workspace_state(path_hash), "record")
+
+
+def prepared_file(path_hash: str) -> str:
+    """What `up` worked out last for a Workspace."""
+    return os.path.join(cache_root(), "prepared", path_hash + ".json")
 
 
 def log_directory(path_hash: str) -> str:

@@ -36,10 +36,17 @@ def read(path: str) -> dict[str, str] | None:
 def write(path: str, entries: dict[str, str]) -> None:
     """Write `entries` (keys of `FIELDS`) to `path`, whole or not at all (R-03); `OSError` if it cannot be."""
     lines = ["schema=" + SCHEMA, *(_escape(f"{field}={entries.get(field, '')}") for field in FIELDS), "complete=1", ""]
+    write_text(path, "\n".join(lines))
+
+
+def write_text(path: str, text: str) -> None:
+    """Write `text` to `path` with mode 0600, whole or not at all (R-03); `OSError` if it cannot be."""
     temporary = f"{path}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(descriptor, "\n".join(lines).encode("utf-8", "surrogateescape"))
+        data = text.encode("utf-8", "surrogateescape")
+        while data:
+            data = data[os.write(descriptor, data) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -36,6 +36,11 @@ class TrustStore:
         self._path = Path(paths.trust_file(name))
         self._reporter = reporter or SilentReporter()
 
+    @property
+    def path(self) -> str:
+        """The file of what was agreed to; it need not exist."""
+        return str(self._path)
+
     def trusts(self, items: Sequence[TrustItem]) -> bool:
         """Whether the user agreed to exactly `items`; to nothing, nobody has to agree."""
         record = self._read() if items else {}

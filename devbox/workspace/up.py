@@ -8,32 +8,25 @@ from devbox.build.provision import create_steps
 from devbox.profile.confine import real
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
-from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
+from devbox.runtimes.base import Instance, InstanceSpec
 from devbox.values import GuestUser
 from devbox.workspace.apply import apply
 from devbox.workspace.build import Made, make_image
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import instances
+from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.prepared import now
+from devbox.workspace.preparing import keep
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.spec import Certificates, Facts, instance_spec
 from devbox.workspace.state import State, locked
 from devbox.workspace.trusted import taken_from_host
 
+__all__ = ["Ready", "UpResult", "bring_up", "up"]
+
 CA_TARGET = "/usr/local/share/devbox/ca.pem"  # where the host's CA bundle is seen inside
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpResult:
-    """What `up` did. `done`: what it did, in words ("created", "started", "rebuilt"), empty for nothing."""
-
-    changed: bool
-    done: tuple[str, ...]
-    name: str  # the Instance's
-    instance: str  # the Instance's id
-    image: str  # the Image's id
-    ports: tuple[PublishedPort, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +54,7 @@ def up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None =
 
 def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None, command: str) -> Ready:
     """Make the Environment run and fit its profile: look, plan the difference, act; safe to repeat at any point."""
+    began = now()
     order = checked(host, workspace, flags=flags)
     profile = order.loaded.profile
     with locked(host, workspace, command) as state:
@@ -78,6 +72,8 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
             env = taken_from_host(host, workspace, order.loaded)
             provision(applied.instance, missing, env=env, reporter=host.reporter)
         _remember(state, host, order.loaded, spec, applied.instance)
+        if not flags:
+            keep(host, workspace, order.loaded, made, spec, began=began)
     built = (f"built {len(made.built.run)} steps",) if made.built.run else ()
     ran = (f"provisioned {len(missing)} steps",) if missing else ()
     return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=(*built, *applied.done, *ran))

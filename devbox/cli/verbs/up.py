@@ -4,7 +4,7 @@ import typer
 
 from devbox.cli.flags import Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
-from devbox.cli.render import next_step, port_documents, port_lines
+from devbox.cli.show_up import show_up
 
 
 @verb(
@@ -25,17 +25,4 @@ def command(context: typer.Context, *, settings: Settings) -> None:
     from devbox.workspace.up import up
 
     result = up(invocation.host, invocation.workspace, flags=parse_flags(settings))
-    ports = list(result.ports)
-    document = {
-        "changed": result.changed,
-        "done": list(result.done),
-        "name": result.name,
-        "instance": result.instance,
-        "image": result.image,
-        "ports": port_documents(ports),
-    }
-    if not result.changed:
-        invocation.show(document, ["nothing to do"])
-        return
-    invocation.show(document, [f"{result.name}: {', '.join(result.done) or 'up'}", *port_lines(ports)])
-    invocation.say(next_step("devbox shell"))
+    show_up(invocation, result)

@@ -1,0 +1,49 @@
+"""`devbox up` of what was worked out before, without typer, pydantic and the engine SDK.
+
+Whatever is not plainly that, and whatever goes wrong, is left to the whole command line, which does the same again
+and says what it has to say.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from devbox.cli.invocation import Invocation, real_host
+from devbox.cli.show_up import show_up
+from devbox.cli.terminal import OutputGoneError, Terminal, discard_stdout
+from devbox.errors import DevboxError
+from devbox.interrupts import SignalledError, signals_raise
+from devbox.workspace.locate import locate
+from devbox.workspace.quick import quick_up
+
+_OUTPUT_GONE: Final = 141  # what a shell reports of a program that SIGPIPE ended
+_QUIET: Final = ("-q", "--quiet")
+
+
+def answer(argv: Sequence[str]) -> int | None:
+    """Carry out `argv` (without the program's name), if that is possible here, and return its exit status."""
+    if not _is_for_us(argv):
+        return None
+    terminal = Terminal(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=dict(os.environ))
+    quiet = any(word in _QUIET for word in argv)
+    invocation = Invocation(terminal=terminal, host_factory=real_host, quiet=quiet, json="--json" in argv)
+    try:
+        with signals_raise():
+            result = quick_up(invocation.host, locate(invocation.host, None))
+            if result is not None:
+                show_up(invocation, result)
+    except OutputGoneError:
+        discard_stdout()
+        return _OUTPUT_GONE
+    except SignalledError as error:
+        terminal.say(f"error[{error.code}]: {error.message}")
+        return error.status
+    except DevboxError:
+        return None
+    return None if result is None else 0
+
+
+def _is_for_us(argv: Sequence[str]) -> bool:
+    words = [word for word in argv if word not in (*_QUIET, "--json")]
+    return words == ["up"]

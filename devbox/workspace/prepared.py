@@ -1,0 +1,133 @@
+"""What `up` worked out last, kept with the signature of its inputs: the next `up` of the same inputs need not again.
+
+A cache of a pure computation: a Profile's Recipe and InstanceSpec. It says nothing of what runs, it is not used when
+anything differs, and deleting it costs half a second once.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from devbox import paths, record
+from devbox.engine.base import Engine, EngineInfo
+from devbox.runtimes.base import DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
+from devbox.workspace.context import Host, Workspace
+from devbox.workspace.signature import settled, signature
+
+SCHEMA: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The outcome of a plan. `bases`: ids of the images that can stand for `base`; `api`: the version spoken."""
+
+    spec: InstanceSpec
+    reference: str  # the Image's name
+    recipe: str  # its digest
+    base: str  # the reference in the profile
+    bases: tuple[str, ...]
+    engine: EngineInfo
+    api: str
+    profile: str  # digest of the effective values
+
+    def holds(self, engine: Engine) -> bool:
+        """Whether the engine still has the Image, and the base still means what it meant."""
+        image = engine.image(self.reference)
+        if image is None or image.id != self.spec.image or image.labels.get(LABEL_RECIPE) != self.recipe:
+            return False
+        return candidates(engine, self.base) == self.bases
+
+
+def candidates(engine: Engine, base: str) -> tuple[str, ...]:
+    """Return the ids of the images that the reference `base` can mean: its own, else those bootstrapped for it."""
+    local = engine.image(base)
+    if local is not None:
+        return (local.id,)
+    return tuple(sorted(image.id for image in engine.images({LABEL_BASE: base, LABEL_ROLE: ROLE_BASE})))
+
+
+def remember(host: Host, workspace: Workspace, prepared: Prepared, *, files: list[str], began: int) -> None:
+    """Keep `prepared`, made from `files` by a command that began at `began` (nanoseconds).
+
+    Quietly not, if it cannot be, or if one of the files has changed meanwhile.
+    """
+    path = paths.prepared_file(workspace.hash)
+    if not settled(files, before=began):
+        return
+    document = {
+        "schema": SCHEMA,
+        "files": files,
+        "signature": signature(files, environ=host.environ, uid=host.uid, gid=host.gid),
+        "prepared": asdict(prepared),
+    }
+    text = json.dumps(document, default=sorted)
+    try:
+        if Path(path).read_text(encoding="utf-8") == text:
+            return
+    except (OSError, ValueError):
+        pass  # there is none, or another
+    try:
+        paths.private_directory(os.path.dirname(path))  # noqa: PTH120 (paths are text)
+        record.write_text(path, text)
+    except OSError:
+        return
+
+
+def recall(environ: Mapping[str, str], workspace: Workspace, *, uid: int, gid: int) -> Prepared | None:
+    """Return what was kept, if every input is as it was; None for anything else, a file that is damaged too."""
+    try:
+        document = json.loads(Path(paths.prepared_file(workspace.hash)).read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            return None
+        if document["signature"] != signature(document["files"], environ=environ, uid=uid, gid=gid):
+            return None
+        return _prepared(document["prepared"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def now() -> int:
+    """Return the time as `remember` wants it."""
+    return time.time_ns()
+
+
+def _prepared(values: dict[str, Any]) -> Prepared:
+    return Prepared(
+        **{
+            **values,
+            "spec": _spec(values["spec"]),
+            "engine": EngineInfo(**values["engine"]),
+            "bases": tuple(values["bases"]),
+        }
+    )
+
+
+def _spec(values: dict[str, Any]) -> InstanceSpec:
+    granted, resources = values["granted"], values["resources"]
+    return InstanceSpec(
+        **{
+            **values,
+            "user": GuestUser(**values["user"]),
+            "env": _pairs(values["env"]),
+            "labels": _pairs(values["labels"]),
+            "shares": tuple(Share(**item) for item in values["shares"]),
+            "volumes": tuple(DataVolume(**{**item, "labels": _pairs(item["labels"])}) for item in values["volumes"]),
+            "ports": tuple(PortSpec(**item) for item in values["ports"]),
+            "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
+            "granted": Granted(
+                host_paths=frozenset(granted["host_paths"]),
+                devices=frozenset(granted["devices"]),
+                gpus=granted["gpus"],
+                addresses=frozenset(granted["addresses"]),
+            ),
+        }
+    )
+
+
+def _pairs(items: list[list[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in items)

@@ -1,0 +1,64 @@
+"""`up` of inputs that have not changed since the last one: no profile, no build, no engine SDK.
+
+Every doubt ends here with None, and the whole `up` does the work. What is done here is done by the same code:
+reconcile and apply, on the same labels, under the same lock.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from devbox.engine.lean import LeanEngine
+from devbox.runtimes.registry import runtime
+from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
+from devbox.workspace.apply import apply
+from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import instances
+from devbox.workspace.outcome import UpResult
+from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.prepared import Prepared, recall
+from devbox.workspace.state import locked
+
+_UNIX = "unix://"
+
+
+def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
+    """Bring the Environment up as it was worked out before; None if that does not hold any more."""
+    prepared = recall(host.environ, workspace, uid=host.uid, gid=host.gid)
+    if prepared is None or not prepared.engine.url.startswith(_UNIX):
+        return None
+    here = _with_engine(host, prepared)
+    with locked(here, workspace, "devbox up") as state:
+        known = state.read()
+        if not prepared.holds(here.engine) or _has_leftovers(here, workspace):
+            return None
+        spec, actual = prepared.spec, instances(here, workspace)
+        plan = reconcile(
+            name=spec.name, image=spec.image, spec_digest=spec.digest, actual=[seen(one) for one in actual]
+        )
+        backend = runtime("container", engine=here.engine)
+        applied = apply(here, workspace, backend, spec=spec, plan=plan, actual=actual)
+        instance = applied.instance
+        made = {"instance": instance.id, "image": instance.image, "spec": spec.digest, "profile": prepared.profile}
+        own = {"project": str(workspace.directory), "engine": prepared.engine.url, **made}
+        if known != own:
+            state.write(own)
+    return UpResult(
+        changed=bool(applied.done),
+        done=applied.done,
+        name=instance.name,
+        instance=instance.id,
+        image=instance.image,
+        ports=instance.ports,
+    )
+
+
+def _has_leftovers(host: Host, workspace: Workspace) -> bool:
+    """Whether a build that was killed left a container; the whole `up` removes it."""
+    found = host.engine.containers({LABEL_WORKSPACE: workspace.hash})
+    return any(one.labels.get(LABEL_ROLE) != ROLE_ENVIRONMENT for one in found)
+
+
+def _with_engine(host: Host, prepared: Prepared) -> Host:
+    path = str(Path(prepared.engine.url.removeprefix(_UNIX)).resolve())
+    lean = LeanEngine(path, info=prepared.engine, api=prepared.api, full=host.connect)
+    return replace(host, connect=lambda: lean)
