@@ -169,8 +169,15 @@ class Bootstrap:
 
     @contextmanager
     def _locked(self, suite: str, progress: Progress) -> Iterator[Path]:
-        place = Path(paths.private_directory(paths.bases_root()))
-        with (place / f"{suite}.lock").open("w") as lock:
+        place = Path(paths.bases_root())
+        try:
+            lock = (Path(paths.private_directory(str(place))) / f"{suite}.lock").open("w")
+        except OSError as error:
+            raise BaseImageError(
+                f"{place}, where the base is put together, cannot be written: {(error.strerror or str(error)).lower()}",
+                hint="set XDG_CACHE_HOME to a writable directory",
+            ) from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -35,7 +35,12 @@ def connect(environ: Mapping[str, str], processes: Processes, reporter: Reporter
         except EngineUnavailableError as error:
             tried.append((endpoint, error))
     if choice != "docker" and processes.which("podman") and not any(map(_is_stopped_docker, tried)):
-        return _open(podman.serve(processes), processes, reporter)
+        try:
+            return _open(podman.serve(processes), processes, reporter)
+        except EngineUnavailableError as error:
+            if not tried:
+                raise
+            tried.append((Endpoint(url="", source="podman service", address=""), error))
     raise _nobody(tried, choice)
 
 

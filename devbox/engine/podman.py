@@ -41,17 +41,28 @@ def serve(processes: Processes) -> Endpoint:
         )
     if answers(endpoint):
         return endpoint
-    log = Path(paths.private_directory(str(Path(path).parent))) / "log"
+    log = private_place(Path(path).parent) / "log"
     Path(path).unlink(missing_ok=True)  # of a service that was killed
     processes.start(["podman", "system", "service", f"--time={IDLE}", f"unix://{path}"], log=log)
     end = time.monotonic() + _PATIENCE
     while not answers(endpoint):
         if time.monotonic() > end:
             raise EngineUnavailableError(
-                "Podman's service does not start", detail=_tail(log), hint="look at it: podman info"
+                "Podman's service does not start", detail=tail(log), hint="look at it: podman info"
             )
         time.sleep(0.05)
     return endpoint
+
+
+def private_place(directory: Path) -> Path:
+    """Return `directory`, made for this user alone; `EngineUnavailableError` if it cannot be."""
+    try:
+        return Path(paths.private_directory(str(directory)))
+    except OSError as error:
+        raise EngineUnavailableError(
+            f"{directory}, where its socket would be, cannot be made: {(error.strerror or str(error)).lower()}",
+            hint="set XDG_STATE_HOME to a writable directory",
+        ) from error
 
 
 def answers(endpoint: Endpoint) -> bool:
@@ -63,7 +74,8 @@ def answers(endpoint: Endpoint) -> bool:
     return True
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """Return the last lines of the log of something that was started in the background."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
     except OSError:

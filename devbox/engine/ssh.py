@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from devbox import paths
 from devbox.engine.client import Endpoint
-from devbox.engine.podman import answers
+from devbox.engine.podman import answers, private_place, tail
 from devbox.errors import EngineUnavailableError
 from devbox.process import Processes
 from devbox.values import short_hash
@@ -36,8 +36,8 @@ def tunnel_argv(url: str, socket: str) -> list[str]:
 
 def forward(endpoint: Endpoint, processes: Processes) -> Endpoint:
     """Return `endpoint` with the address of its forwarded socket, forwarding it unless that is done already."""
-    directory = paths.private_directory(str(Path(paths.podman_socket()).parent.parent / "ssh"))
-    socket = str(Path(directory) / f"{short_hash(endpoint.url)}.sock")
+    directory = private_place(Path(paths.podman_socket()).parent.parent / "ssh")
+    socket = str(directory / f"{short_hash(endpoint.url)}.sock")
     if len(os.fsencode(socket)) > 90:  # ssh binds a longer temporary name first
         raise EngineUnavailableError(
             f"the path of the forwarded socket is too long: {socket}", hint="set XDG_STATE_HOME"
@@ -45,14 +45,14 @@ def forward(endpoint: Endpoint, processes: Processes) -> Endpoint:
     here = Endpoint(url=endpoint.url, source=endpoint.source, address=f"unix://{socket}", local=False)
     if answers(here):
         return here
-    log = Path(directory) / "log"
+    log = directory / f"{short_hash(endpoint.url)}.log"
     processes.start(tunnel_argv(endpoint.url, socket), log=log)
     end = time.monotonic() + _PATIENCE
     while not answers(here):
         if time.monotonic() > end:
             raise EngineUnavailableError(
                 f"ssh does not reach the engine at {endpoint.url}",
-                detail=str(log),
+                detail=tail(log) or f"log: {log}",
                 hint=f"try it: ssh {urlsplit(endpoint.url).netloc}",
             )
         time.sleep(0.1)

@@ -186,6 +186,14 @@ def test_what_the_archive_does_not_have_needs_a_registry(bench: Bench) -> None:
     assert "debian:12" in str(caught.value.hint)
 
 
+def test_a_cache_that_cannot_be_written_is_a_plain_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    bench.engine.registry = None
+    bench.mmdebstrap(DATE)
+    with pytest.raises(BaseImageError, match="cannot be written: no such file"):
+        bench.resolve()
+
+
 def test_nothing_to_make_it_with_names_the_packages(bench: Bench) -> None:
     bench.engine.registry = None
     with pytest.raises(BaseImageError) as caught:

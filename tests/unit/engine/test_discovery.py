@@ -184,6 +184,33 @@ def test_podman_is_started_where_there_is_nothing_else(
     assert Path(paths.podman_socket()).parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("program", ["podman", "ssh"])
+def test_a_home_that_cannot_be_written_is_a_plain_error(
+    program: str, monkeypatch: pytest.MonkeyPatch, reporter: RecordingReporter
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    environ = {"DOCKER_HOST": "ssh://host"} if program == "ssh" else {}
+    with pytest.raises(EngineUnavailableError, match="cannot be made: no such file") as caught:
+        discovery.connect(environ, FakeProcesses(program), reporter)
+    assert caught.value.hint == "set XDG_STATE_HOME to a writable directory"
+
+
+def test_who_may_not_use_docker_hears_of_that_when_podman_fails_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reporter: RecordingReporter
+) -> None:
+    (tmp_path / "docker.sock").touch()
+
+    def refuse(endpoint: Endpoint, reporter: object) -> None:
+        raise EngineUnavailableError("you may not use the engine") from PermissionError()
+
+    monkeypatch.setattr(discovery, "DOCKER_SOCKET", str(tmp_path / "docker.sock"))
+    monkeypatch.setattr(discovery, "SdkEngine", refuse)
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    with pytest.raises(EngineUnavailableError, match="you may not use the engine") as caught:
+        discovery.connect({}, FakeProcesses("podman"), reporter)
+    assert "podman service: /proc/nowhere" in str(caught.value.detail)
+
+
 def test_a_podman_that_does_not_come_up_shows_its_words(
     home: Path, monkeypatch: pytest.MonkeyPatch, reporter: RecordingReporter
 ) -> None:
