@@ -60,11 +60,13 @@ def test_a_reader_that_goes_away_is_no_traceback(environ: dict[str, str]) -> Non
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_a_full_disk_below_the_output_is_one_plain_error(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("words", ["schema", "--version"])  # more than Python's buffer, and less
+def test_a_full_disk_below_the_output_is_one_plain_error(environ: dict[str, str], words: str) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*COMMAND, "schema"], env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([*COMMAND, words], env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error[failure]: cannot write the result")
+    assert len(done.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

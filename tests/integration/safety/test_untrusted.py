@@ -54,7 +54,14 @@ MODULES = ("sitecustomize", "usercustomize", "devbox", "docker", "typer", "json"
 VERBS = (
     *(("status",), ("--json", "status"), ("list",), ("config",), ("config", "--explain"), ("schema",), ("logs",)),
     *(("init",), ("doctor",), ("completion", "bash"), ("trust",), ("--no-input", "trust"), ("up",), ("build",)),
-    *(("shell", "--", "true"), ("exec", "--", "true"), ("halt",), ("untrust",), ("destroy", "-f"), ("prune",)),
+    *(
+        ("shell", "--", "true"),
+        ("exec", "--", "true"),
+        ("halt",),
+        ("untrust",),
+        ("destroy", "-f"),
+        ("prune", "--dry-run"),
+    ),
 )
 MAKING = (("up",), ("exec", "--", "true"), ("destroy", "-f"))
 READING = (("status",), ("config",), ("up",))

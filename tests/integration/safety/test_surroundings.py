@@ -1,0 +1,110 @@
+"""Bad inputs 39 and 40: no terminal, closed and full streams, much output, no HOME, any umask, any locale."""
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.integration.safety.conftest import PROFILE
+from tests.support.command import Devbox
+
+pytestmark = pytest.mark.docker
+
+ESCAPES = "\x1b[31m\x1b]52;c;QUJD\x07\u202e\x9b2J"
+
+
+def _run(
+    devbox: Devbox, *words: str, env: Mapping[str, str] | None = None, umask: int = -1
+) -> subprocess.CompletedProcess[bytes]:
+    environ = devbox.environment if env is None else dict(env)
+    argv = [devbox.account.python, "-m", "devbox", *words]
+    return subprocess.run(
+        argv, cwd=devbox.directory, env=environ, umask=umask, stdin=subprocess.DEVNULL, capture_output=True
+    )
+
+
+def test_a_gigabyte_goes_through_and_is_held_nowhere(devbox: Devbox) -> None:
+    size = 256 if not os.environ.get("DEVBOX_TEST_LONG") else 1024
+    devbox("up")
+    with (devbox.directory / "big").open("wb") as file:
+        file.truncate(size * 1024**2)
+    argv = [devbox.account.python, "-m", "devbox", "exec", "--", "cat", "big"]
+    digest, total = hashlib.md5(usedforsecurity=False), 0
+    with subprocess.Popen(argv, cwd=devbox.directory, env=devbox.environment, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        while data := child.stdout.read(1024**2):
+            digest.update(data)
+            total += len(data)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert (child.returncode, total) == (0, size * 1024**2)
+    kilobytes = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 120 * 1024, "the output was held in memory"
+
+
+def test_without_home_the_password_database_says_where_it_is(devbox: Devbox) -> None:
+    environ = {name: value for name, value in devbox.environment.items() if name != "HOME"}
+    places = {name: str(devbox.home / name.lower()) for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    done = _run(devbox, "up", env={**environ, **places})  # or this machine's own home would be written to
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_directories_that_cannot_be_written_cost_a_line(devbox: Devbox) -> None:
+    nowhere = dict.fromkeys(("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"), "/proc/nowhere")
+    for words in (("up",), ("status",), ("build", "--no-cache"), ("halt",), ("destroy", "-f")):
+        done = _run(devbox, *words, env={**devbox.environment, **nowhere})
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(b"without remembering") <= 1
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_what_devbox_keeps_is_private_whatever_the_umask(devbox: Devbox, umask: int) -> None:
+    (devbox.directory / "devbox.toml").write_text(PROFILE + '[[provision]]\nrun = "echo x"\nwhen = "build"\n')
+    assert _run(devbox, "up", umask=umask).returncode == 0
+    kept = [*(devbox.home / ".local/state/devbox").rglob("*"), *(devbox.home / ".cache/devbox").rglob("*")]
+    assert len(kept) > 3
+    open_to_others = [str(path) for path in kept if stat.S_IMODE(path.lstat().st_mode) & 0o077]
+    assert open_to_others == []
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "tr_TR.UTF-8", "nonsense"])
+def test_any_locale_works(devbox: Devbox, locale: str) -> None:
+    name = devbox.directory / "naïve 日本"
+    name.write_text("seen\n")
+    environ = {**devbox.environment, "LC_ALL": locale}
+    assert _run(devbox, "up", env=environ).returncode == 0
+    assert _run(devbox, "exec", "--", "cat", name.name, env=environ).stdout == b"seen\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not possible here: no /dev/full")
+@pytest.mark.parametrize(("words", "status"), [(("status",), 1), (("exec", "--", "echo", "hi"), 125)])
+def test_a_full_disk_below_the_output_is_one_line(devbox: Devbox, words: tuple[str, ...], status: int) -> None:
+    devbox("up")
+    with Path("/dev/full").open("w") as full:
+        argv = [devbox.account.python, "-m", "devbox", *words]
+        done = subprocess.run(
+            argv, cwd=devbox.directory, env=devbox.environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == status
+    assert "no space left" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
+def test_no_escape_of_the_profile_a_step_or_a_file_reaches_a_terminal(devbox: Devbox) -> None:
+    """S-09: names, output of steps and the words of errors."""
+    name = ESCAPES.encode("unicode_escape").decode().replace("\\x", "\\u00")
+    step = f'[[provision]]\nname = "{name}"\nrun = \'cat said; exit 3\'\nwhen = "create"\n'
+    (devbox.directory / "said").write_text(ESCAPES)
+    for profile in (step, step.replace("create", "build").replace("cat said", f"printf '{name}'"), f'"{name}" = 1\n'):
+        written = profile if profile.startswith('"') else PROFILE + profile
+        (devbox.directory / "devbox.toml").write_text(written.replace("printf '", "printf '%b' '"))
+        for words in (("up",), ("-v", "up"), ("status",), ("config",), ("config", "--explain"), ("list",)):
+            done = _run(devbox, *words)
+            text = (done.stdout + done.stderr).decode()
+            assert not [char for char in text if char in "\x1b\x07\x9b\u202e"], (words, text)
