@@ -86,16 +86,18 @@ class LeanEngine:
 
     def create(self, request: ContainerRequest) -> str:
         """Make a container, stopped; return its id."""
+        if self._info.name != "docker":
+            return self._full.create(request)  # Podman wants more than one request for it
         query = f"?{urlencode({'name': request.name})}" if request.name else ""
         with policy.allowing(request.allowance):
-            answer = self._post(f"/containers/create{query}", container_body(request))
+            answer = self._post(f"/containers/create{query}", container_body(request), what=request.name or "")
         if answer is None:
-            raise EngineError(f"the engine does not have the image {request.image}")
+            raise EngineError(f"the engine has no image {request.image}", hint="build it: devbox build")
         return str(answer["Id"])
 
     def start(self, container_id: str) -> None:
         """Start it; no-op if it runs."""
-        self._post(f"/containers/{container_id}/start", None)
+        self._post(f"/containers/{container_id}/start", None, what=container_id)
 
     def pull(self, reference: str) -> Iterator[str]:
         """Pull `reference`, yielding lines of progress."""
@@ -167,14 +169,14 @@ class LeanEngine:
     def _get(self, path: str) -> Any:  # noqa: ANN401 (JSON)
         return self._ask("GET", path, None)
 
-    def _post(self, path: str, body: object) -> Any:  # noqa: ANN401 (JSON)
+    def _post(self, path: str, body: object, *, what: str) -> Any:  # noqa: ANN401 (JSON)
         route = "post " + path.partition("?")[0].rpartition("/")[2]
         fault(f"engine {route}")
-        answer = self._ask("POST", path, body)
+        answer = self._ask("POST", path, body, what=what)
         fault(f"engine {route} done")
         return answer
 
-    def _ask(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 (JSON)
+    def _ask(self, method: str, path: str, body: object, *, what: str = "") -> Any:  # noqa: ANN401 (JSON)
         """Return the answer as a value; None for an absent thing, and for an answer without a body."""
         text = b"" if body is None else json.dumps(body).encode("utf-8", "surrogateescape")
         full_path = f"/v{self._api}{path}"
@@ -192,7 +194,8 @@ class LeanEngine:
             return None
         if status >= 400:
             words = value.get("message") if isinstance(value, dict) else None
-            raise EngineError(f"the engine refused: {method} {path.partition('?')[0]}", detail=words)
+            verb = path.partition("?")[0].rpartition("/")[2]
+            raise EngineError(f"the engine did not {verb} {what}".rstrip(), detail=words)
         return value if status != _UNCHANGED else None
 
     def _exchange(self, request: bytes) -> tuple[int, bytes]:

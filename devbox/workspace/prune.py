@@ -141,8 +141,24 @@ def _remove(host: Host, engine: Engine, found: _Leftovers) -> _Leftovers:
         volumes = tuple(name for name in found.volumes if engine.remove_volume(name))
         for name in found.networks:
             engine.remove_network(name)
-        images = tuple(image for image in found.images if _remove_image(engine, image))
+        images = tuple(_remove_images(engine, found.images))
     return _Leftovers(containers=found.containers, images=images, volumes=volumes, networks=found.networks)
+
+
+def _remove_images(engine: Engine, images: Sequence[ImageInfo]) -> list[ImageInfo]:
+    """Remove those of `images` that can be, in rounds: one that others stand on goes after them.
+
+    Their layers alone do not tell the order: a step that changed variables only has those of the step before it.
+    """
+    gone: list[ImageInfo] = []
+    left = list(images)
+    while left:
+        removed = [image for image in left if _remove_image(engine, image)]
+        if not removed:
+            break
+        gone += removed
+        left = [image for image in left if image not in removed]
+    return gone
 
 
 def _remove_image(engine: Engine, image: ImageInfo) -> bool:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devbox.engine.base import ContainerInfo, ContainerRequest, Engine, ExecRequest, ImageInfo
+from devbox.engine.client import agreed_version
+from devbox.engine.lean import LeanEngine
 from tests.fakes.engine import FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.support.engine import labels, sweep, unique
@@ -76,7 +79,8 @@ class Bench:
 
 
 def _real(request: pytest.FixtureRequest, fixture: str) -> Iterator[Bench]:
-    engine = request.getfixturevalue(fixture)
+    full = request.getfixturevalue(fixture.removeprefix("lean_"))
+    engine = _lean(full) if fixture.startswith("lean_") else full
     name = unique()
     yield Bench(engine, tiny_image(engine), name)
     sweep(engine, {"devbox.name": name})
@@ -86,12 +90,20 @@ def _real(request: pytest.FixtureRequest, fixture: str) -> Iterator[Bench]:
     params=[
         "fake",
         pytest.param("docker_engine", marks=pytest.mark.docker),
+        pytest.param("lean_docker_engine", marks=pytest.mark.docker),
         pytest.param("podman_engine", marks=pytest.mark.podman),
     ],
-    ids=["fake", "docker", "podman"],
+    ids=["fake", "docker", "lean", "podman"],
 )
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from _fake() if request.param == "fake" else _real(request, request.param)
+
+
+def _lean(full: Engine) -> Engine:
+    """Return the same engine by its bare socket, `full` behind it."""
+    path = str(Path(full.info.url.removeprefix("unix://")).resolve())
+    api = agreed_version(full.info.api_version, "1.24")
+    return LeanEngine(path, info=full.info, api=api, full=lambda: full)
 
 
 def _fake() -> Iterator[Bench]:

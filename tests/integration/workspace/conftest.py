@@ -2,11 +2,11 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from devbox.engine.base import ContainerRequest, Engine, ImageConfig
+from devbox.engine.base import ContainerRequest, Engine, ImageConfig, ImageInfo
 from devbox.values import LABEL_WORKSPACE
 from tests.support.account import invoker
 from tests.support.command import Devbox
@@ -59,9 +59,13 @@ def own_base(engine: Engine, devbox: Devbox) -> Iterator[None]:
 
 
 def remove_images(engine: Engine, devbox: Devbox) -> None:
-    """Remove everything that was built for the project, the tallest first."""
-    images = engine.images({LABEL_WORKSPACE: devbox.hash})
-    for image in sorted(images, key=lambda image: len(image.layers), reverse=True):
+    """Remove everything that was built for the project."""
+    remove_all(engine, engine.images({LABEL_WORKSPACE: devbox.hash}))
+
+
+def remove_all(engine: Engine, images: Iterable[ImageInfo]) -> None:
+    """Remove `images`, the last made first: what only changed variables has the layers of the one below."""
+    for image in sorted(images, key=lambda image: (len(image.layers), image.created), reverse=True):
         engine.remove_image(image.id, force=True)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from devbox.engine.base import Engine
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
-from tests.integration.workspace.conftest import remove_images
+from tests.integration.workspace.conftest import remove_images, write
 from tests.support.command import Devbox
 
 SAMPLE_SECONDS = 40  # how long one scenario may take in an ordinary run; nightly takes every point
@@ -102,6 +102,26 @@ def test_up_that_was_killed_anywhere_is_repaired_by_up(
         assert said[:2] == ["built", "created"]
 
     _each_point(devbox, request, "up", prepare=lambda: _clean(docker_engine, devbox), check=check)
+
+
+@pytest.mark.timeout(600)
+def test_the_quick_up_that_was_killed_anywhere_is_repaired_by_up(
+    docker_engine: Engine, devbox: Devbox, request: pytest.FixtureRequest
+) -> None:
+    write(devbox)  # no step runs when the environment is made, so the next up goes by the plan of this one
+    plan = devbox.home / ".cache" / "devbox" / "prepared" / f"{devbox.hash}.json"
+
+    def prepare() -> None:
+        while not plan.exists():
+            devbox("up")
+        devbox("destroy", "-f")
+
+    def check() -> None:
+        found = docker_engine.containers(_mine(docker_engine, devbox))
+        assert [one.labels[LABEL_ROLE] for one in found] == [ROLE_ENVIRONMENT]
+        assert devbox.json("up")["changed"] is False
+
+    _each_point(devbox, request, "up", prepare=prepare, check=check)
 
 
 @pytest.mark.timeout(600)
