@@ -117,3 +117,14 @@ def test_make_help_names_every_chore_that_the_documents_mention() -> None:
     }
     assert mentioned
     assert mentioned <= chores
+
+
+def test_every_test_that_the_safety_page_names_exists_and_every_promise_has_one() -> None:
+    page = (DOCS / "explanation" / "safety.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| Promise")]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, f"no test holds: {row}"
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {test}"
