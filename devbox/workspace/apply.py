@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from devbox.errors import PortTakenError
 from devbox.interrupts import uninterrupted
 from devbox.runtimes.base import Instance, InstanceSpec, PortSpec, PublishedPort, Runtime
-from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
+from devbox.runtimes.holder import holder
+from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA, printable
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import require_free_name
@@ -35,12 +36,17 @@ def apply(
         assert kept is not None, "a plan without action keeps what is there"
         instance, done = kept, ("removed leftovers",) if plan.remove else ()
     else:
-        with host.reporter.step(f"{plan.action.value} {spec.name}: {plan.why}"):
+        with host.reporter.step(_title(plan, spec.name)):
             instance = _started(host, workspace, runtime, spec, kept)
         done = (_in_words(plan),)
     if plan.action is not Action.NONE or plan.remove:
         _remove_superseded(host, workspace, spec)
     return Applied(instance=instance, done=done)
+
+
+def _title(plan: Plan, name: str) -> str:
+    title = f"{plan.action.value} {name}"
+    return f"{title}: {plan.why}" if plan.why else title
 
 
 def _in_words(plan: Plan) -> str:
@@ -100,7 +106,11 @@ def _created(host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceS
 
 def _moved(wanted: PortSpec, port: PublishedPort) -> str:
     where = f"port {wanted.name} answers on {port.host}:{port.host_port}"
-    return f"{where}, since {wanted.host} is taken on this host" if wanted.host else where
+    if not wanted.host:
+        return where
+    who = holder(wanted.host, wanted.protocol)
+    by = f" by {printable(who)}" if who else ""
+    return f"{where}, since {wanted.host} is taken on this host{by}"
 
 
 def _remove_superseded(host: Host, workspace: Workspace, spec: InstanceSpec) -> None:

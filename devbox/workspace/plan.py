@@ -58,7 +58,7 @@ def reconcile(*, name: str, image: str, spec_digest: str, actual: Sequence[Seen]
     ours = next((one for one in actual if one.name == name), None)
     if ours is None:
         action = Action.RECREATE if actual else Action.CREATE
-        why = "it was renamed" if actual else "there is none"
+        why = "it was renamed" if actual else ""
         return Plan(action=action, why=why, remove=tuple(one.id for one in actual))
     others = tuple(one.id for one in actual if one is not ours)
     why = _why_unfit(ours, image=image, spec_digest=spec_digest)

@@ -74,9 +74,13 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
         _remember(state, host, order.loaded, spec, applied.instance)
         if not flags:
             keep(host, workspace, order.loaded, made, spec, began=began)
-    built = (f"built {len(made.built.run)} steps",) if made.built.run else ()
-    ran = (f"provisioned {len(missing)} steps",) if missing else ()
+    built = (f"built {_steps(len(made.built.run))}",) if made.built.run else ()
+    ran = (f"provisioned {_steps(len(missing))}",) if missing else ()
     return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=(*built, *applied.done, *ran))
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> InstanceSpec:

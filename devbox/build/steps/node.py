@@ -63,6 +63,8 @@ def _settings() -> list[str]:
         f"export npm_config_cache={cache} npm_config_store_dir={cache}/pnpm YARN_CACHE_FOLDER={cache}/yarn",
         "export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false",
         "export npm_config_progress=false CI=true",
+        # npm's own patience is ten minutes for one package; a cut network is to be said sooner
+        "export npm_config_fetch_retries=2 npm_config_fetch_timeout=60000 npm_config_fetch_retry_maxtimeout=20000",
     ]
 
 

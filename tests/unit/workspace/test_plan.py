@@ -20,7 +20,7 @@ def _plan(*actual: Seen) -> Plan:
 
 
 def test_nothing_there_is_created() -> None:
-    assert _plan() == Plan(action=Action.CREATE, why="there is none")
+    assert _plan() == Plan(action=Action.CREATE, why="")
 
 
 def test_what_runs_and_fits_is_left_alone() -> None:

@@ -78,7 +78,7 @@ def test_a_changed_build_runs_only_what_changed(desk: Desk) -> None:
     _up(desk)
     built = len(desk.engine.calls_of("commit"))
     desk.write('[[provision]]\nrun = "one"\nwhen = "build"\n[[provision]]\nrun = "two"\nwhen = "build"\n')
-    assert _up(desk).done == ("built 1 steps", "recreated (its image changed)")
+    assert _up(desk).done == ("built 1 step", "recreated (its image changed)")
     assert len(desk.engine.calls_of("commit")) == built + 1
 
 
@@ -176,7 +176,7 @@ def test_a_taken_port_moves_and_is_said_once(desk: Desk) -> None:
 
 def test_create_steps_run_once_in_each_container(desk: Desk) -> None:
     desk.write(CREATE_STEP)
-    assert _up(desk).done[-1] == "provisioned 1 steps"
+    assert _up(desk).done[-1] == "provisioned 1 step"
     assert desk.markers.ran == ["set -e\nmake schema\n"]
     assert not _up(desk).changed
     desk.engine.container_store.clear()
@@ -192,7 +192,7 @@ def test_a_create_step_that_fails_shows_its_last_lines_and_runs_again(desk: Desk
         _up(desk)
     assert str(caught.value.detail).splitlines() == [f"line {number}" for number in range(20, 50)]
     desk.markers.inside = lambda box, request: Outcome()
-    assert _up(desk).done == ("provisioned 1 steps",)
+    assert _up(desk).done == ("provisioned 1 step",)
 
 
 def test_a_project_without_a_profile_runs_on_what_init_would_write(desk: Desk) -> None:
