@@ -17,6 +17,7 @@ from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
+from devbox.workspace.located import located
 from devbox.workspace.secret_values import SecretValues
 from devbox.workspace.state import locked
 
@@ -39,7 +40,7 @@ def build(
 ) -> BuildResult:
     """Make the Image; `no_cache` runs every step again."""
     ready = checked(host, workspace, flags=flags)
-    with locked(host, workspace, "devbox build"):
+    with located(ready.loaded), locked(host, workspace, "devbox build"):
         return make_image(host, workspace, ready, no_cache=no_cache).built
 
 

@@ -15,6 +15,7 @@ from devbox.workspace.build import Made, make_image
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import instances
+from devbox.workspace.located import located
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
 from devbox.workspace.prepared import now
@@ -57,7 +58,7 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
     began = now()
     order = checked(host, workspace, flags=flags)
     profile = order.loaded.profile
-    with locked(host, workspace, command) as state:
+    with located(order.loaded), locked(host, workspace, command) as state:
         state.read()  # one of a newer devbox ends it here
         made = make_image(host, workspace, order)
         spec = _spec(host, workspace, order, made)
