@@ -131,11 +131,20 @@ set_up_engine() {
     start_engine
 }
 
+# forget FILE PROGRAM: remove a pid file of a PROGRAM that was killed; by now the pid may be somebody else's, and
+# the engine would believe that it runs already
+forget() {
+    pid=$(cat "$1" 2>/dev/null) || return 0
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] || rm -f "$1"
+}
+
 start_engine() {
     say "starting the engine (dockerd)"
     if [ -d /run/systemd/system ]; then
         systemctl start docker >>"$log" 2>&1 || true
     else
+        forget /var/run/docker.pid dockerd
+        forget /var/run/docker/containerd/containerd.pid containerd
         setsid -f dockerd >"$logs/dockerd.log" 2>&1 </dev/null
     fi
     waited=0

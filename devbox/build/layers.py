@@ -1,5 +1,6 @@
 """Layers that earlier builds left: which steps need not run, and how deep an image may get."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devbox.build.recipe import Recipe
@@ -19,17 +20,18 @@ class Start:
     named: bool = False  # the whole image is there under its name already
 
 
-def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, reference: str) -> Start:
+def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, references: Sequence[str]) -> Start:
     """Return the longest prefix of `recipe` that the engine holds.
 
-    `reference`, the name that the whole image would have, answers the common case in one look. Otherwise each
-    digest is asked for, the last first: an engine lists images of one label value quickly, all of them slowly.
+    `references`: what the whole image may be known by, which answers the common case in one look. The image that the
+    Workspace stands on comes first: two projects of one name may have made the same one twice, and share its name.
+    Otherwise each digest is asked for, the last first: an engine lists images of one label value quickly, all slowly.
     """
     digests = recipe.digests()
-    whole = engine.image(reference)
-    own = whole is not None and whole.labels.get(LABEL_OWNER) == labels.get(LABEL_OWNER)
-    if whole is not None and own and digests and whole.labels.get(LABEL_RECIPE) == digests[-1]:
-        return Start(image=whole.id, done=len(digests), named=True)
+    for whole in filter(None, map(engine.image, references)):
+        own = whole.labels.get(LABEL_OWNER) == labels.get(LABEL_OWNER)
+        if own and digests and whole.labels.get(LABEL_RECIPE) == digests[-1]:
+            return Start(image=whole.id, done=len(digests), named=bool(whole.tags))
     for done in range(len(digests), 0, -1):
         if found := _layers(engine, labels, digests[done - 1]):
             return Start(image=found[0].id, done=done)

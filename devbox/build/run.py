@@ -53,6 +53,7 @@ class BuildOrder:
     secrets: Mapping[str, str]
     ca_bundle: bytes | None = None
     no_cache: bool = False
+    standing: tuple[str, ...] = ()  # ids of images that the Workspace's Instances stand on
 
     def __repr__(self) -> str:
         """Return it without any secret."""
@@ -96,7 +97,8 @@ class Builder:
     def _start(self, order: BuildOrder) -> Start:
         if order.no_cache:
             return Start(image=order.recipe.base, done=0)
-        return find_start(self._engine, order.recipe, labels=order.labels, reference=_reference(order))
+        looked_at = (*order.standing, _reference(order))
+        return find_start(self._engine, order.recipe, labels=order.labels, references=looked_at)
 
     def _run_rest(self, order: BuildOrder, start: Start) -> str:
         fresh_directory(order.log_directory)

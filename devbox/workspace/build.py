@@ -44,8 +44,13 @@ def build(
         return make_image(host, workspace, ready, no_cache=no_cache).built
 
 
-def make_image(host: Host, workspace: Workspace, ready: Checked, *, no_cache: bool = False) -> Made:
-    """Make the Image of a checked profile, if the engine does not have it. The caller holds the lock."""
+def make_image(
+    host: Host, workspace: Workspace, ready: Checked, *, no_cache: bool = False, standing: tuple[str, ...] = ()
+) -> Made:
+    """Make the Image of a checked profile, if the engine does not have it. The caller holds the lock.
+
+    `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to.
+    """
     profile = ready.loaded.profile
     user = guest_user(host, workspace, host.engine.info, profile.user)
     inputs = read_inputs(profile, workspace.directory)
@@ -66,6 +71,7 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, *, no_cache: bo
         secrets=SecretValues(host, workspace, profile.secrets),
         ca_bundle=read_bundle(bundle),
         no_cache=no_cache,
+        standing=standing,
     )
     built = Builder(host.engine, host.reporter).build(order)
     return Made(built=built, inputs=inputs, user=user, modules=modules_digest(recipe), bundle=bundle)

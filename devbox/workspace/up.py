@@ -60,9 +60,9 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
     profile = order.loaded.profile
     with located(order.loaded), locked(host, workspace, command) as state:
         state.read()  # one of a newer devbox ends it here
-        made = make_image(host, workspace, order)
-        spec = _spec(host, workspace, order, made)
         actual = instances(host, workspace)
+        made = make_image(host, workspace, order, standing=tuple(one.image for one in actual))
+        spec = _spec(host, workspace, order, made)
         plan = reconcile(
             name=spec.name, image=spec.image, spec_digest=spec.digest, actual=[seen(one) for one in actual]
         )

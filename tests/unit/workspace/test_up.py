@@ -1,5 +1,6 @@
 """`up`, `halt`, `destroy` and `prune` on an engine in memory: reconcile, and repair what somebody else did."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,18 @@ def test_a_second_container_of_the_workspace_is_a_leftover(desk: Desk) -> None:
     desk.engine.container_store["copy"] = type(box)(**{**vars(box), "id": "copy", "name": "devbox-shop-copy"})
     assert _up(desk).done == ("removed leftovers",)
     assert desk.boxes == [_name(desk)]
+
+
+def test_another_project_of_the_same_name_that_takes_the_images_name_changes_nothing(desk: Desk) -> None:
+    made = _up(desk)
+    engine = desk.engine
+    mine = engine.image_store[made.image]
+    twin = replace(mine, id="sha256:" + "7" * 64)  # built at the same time, by the same recipe
+    engine.image_store[twin.id] = twin
+    for tag in mine.tags:
+        engine.tag(twin.id, tag)
+    assert not _up(desk).changed
+    assert _up(desk).image == made.image
 
 
 def test_one_that_was_only_created_is_started(desk: Desk) -> None:
