@@ -127,7 +127,7 @@ def test_another_project_of_the_same_name_that_takes_the_images_name_changes_not
     made = _up(desk)
     engine = desk.engine
     mine = engine.image_store[made.image]
-    twin = replace(mine, id="sha256:" + "7" * 64)  # built at the same time, by the same recipe
+    twin = replace(mine, id="sha256:" + "7" * 64, tags=())  # built at the same time, by the same recipe
     engine.image_store[twin.id] = twin
     for tag in mine.tags:
         engine.tag(twin.id, tag)
