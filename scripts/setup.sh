@@ -97,8 +97,11 @@ set_up_venv() {
     stamp "$extra" >".venv/stamp-$extra"
 }
 
+# Podman will do for the demo of somebody who cannot install; the tests want Docker, and where it can be had it is started.
 engine_answers() {
-    .venv/bin/python - <<'PYTHON' 2>"$logs/engine.log"
+    peers="docker podman"
+    if can_install || [ "$goal" = test ]; then peers=docker; fi
+    .venv/bin/python - $peers <<'PYTHON' 2>"$logs/engine.log"
 import os, shutil, subprocess, sys
 import docker
 try:
@@ -109,7 +112,8 @@ else:
     sys.exit(0)
 if "DOCKER_HOST" in os.environ:
     sys.exit(1)  # that one was asked for, and no other
-for argv in (["docker", "version"], ["podman", "info"]):  # a context, or Podman whose service devbox starts
+asked = {"docker": ["docker", "version"], "podman": ["podman", "info"]}  # a context; Podman, whose service devbox starts
+for argv in map(asked.__getitem__, sys.argv[1:]):
     if shutil.which(argv[0]) and not subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=sys.stderr, timeout=60).returncode:
         sys.exit(0)
 sys.exit(1)
