@@ -5,6 +5,12 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/lock` | flock of one Workspace, with its holder's pid and command |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/record` | the Record |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/agent/` | mounted into the Environment; the agent's socket is made in it |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.sock` | the Supervisor's control socket |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
+| `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
 | `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
 | `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.json` | what `up` worked out last, and from which inputs |
@@ -79,6 +85,41 @@ def prepared_file(path_hash: str) -> str:
 def log_directory(path_hash: str) -> str:
     """The build logs of a Workspace."""
     return os.path.join(workspace_state(path_hash), "logs")
+
+
+def agent_directory(path_hash: str) -> str:
+    """The directory that a Workspace's agent makes its socket in."""
+    return os.path.join(workspace_state(path_hash), "agent")
+
+
+def agent_socket(path_hash: str) -> str:
+    """The socket of a Workspace's agent."""
+    return os.path.join(agent_directory(path_hash), "agent.sock")
+
+
+def agent_program(build: str, architecture: str) -> str:
+    """The agent's program of this build (16 hex), as Environments are given it."""
+    return os.path.join(state_root(), "agent", build, "agent-" + architecture)
+
+
+def supervisor_socket(path_hash: str) -> str:
+    """The control socket of a Workspace's Supervisor."""
+    return os.path.join(workspace_state(path_hash), "supervisor.sock")
+
+
+def supervisor_log(path_hash: str) -> str:
+    """The log of a Workspace's Supervisor."""
+    return os.path.join(workspace_state(path_hash), "supervisor.log")
+
+
+def ports_file(path_hash: str) -> str:
+    """The ports of this host that a Workspace has been given."""
+    return os.path.join(workspace_state(path_hash), "ports")
+
+
+def ssh_directory(path_hash: str) -> str:
+    """The keys and known hosts of a Workspace's ssh front."""
+    return os.path.join(workspace_state(path_hash), "ssh")
 
 
 def trust_file(directory_digest: str) -> str:

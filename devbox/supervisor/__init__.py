@@ -1,0 +1,1 @@
+"""The Supervisor: the one background process that an Environment has while it needs one."""
