@@ -1,0 +1,189 @@
+"""How the host gets to an agent: its socket, and the HELLO. Hot: C modules, `os` and `sys` alone.
+
+Every failure is an `AgentError`. As long as it is `NoAgent` or `OtherAgent`, nothing has been started inside and
+nothing been read from anybody, so the caller may go another way.
+"""
+
+from __future__ import annotations
+
+import _socket
+import fcntl
+import os
+import select
+import time
+from _struct import pack
+
+from devbox.agent import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from devbox.agent.wire import Buffer, Decoder, Frame, Hello
+
+    class Transport(Protocol):
+        """A two-way stream of bytes to an agent (see `devbox.agent.transport`)."""
+
+        def fileno(self) -> int:
+            """The descriptor to wait on for reading."""
+
+        def receive(self, limit: int) -> bytes:
+            """Return what there is, at most `limit` bytes; b"" at the end; `BlockingIOError`: nothing after all."""
+
+        def send(self, data: Buffer) -> None:
+            """Send all of `data`; `OSError` if it cannot be."""
+
+        def close(self) -> None:
+            """Give it back; may be called again."""
+
+
+PATIENCE = 5.0  # seconds for connecting, and for the HELLO
+CHUNK = 256 * 1024  # the most that is received at once
+_SOCKET_PATH_MAX = 107
+_STANDARD = 3  # descriptors below are the standard streams, were they closed or not
+
+
+class AgentError(Exception):
+    """The agent cannot be used; the text is lower-case and fit for a terminal."""
+
+
+class NoAgent(AgentError):
+    """No agent answers."""
+
+
+class OtherAgent(AgentError):
+    """An agent answers that is of another version, or was made for something else."""
+
+
+class AgentLost(AgentError):
+    """The connection ended in the middle."""
+
+
+class StartError(AgentError):
+    """What was asked for could not be started: `errno`, `stage` (`wire.STAGE_*`) and the agent's own words."""
+
+    def __init__(self, errno: int, stage: int, text: str) -> None:
+        super().__init__(f"{text}: {os.strerror(errno)}" if errno else text)
+        self.errno = errno
+        self.stage = stage
+        self.text = text
+
+
+class SocketTransport:
+    """The transport over a connected socket."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, connected: _socket.socket) -> None:
+        self._socket = connected
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for reading."""
+        return self._socket.fileno()
+
+    def receive(self, limit: int) -> bytes:
+        """Return what there is, at most `limit` bytes; b"" at the end."""
+        return self._socket.recv(limit)
+
+    def send(self, data: Buffer) -> None:
+        """Send all of `data`; `OSError` if it cannot be."""
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        """Give it back; may be called again."""
+        self._socket.close()
+
+
+def open_socket(path: str) -> _socket.socket:
+    """Return a blocking socket that is connected to the agent at `path`; `NoAgent` if that fails within 5 s.
+
+    Works for paths that are longer than a socket's name may be. Never one of the standard descriptors.
+    """
+    connected = _unix_socket()
+    directory = -1
+    try:
+        if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
+            parent, name = os.path.split(path)
+            directory = os.open(parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
+            path = f"/proc/self/fd/{directory}/{name}"
+        # A full queue of connections must not keep us for ever; sending later may take as long as it takes.
+        connected.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, pack("@ll", int(PATIENCE), 0))
+        connected.connect(path)
+        connected.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, pack("@ll", 0, 0))
+    except OSError as error:
+        connected.close()
+        raise NoAgent(f"no agent answers: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        if directory >= 0:
+            os.close(directory)
+    return connected
+
+
+def dial(path: str) -> SocketTransport:
+    """Return the transport to the agent at `path`; `NoAgent` as `open_socket`."""
+    return SocketTransport(open_socket(path))
+
+
+def _unix_socket() -> _socket.socket:
+    made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    if made.fileno() >= _STANDARD:
+        return made
+    descriptor = above_standard(made.fileno())
+    made.close()
+    return _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
+
+
+def above_standard(descriptor: int) -> int:
+    """Return a duplicate that is none of the standard descriptors: a caller may have closed those."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STANDARD)
+
+
+def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes = b"") -> tuple[Hello, list[Frame]]:
+    """Say HELLO, and `request` in the same breath; return the answer and the frames that came right after it.
+
+    `OtherAgent` if it is another version or identity: then `request` has not been looked at. `NoAgent` if none
+    answers within 5 s, or what answers is no agent. `identity` empty: any.
+    """
+    try:
+        _send(transport, wire.hello(identity) + request)
+        frames = _first(transport, decoder)
+        kind, channel, payload = frames.pop(0)
+        if kind == wire.ERROR:
+            raise NoAgent(f"the agent refused: {wire.parse_error(payload)}")
+        if kind != wire.HELLO or channel:
+            raise NoAgent("what answers is no agent")
+        answer = wire.parse_hello(payload)
+    except (OSError, wire.WireError) as error:
+        raise NoAgent(f"the agent does not answer as one: {error}") from error
+    if answer.version != wire.VERSION:
+        raise OtherAgent(f"the agent speaks version {answer.version}, not {wire.VERSION}")
+    if not answer.accepted or (identity and answer.identity != identity):
+        raise OtherAgent("the agent belongs to another environment")
+    return answer, frames
+
+
+def _send(transport: Transport, data: bytes) -> None:
+    try:
+        transport.send(data)
+    except (BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
+        return
+
+
+def _first(transport: Transport, decoder: Decoder) -> list[Frame]:
+    """Receive until there is a frame."""
+    deadline = time.monotonic() + PATIENCE
+    waiting = select.poll()
+    waiting.register(transport.fileno(), select.POLLIN)
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not waiting.poll(left * 1000):
+            raise NoAgent(f"the agent does not answer within {PATIENCE:.0f} s")
+        try:
+            data = transport.receive(CHUNK)
+        except BlockingIOError:
+            continue
+        if not data:
+            raise NoAgent("the agent closed the connection")
+        frames = list(decoder.feed(data))
+        if frames:
+            return frames

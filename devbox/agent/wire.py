@@ -1,0 +1,421 @@
+"""Frames and messages of the agent's protocol (docs/reference/agent-protocol.md). Pure, and hot: C modules alone.
+
+What comes from the agent is untrusted: whatever is malformed in it is a `WireError`, and nothing else. What cannot
+be said in the protocol (an argument with a NUL, more than 1 MiB of them) is a `ValueError` when it is encoded.
+"""
+
+from __future__ import annotations
+
+from _struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    Buffer = bytes | bytearray | memoryview
+    Frame = tuple[int, int, memoryview]
+
+VERSION = 1
+MAGIC = b"DEVBOXAG"
+
+HELLO, EXEC, STARTED, FAILED, DATA, STDOUT, STDERR, EOF = 1, 2, 3, 4, 5, 6, 7, 8
+WINDOW, RESIZE, SIGNAL, EXIT, CLOSE, CLOSED, CONNECT = 9, 10, 11, 12, 13, 14, 15
+LISTENERS, SESSIONS, STAT = 0x10, 0x11, 0x12
+LISTEN, ACCEPTED = 0x14, 0x15
+ERROR = 0x7F
+STREAMS = frozenset((DATA, STDOUT, STDERR))
+FROM_AGENT = STREAMS | {HELLO, STARTED, FAILED, EOF, WINDOW, EXIT, CLOSED, LISTENERS, SESSIONS, STAT, ACCEPTED, ERROR}
+FROM_CLIENT = frozenset(
+    (HELLO, EXEC, DATA, EOF, WINDOW, RESIZE, SIGNAL, CLOSE, CONNECT, LISTENERS, SESSIONS, STAT, LISTEN),
+)
+
+FLAG_TERMINAL, FLAG_STDIN, FLAG_DETACH, FLAG_SFTP = 1, 2, 4, 8  # of EXEC
+STAGE_USER, STAGE_CWD, STAGE_EXEC, STAGE_RESOURCES, STAGE_CONNECT, STAGE_LISTEN = 1, 2, 3, 4, 5, 6  # of FAILED
+TCP, UDP, UNIX = 1, 2, 3  # kinds of CONNECT and LISTEN
+LISTEN_DIRECTORY = 1  # flag of LISTEN: make the path's directory first
+ACCEPTED_FIRST = 1 << 31  # channels from here on are chosen by the agent
+LISTENER_TCP, LISTENER_UDP = 1, 2
+SESSION_TERMINAL, SESSION_DETACHED = 1, 4
+STAT_NO_FOLLOW = 1
+
+PAYLOAD_MAX = 65_536
+EXEC_MAX = 1_048_576
+DATAGRAM_MAX = 65_507
+CREDIT = 65_536  # bytes that may be sent on a channel before the agent has given any back
+HEADER = 12
+
+_HEADER = Struct("<III")  # the type is the lowest byte of the third word, the others are zero
+_HELLO = Struct("<8sHH")
+_FAILED = Struct("<IB")
+_EXEC = Struct("<IIHH")
+_CONNECT = Struct("<IBH")
+_LISTEN = Struct("<IBBH")
+_U8, _U16, _U32, _U64, _PAIR, _SIZE = (
+    Struct("<B"),
+    Struct("<H"),
+    Struct("<I"),
+    Struct("<Q"),
+    Struct("<II"),
+    Struct("<HH"),
+)
+
+
+class WireError(Exception):
+    """The other side does not keep to the protocol."""
+
+
+class Decoder:
+    """Takes frames out of a stream, however it is cut, and holds at most one frame of it.
+
+    `known` are the types that may come. With `pieces` the payload of DATA, STDOUT and STDERR is given on as it
+    comes, in as many pieces as it takes, and is never copied; that of all others is always whole.
+    """
+
+    __slots__ = ("_body", "_channel", "_error", "_head", "_known", "_left", "_pieces", "_type")
+
+    def __init__(self, *, known: frozenset[int] = FROM_AGENT, pieces: bool = False) -> None:
+        self._known = known
+        self._pieces = pieces
+        self._head = b""
+        self._body = bytearray()
+        self._left = -1  # bytes of the payload that are still to come; -1 between frames
+        self._type = self._channel = 0
+        self._error: WireError | None = None
+
+    def feed(self, data: Buffer) -> Iterator[Frame]:
+        """Yield `(type, channel, payload)` for all that `data` completes; to be exhausted before the next call.
+
+        The payloads are views into `data`, where that is possible. `WireError`, now and ever after, if malformed.
+        """
+        if self._error:
+            raise self._error
+        view = memoryview(data)
+        at, end = 0, len(view)
+        while True:
+            if self._left < 0:
+                at = self._begin(view, at, end)
+                if self._left < 0:
+                    return
+            step = at + self._left
+            if step <= end and not self._body:  # the whole payload, or all that was left of it
+                self._left = -1
+                yield self._type, self._channel, view[at:step]
+                at = step
+                continue
+            at, piece = self._continue(view, at, end)
+            if piece is not None:
+                yield self._type, self._channel, piece
+            if self._left >= 0:
+                return
+
+    def _begin(self, view: memoryview, at: int, end: int) -> int:
+        """Take a header, if it is there; return where its payload begins."""
+        if self._head or end - at < HEADER:
+            step = min(at + HEADER - len(self._head), end)
+            self._head += view[at:step]
+            if len(self._head) < HEADER:
+                return step
+            length, self._channel, self._type = _HEADER.unpack(self._head)
+            self._head = b""
+        else:
+            step = at + HEADER
+            length, self._channel, self._type = _HEADER.unpack_from(view, at)
+        if self._type not in self._known:
+            self._fail(f"unknown type {self._type:#x}")
+        if length > (EXEC_MAX if self._type == EXEC else PAYLOAD_MAX):
+            self._fail(f"a payload of {length} bytes")
+        self._left = length
+        return step
+
+    def _continue(self, view: memoryview, at: int, end: int) -> tuple[int, memoryview | None]:
+        """Take what there is of a payload that is cut; return where it ends, and it if it can be given on."""
+        step = min(at + self._left, end)
+        self._left -= step - at
+        if self._pieces and self._type in STREAMS:
+            return step, view[at:step] if step > at else None
+        self._body += view[at:step]
+        if self._left:
+            return step, None
+        self._left = -1
+        body, self._body = self._body, bytearray()
+        return step, memoryview(body)
+
+    def _fail(self, what: str) -> None:
+        self._error = WireError(what)
+        raise self._error
+
+
+class Fields:
+    """Takes a payload apart, field by field; one that is too short, or too long at `end`, is a `WireError`."""
+
+    __slots__ = ("_at", "_view")
+
+    def __init__(self, payload: Buffer) -> None:
+        self._view = memoryview(payload)
+        self._at = 0
+
+    def raw(self, count: int) -> bytes:
+        """Take `count` bytes."""
+        step = self._at + count
+        if step > len(self._view):
+            raise WireError("a message that is too short")
+        data = bytes(self._view[self._at : step])
+        self._at = step
+        return data
+
+    def u8(self) -> int:
+        """Take one byte."""
+        return self.raw(1)[0]
+
+    def u16(self) -> int:
+        """Take two bytes."""
+        return int.from_bytes(self.raw(2), "little")
+
+    def u32(self) -> int:
+        """Take four bytes."""
+        return int.from_bytes(self.raw(4), "little")
+
+    def u64(self) -> int:
+        """Take eight bytes."""
+        return int.from_bytes(self.raw(8), "little")
+
+    def text(self) -> bytes:
+        """Take a `str`."""
+        data = self.raw(self.u32())
+        if 0 in data:
+            raise WireError("a string with a NUL")
+        return data
+
+    def texts(self, most: int) -> list[bytes]:
+        """Take a `list` of at most `most`."""
+        return [self.text() for _ in range(self.count(most))]
+
+    def count(self, most: int) -> int:
+        """Take a count of at most `most`."""
+        count = self.u32()
+        if count > most:
+            raise WireError(f"a list of {count}")
+        return count
+
+    def end(self) -> None:
+        """Make sure that all has been taken."""
+        if self._at != len(self._view):
+            raise WireError("a message that is too long")
+
+
+class Hello:
+    """How the agent introduces itself. Of another version nothing but `version` is known."""
+
+    __slots__ = ("accepted", "boot", "build", "identity", "version")
+
+    def __init__(
+        self, version: int, *, accepted: bool = False, boot: str = "", identity: str = "", build: str = ""
+    ) -> None:
+        self.version = version
+        self.accepted = accepted
+        self.boot = boot  # 32 hex digits, new at each start of the agent
+        self.identity = identity
+        self.build = build
+
+
+class ExecMessage:
+    """What is to be started inside: `user` "name", "uid:gid" or "" (root); `env` of "K=V"; FLAG_* in `flags`."""
+
+    __slots__ = ("argv", "columns", "cwd", "env", "flags", "rows", "user")
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        user: str = "",
+        cwd: str = "",
+        env: Sequence[str] = (),
+        flags: int = FLAG_STDIN,
+        size: tuple[int, int] = (24, 80),
+    ) -> None:
+        self.argv = tuple(argv)
+        self.user = user
+        self.cwd = cwd
+        self.env = tuple(env)
+        self.flags = flags
+        self.rows, self.columns = size
+
+
+# What the host says.
+
+
+def frame(kind: int, channel: int, payload: Buffer = b"") -> bytes:
+    """Return one frame."""
+    return _HEADER.pack(len(payload), channel, kind) + payload
+
+
+def header(length: int, kind: int, channel: int) -> bytes:
+    """Return the header of a frame whose payload of `length` bytes is sent after it."""
+    return _HEADER.pack(length, channel, kind)
+
+
+def hello(identity: str) -> bytes:
+    """Return the HELLO of a client that expects an agent of this identity; empty: any."""
+    return frame(HELLO, 0, _HELLO.pack(MAGIC, VERSION, 0) + _text(identity))
+
+
+def exec_(channel: int, message: ExecMessage, *, window: int) -> bytes:
+    """Return EXEC; `window` bytes of output may come before any is asked for. `ValueError` if it cannot be said."""
+    rows, columns = min(message.rows, 0xFFFF), min(message.columns, 0xFFFF)
+    payload = b"".join(
+        (
+            _EXEC.pack(message.flags, window, rows, columns),
+            _text(message.user),
+            _text(message.cwd),
+            _texts(message.argv),
+            _texts(message.env),
+        )
+    )
+    if len(payload) > EXEC_MAX:
+        raise ValueError("the command and its environment are longer than 1 MiB")
+    return frame(EXEC, channel, payload)
+
+
+def connect(channel: int, kind: int, host: str, port: int, *, window: int) -> bytes:
+    """Return CONNECT to an address (`host` an address, `localhost` or a path) of the Environment."""
+    payload = _CONNECT.pack(window, kind, _port(port)) + _text(host)
+    if len(payload) > PAYLOAD_MAX:
+        raise ValueError("the path is too long")
+    return frame(CONNECT, channel, payload)
+
+
+def listen(channel: int, kind: int, host: str, port: int, *, user: str, flags: int = 0, window: int) -> bytes:
+    """Return LISTEN on an address (or a path) of the Environment; `window` for each connection that comes in."""
+    payload = _LISTEN.pack(window, kind, flags, _port(port)) + _text(host) + _text(user)
+    if len(payload) > PAYLOAD_MAX:
+        raise ValueError("the path is too long")
+    return frame(LISTEN, channel, payload)
+
+
+def window(channel: int, count: int) -> bytes:
+    """Return WINDOW: so many more bytes may come."""
+    return frame(WINDOW, channel, _U32.pack(count))
+
+
+def resize(channel: int, rows: int, columns: int) -> bytes:
+    """Return RESIZE."""
+    return frame(RESIZE, channel, _SIZE.pack(min(rows, 0xFFFF), min(columns, 0xFFFF)))
+
+
+def signal(channel: int, number: int) -> bytes:
+    """Return SIGNAL."""
+    return frame(SIGNAL, channel, _U32.pack(number))
+
+
+def stat(channel: int, path: str, *, follow: bool = True) -> bytes:
+    """Return the question for what is at `path`."""
+    payload = _U32.pack(0 if follow else STAT_NO_FOLLOW) + _text(path)
+    if len(payload) > PAYLOAD_MAX:
+        raise ValueError("the path is too long")
+    return frame(STAT, channel, payload)
+
+
+def _port(port: int) -> int:
+    if not 0 <= port <= 0xFFFF:
+        raise ValueError(f"no port: {port}")
+    return port
+
+
+def _text(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogateescape")
+    if 0 in data:
+        raise ValueError("a text with a NUL character")
+    return _U32.pack(len(data)) + data
+
+
+def _texts(texts: Iterable[str]) -> bytes:
+    items = [_text(text) for text in texts]
+    return _U32.pack(len(items)) + b"".join(items)
+
+
+# What the agent says.
+
+
+def parse_hello(payload: Buffer) -> Hello:
+    """Read the agent's HELLO. That of another version is read as far as all versions have it in common."""
+    fields = Fields(payload)
+    magic, version, accepted = _HELLO.unpack(fields.raw(_HELLO.size))
+    if magic != MAGIC:
+        raise WireError("no agent of devbox")
+    if version != VERSION:
+        return Hello(version)
+    if accepted > 1:
+        raise WireError("a HELLO that neither accepts nor refuses")
+    boot = fields.raw(16).hex()
+    identity, build = plain(fields.text()), plain(fields.text())
+    fields.end()
+    return Hello(version, accepted=accepted == 1, boot=boot, identity=identity, build=build)
+
+
+def parse_started(payload: Buffer) -> int:
+    """Read STARTED: the pid inside, or 0."""
+    return _number(payload)
+
+
+def parse_failed(payload: Buffer) -> tuple[int, int, str]:
+    """Read FAILED: `(errno, stage, what)`, fit for a terminal."""
+    fields = Fields(payload)
+    number, stage, what = fields.u32(), fields.u8(), plain(fields.text())
+    fields.end()
+    if not STAGE_USER <= stage <= STAGE_LISTEN:
+        raise WireError(f"unknown stage {stage}")
+    return number, stage, what
+
+
+def parse_exit(payload: Buffer) -> tuple[int, int]:
+    """Read EXIT: `(exit code, signal)`; the signal is 0 if there was none."""
+    if len(payload) != _PAIR.size:
+        raise WireError("an EXIT of another length")
+    code, number = _PAIR.unpack(payload)
+    if code > 0xFF or number > 64:
+        raise WireError(f"an EXIT with code {code}, signal {number}")
+    return code, number
+
+
+def exit_status(payload: Buffer) -> int:
+    """Read EXIT as a shell has it: the exit code, or 128 and the signal."""
+    code, number = parse_exit(payload)
+    return 128 + number if number else code
+
+
+def parse_window(payload: Buffer) -> int:
+    """Read WINDOW: so many more bytes may be sent."""
+    return _number(payload)
+
+
+def parse_closed(payload: Buffer) -> int:
+    """Read CLOSED: errno, or 0."""
+    return _number(payload)
+
+
+def parse_accepted(payload: Buffer) -> tuple[int, int, str]:
+    """Read ACCEPTED: `(channel of the LISTEN, port of the peer, its address)`, fit for a terminal."""
+    fields = Fields(payload)
+    channel, port, address = fields.u32(), fields.u16(), plain(fields.text())
+    fields.end()
+    return channel, port, address
+
+
+def parse_error(payload: Buffer) -> str:
+    """Read ERROR: what the agent did not like, fit for a terminal."""
+    fields = Fields(payload)
+    text = plain(fields.text())
+    fields.end()
+    return text
+
+
+def plain(data: Buffer) -> str:
+    """Return bytes of the agent as text that is fit for a terminal: printable ASCII, all else escaped."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in bytes(data))
+
+
+def _number(payload: Buffer) -> int:
+    if len(payload) != _U32.size:
+        raise WireError("a number of another length")
+    number: int = _U32.unpack(payload)[0]
+    return number
