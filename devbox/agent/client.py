@@ -17,25 +17,8 @@ from devbox.agent import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
+    from devbox.agent.transport import Transport
     from devbox.agent.wire import Buffer, Decoder, Frame, Hello
-
-    class Transport(Protocol):
-        """A two-way stream of bytes to an agent (see `devbox.agent.transport`)."""
-
-        def fileno(self) -> int:
-            """The descriptor to wait on for reading."""
-
-        def receive(self, limit: int) -> bytes:
-            """Return what there is, at most `limit` bytes; b"" at the end; `BlockingIOError`: nothing after all."""
-
-        def send(self, data: Buffer) -> None:
-            """Send all of `data`; `OSError` if it cannot be."""
-
-        def close(self) -> None:
-            """Give it back; may be called again."""
-
 
 PATIENCE = 5.0  # seconds for connecting, and for the HELLO
 CHUNK = 256 * 1024  # the most that is received at once
@@ -60,7 +43,7 @@ class AgentLost(AgentError):
 
 
 class StartError(AgentError):
-    """What was asked for could not be started: `errno`, `stage` (`wire.STAGE_*`) and the agent's own words."""
+    """What was asked for could not be started, or reached: `errno`, `stage` (`wire.STAGE_*`), the agent's words."""
 
     def __init__(self, errno: int, stage: int, text: str) -> None:
         super().__init__(f"{text}: {os.strerror(errno)}" if errno else text)
@@ -90,7 +73,12 @@ class SocketTransport:
         self._socket.sendall(data)
 
     def close(self) -> None:
-        """Give it back; may be called again."""
+        """Give it back, and free a thread that receives; may be called again."""
+        try:
+            self._socket.shutdown(_socket.SHUT_RDWR)
+        except OSError:  # closed already, by one side or the other
+            self._socket.close()
+            return
         self._socket.close()
 
 
@@ -167,6 +155,29 @@ def _send(transport: Transport, data: bytes) -> None:
         transport.send(data)
     except (BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
         return
+
+
+def ask(transport: Transport, identity: str, question: bytes) -> memoryview:
+    """Ask one question (`wire.frame(wire.SESSIONS, 1)` and the like) and return the answer's payload.
+
+    Closes `transport`. `NoAgent`, `OtherAgent`, `AgentLost` as they come; none takes more than 10 s.
+    """
+    asked = question[8]
+    decoder = wire.Decoder()
+    try:
+        _, frames = hello(transport, identity, decoder, question)
+        kind, _, payload = (frames or _first(transport, decoder))[0]
+    except wire.WireError as error:
+        raise AgentLost(f"the agent does not keep to its protocol: {error}") from error
+    except OSError as error:
+        raise AgentLost(f"the connection to the environment broke: {error.strerror or error}") from error
+    finally:
+        transport.close()
+    if kind == wire.ERROR:
+        raise AgentLost("the agent did not take a question")
+    if kind != asked:
+        raise AgentLost("the agent answered another question")
+    return payload
 
 
 def _first(transport: Transport, decoder: Decoder) -> list[Frame]:

@@ -17,14 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from devbox.agent.client import Transport
+    from devbox.agent.transport import Transport
     from devbox.agent.wire import ExecMessage, Frame
 
 PASSED_ON = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT)
 PATIENCE = 3  # so many of one signal, and nobody waits for the process inside any more
 WINDOW = 1024 * 1024
 _CHANNEL = 1
-_CREDIT_MAX = 1 << 30
 
 
 class OutputError(AgentError):
@@ -188,7 +187,7 @@ class _Relay:
         if channel != _CHANNEL:
             raise wire.WireError(f"type {kind:#x} on channel {channel}")
         if kind == wire.WINDOW:
-            self._credit = min(self._credit + wire.parse_window(payload), _CREDIT_MAX)
+            self._credit = min(self._credit + wire.parse_window(payload), wire.CREDIT_MAX)
         elif kind == wire.STARTED and not self._started:
             wire.parse_started(payload)
             self._started = True

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     Buffer = bytes | bytearray | memoryview
-    Frame = tuple[int, int, memoryview]
 
+Frame = tuple[int, int, memoryview]  # type, channel, payload
 VERSION = 1
 MAGIC = b"DEVBOXAG"
 
@@ -36,12 +36,16 @@ LISTEN_DIRECTORY = 1  # flag of LISTEN: make the path's directory first
 ACCEPTED_FIRST = 1 << 31  # channels from here on are chosen by the agent
 LISTENER_TCP, LISTENER_UDP = 1, 2
 SESSION_TERMINAL, SESSION_DETACHED = 1, 4
+SESSIONS_MAX, SESSION_ARGV_MAX = 500, 16
+LISTENERS_MAX = 2000
 STAT_NO_FOLLOW = 1
 
 PAYLOAD_MAX = 65_536
 EXEC_MAX = 1_048_576
 DATAGRAM_MAX = 65_507
 CREDIT = 65_536  # bytes that may be sent on a channel before the agent has given any back
+CREDIT_MAX = 1 << 30  # nobody gives more; keeps sums small
+ERRNO_MAX = 4095  # the kernel's own limit
 HEADER = 12
 
 _HEADER = Struct("<III")  # the type is the lowest byte of the third word, the others are zero
@@ -81,6 +85,11 @@ class Decoder:
         self._left = -1  # bytes of the payload that are still to come; -1 between frames
         self._type = self._channel = 0
         self._error: WireError | None = None
+
+    @property
+    def wanted(self) -> int:
+        """How many bytes complete the header, or the payload, that is to come next."""
+        return self._left if self._left > 0 else HEADER - len(self._head)
 
     def feed(self, data: Buffer) -> Iterator[Frame]:
         """Yield `(type, channel, payload)` for all that `data` completes; to be exhausted before the next call.
@@ -364,7 +373,7 @@ def parse_failed(payload: Buffer) -> tuple[int, int, str]:
     fields.end()
     if not STAGE_USER <= stage <= STAGE_LISTEN:
         raise WireError(f"unknown stage {stage}")
-    return number, stage, what
+    return _errno(number), stage, what
 
 
 def parse_exit(payload: Buffer) -> tuple[int, int]:
@@ -390,7 +399,7 @@ def parse_window(payload: Buffer) -> int:
 
 def parse_closed(payload: Buffer) -> int:
     """Read CLOSED: errno, or 0."""
-    return _number(payload)
+    return _errno(_number(payload))
 
 
 def parse_accepted(payload: Buffer) -> tuple[int, int, str]:
@@ -399,6 +408,21 @@ def parse_accepted(payload: Buffer) -> tuple[int, int, str]:
     channel, port, address = fields.u32(), fields.u16(), plain(fields.text())
     fields.end()
     return channel, port, address
+
+
+def parse_sessions(payload: Buffer) -> list[tuple[int, int, int, int, tuple[str, ...]]]:
+    """Read the answer to SESSIONS: `(pid, uid, start in seconds since 1970, SESSION_* flags, argv)` each.
+
+    Of argv nothing is escaped.
+    """
+    fields = Fields(payload)
+    found = []
+    for _ in range(fields.count(SESSIONS_MAX)):
+        numbers = fields.u32(), fields.u32(), fields.u64(), fields.u8()
+        argv = tuple(item.decode("utf-8", "surrogateescape") for item in fields.texts(SESSION_ARGV_MAX))
+        found.append((*numbers, argv))
+    fields.end()
+    return found
 
 
 def parse_error(payload: Buffer) -> str:
@@ -412,6 +436,12 @@ def parse_error(payload: Buffer) -> str:
 def plain(data: Buffer) -> str:
     """Return bytes of the agent as text that is fit for a terminal: printable ASCII, all else escaped."""
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in bytes(data))
+
+
+def _errno(number: int) -> int:
+    if number > ERRNO_MAX:
+        raise WireError(f"an error number {number}")
+    return number
 
 
 def _number(payload: Buffer) -> int:
