@@ -1,19 +1,31 @@
 """The entry point of the installed command.
 
-It stays free of heavy imports: what a running, unchanged Environment needs will be answered here,
-and all else goes to the command line by the one lazy import that the import contract allows.
+What a running, unchanged Environment needs is answered here, by `devbox.hot`, and all else goes to the command line
+by the lazy imports that the import contract allows.
 """
 
 import gc
 import os
 import sys
 
+_KILLED = 137  # perhaps for memory, which has to be said
+_HOT = ("shell", "ssh", "exec", "up", "status")
+_COMPLETE = "_DEVBOX_COMPLETE"  # a shell asks for completions of what is on its own command line
 
-def main() -> int:
-    """Run the command line and return its exit status."""
+
+def main(packages: str | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    `packages`: the directory that devbox is installed in, if Python was started without `site` (see scripts/devbox).
+    """
+    argv = sys.argv[1:]
+    if any(word in _HOT for word in argv[:4]) and _COMPLETE not in os.environ:
+        status = _hot(argv, packages)
+        if status is not None:
+            return _end(status)
+    _bring_site_in(packages)
     # Imports make 100,000 objects that all stay: looking for garbage among them again and again takes 30 ms.
     gc.set_threshold(100_000, 50, 100)
-    argv = sys.argv[1:]
     if "up" in argv[:3]:
         from devbox.cli.quick import answer  # lazy: nobody else needs it
 
@@ -25,6 +37,34 @@ def main() -> int:
     from devbox.cli.app import run  # lazy: typer, pydantic and docker cost 300 ms
 
     return _end(run())
+
+
+def _hot(argv: list[str], packages: str | None) -> int | None:
+    """Answer `argv` the short way; None if that cannot be and nothing has been done."""
+    from devbox.hot.answer import Lost, answer  # lazy: no other verb needs it
+
+    try:
+        status = answer(argv, os.environ)
+        error = None
+    except Lost as lost:
+        status, error = None, lost
+    if status == _KILLED or error is not None:
+        _bring_site_in(packages)
+        from devbox.cli import quick  # lazy, as in main
+
+        status = quick.explain(argv, error) if error else quick.explain_kill(argv, _KILLED)
+    return status
+
+
+def _bring_site_in(packages: str | None) -> None:
+    """Make of a Python without `site` an ordinary one: the virtual environment, its packages and its .pth files."""
+    if packages is None or not sys.flags.no_site:
+        return
+    import site  # lazy: what the hot path saves
+
+    site.main()
+    if packages not in site.getsitepackages():  # pip install --user, which an isolated Python does not look at
+        site.addsitedir(packages)
 
 
 def _end(status: int) -> int:

@@ -6,8 +6,32 @@ a backslash is `\\`, a line feed `\n`. Hot: the standard library alone, and of t
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SCHEMA = "1"
-FIELDS = ("project", "engine", "instance", "image", "spec", "profile")
+# What the hot path goes by; all empty if it may not be taken. Lists are packed (see `pack`).
+HOT_FIELDS = (
+    "boot",  # of the agent that `up` spoke to, 32 hex: as long as that one answers, its container is as `up` left it
+    "socket",  # where it listens
+    "around",  # digest of what decides and is no file (see devbox.hot.inputs)
+    "files",  # list of path, state, path, state ...: what every verb depends on
+    "inputs",  # the same of what `up` and `shell` depend on beyond that
+    "plan",  # "1" if unchanged inputs mean that `up` has nothing to do
+    "name",  # of the Instance
+    "title",  # of the profile
+    "user",  # "uid:gid" inside
+    "env",  # list of "K=V" that each process of that user gets
+    "from_host",  # list of variables that the host's value is taken of
+    "login",  # list: the command of an interactive shell
+    "command",  # list: what comes before a command that runs in a login environment
+    "guest",  # where the project is inside
+    "workdir",  # where a process starts, if not there
+    "ports",  # list of name, host, port there, port inside, protocol, name ...
+)
+FIELDS = ("project", "engine", "instance", "image", "spec", "profile", *HOT_FIELDS)
+_LIMIT = 4 * 1024 * 1024  # characters of a record
 
 
 class RecordFromTheFuture(Exception):
@@ -20,8 +44,8 @@ def read(path: str) -> dict[str, str] | None:
     Raises `RecordFromTheFuture` for a schema newer than `SCHEMA`.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read(65536).split("\n")
+        with open(path, encoding="utf-8", newline="\n") as file:
+            lines = file.read(_LIMIT).split("\n")
     except (OSError, UnicodeDecodeError):
         return None
     entries = dict(_unescape(line).split("=", 1) for line in lines if "=" in line)
@@ -56,6 +80,16 @@ def write_text(path: str, text: str) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def pack(items: "Iterable[str]") -> str:
+    """Return a list of texts as one value; `unpack` gives them back. The empty list is the empty text."""
+    return "".join(_escape(item) + "\n" for item in items)
+
+
+def unpack(value: str) -> list[str]:
+    """Return the list that was packed into `value`."""
+    return [_unescape(item) for item in value.split("\n")[:-1]]
 
 
 def _escape(text: str) -> str:

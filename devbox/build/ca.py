@@ -18,7 +18,7 @@ VARIABLES = (
     "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS",
 )
-_PLACES = (
+PLACES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora and its kin
     "/etc/ssl/ca-bundle.pem",  # SUSE
@@ -40,7 +40,7 @@ def find_bundle(setting: str, *, directory: Path, environ: Mapping[str, str]) ->
         return _of_project(setting, directory)
     named = environ.get("SSL_CERT_FILE", "")
     system = ssl.get_default_verify_paths().openssl_cafile
-    for place in (named, *_PLACES, system):
+    for place in (named, *PLACES, system):
         if place.startswith("/") and _is_bundle(Path(place)):
             return Path(place)
     return None

@@ -14,7 +14,7 @@ EDITABLE = "packages.python.editable"
 NODE = "packages.node"
 NODE_LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 EDITABLE_FILES = (PYPROJECT, "setup.py", "setup.cfg")
-_NODE_SETTINGS = (".npmrc", ".yarnrc", "pnpm-workspace.yaml")
+NODE_SETTINGS = (".npmrc", ".yarnrc", "pnpm-workspace.yaml")
 # What of a package.json decides about node_modules. The project's own scripts are not among it: they would run
 # before the sources are there, and each edit of one would install all packages anew.
 _NODE_KEYS = (
@@ -104,7 +104,7 @@ def _node(collector: Collector) -> None:
     manifest = _package_json(collector, "package.json")
     if manifest is None:
         return
-    for name in [*NODE_LOCKS, *_NODE_SETTINGS]:
+    for name in [*NODE_LOCKS, *NODE_SETTINGS]:
         if collector.exists(name):
             collector.manifest(NODE, name, key=NODE)
     for path in _members(collector.directory, manifest.get("workspaces")):

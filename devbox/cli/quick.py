@@ -1,18 +1,23 @@
-"""`devbox up` of what was worked out before, without typer, pydantic and the engine SDK.
+"""What the launcher asks for beside the hot path and the whole command line.
 
-Whatever is not plainly that, and whatever goes wrong, is left to the whole command line, which does the same again
-and says what it has to say.
+`answer`: `devbox up` of what was worked out before, without typer, pydantic and the engine SDK. Whatever is not plainly
+that, and whatever goes wrong, is left to the whole command line, which does the same again and says what it has to say.
+
+`explain`, `explain_kill`: words for how a process ended that the hot path had started; they may take their time.
 """
 
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from devbox.agent.client import AgentError
 from devbox.cli.invocation import Invocation, real_host
 from devbox.cli.show_up import show_up
 from devbox.cli.terminal import OutputGoneError, Terminal, discard_stdout
 from devbox.errors import DevboxError
+from devbox.hot.words import parse
 from devbox.interrupts import SignalledError, signals_raise
 from devbox.workspace.locate import locate
 from devbox.workspace.quick import quick_up
@@ -47,3 +52,49 @@ def answer(argv: Sequence[str]) -> int | None:
 def _is_for_us(argv: Sequence[str]) -> bool:
     words = [word for word in argv if word not in (*_QUIET, "--json")]
     return words == ["up"]
+
+
+def explain(argv: Sequence[str], error: AgentError) -> int:
+    """Say what broke while a process of the hot path ran, as the whole command line would; return the exit status."""
+    from devbox.cli.app import fail  # lazy: rarely needed
+    from devbox.workspace.attach import told_apart
+
+    invocation = _invocation(argv)
+    invocation.guest_command = True
+    try:
+        with told_apart(locate(invocation.host, _project(argv)).container_name):
+            raise error
+    except DevboxError as known:
+        return fail(known, argv, invocation)
+
+
+def explain_kill(argv: Sequence[str], status: int) -> int:
+    """Say if the process of the hot path may have been killed for memory; return its exit `status`."""
+    from devbox.workspace.find import running  # lazy: rarely needed
+    from devbox.workspace.memory import memory_problem
+
+    invocation = _invocation(argv)
+    try:
+        instance = running(invocation.host, locate(invocation.host, _project(argv)))
+        problem = memory_problem(instance)
+    except DevboxError:
+        return status
+    if problem:
+        invocation.reporter.warn(problem)
+    return status
+
+
+def _invocation(argv: Sequence[str]) -> Invocation:
+    words = parse(argv)
+    terminal = Terminal(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=dict(os.environ))
+    return Invocation(
+        terminal=terminal,
+        host_factory=real_host,
+        quiet=words is not None and words.quiet,
+        json=words is not None and words.json,
+    )
+
+
+def _project(argv: Sequence[str]) -> Path | None:
+    words = parse(argv)
+    return Path(words.project) if words is not None and words.project else None

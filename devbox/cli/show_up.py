@@ -2,22 +2,21 @@
 
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import next_step, port_documents, port_lines
+from devbox.hot import show
 from devbox.workspace.outcome import UpResult
 
 
 def show_up(invocation: Invocation, result: UpResult) -> None:
     """Show `result` in the form that was asked for."""
-    ports = list(result.ports)
-    document = {
-        "changed": result.changed,
-        "done": list(result.done),
-        "name": result.name,
-        "instance": result.instance,
-        "image": result.image,
-        "ports": port_documents(ports),
-    }
+    document = show.up_document(
+        name=result.name,
+        instance=result.instance,
+        image=result.image,
+        done=result.done,
+        ports=port_documents(result.ports),
+    )
     if not result.changed:
-        invocation.show(document, ["nothing to do"])
+        invocation.show(document, [show.NOTHING_TO_DO])
         return
-    invocation.show(document, [f"{result.name}: {', '.join(result.done) or 'up'}", *port_lines(ports)])
+    invocation.show(document, [f"{result.name}: {', '.join(result.done) or 'up'}", *port_lines(result.ports)])
     invocation.say(next_step("devbox shell"))

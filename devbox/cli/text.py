@@ -1,21 +1,13 @@
 """Text for a terminal: styled spans, cleaning of what came from outside, tables, durations. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
+from devbox.hot.show import ANSI
 from devbox.values import printable
 
-ANSI: Final[Mapping[str, str]] = {
-    "": "",
-    "bold": "1",
-    "dim": "2",
-    "error": "1;31",
-    "warn": "33",
-    "good": "32",
-    "hint": "36",
-}
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
@@ -66,6 +58,20 @@ def table(rows: Iterable[Sequence[str | Span]], *, gap: int = 2) -> list[Line]:
     columns = max((len(row) for row in cells), default=0)
     widths = [max((_width(row[at]) for row in cells if at < len(row)), default=0) for at in range(columns)]
     return [tuple(_padded(row, widths, gap)) for row in cells]
+
+
+def escaped(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return a document with every text in it made fit for a terminal."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {name: escaped(item) for name, item in value.items()}
+    return [escaped(item) for item in value] if isinstance(value, list) else value
+
+
+def as_lines(lines: Iterable[Iterable[tuple[str, str]]]) -> list[Line]:
+    """Return lines of `devbox.hot.show` as lines of ours."""
+    return [tuple(Span(text, style) for text, style in line) for line in lines]
 
 
 def _padded(row: Sequence[Span], widths: Sequence[int], gap: int) -> Iterator[Span]:

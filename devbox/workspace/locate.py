@@ -5,6 +5,7 @@ from typing import Final
 
 from devbox import paths
 from devbox.errors import ProjectRefusedError, UsageError
+from devbox.hot.place import nearest
 from devbox.profile.forbidden import why_forbidden
 from devbox.values import printable
 from devbox.workspace.context import Host, Workspace
@@ -32,24 +33,8 @@ def locate(host: Host, project: Path | None = None) -> Workspace:
         ) from error
     if not start.is_dir():
         raise UsageError(f"{printable(str(start))} is no directory", hint="name the project's directory: devbox -C DIR")
-    directory = _nearest(start)
+    directory = Path(nearest(str(start), str(Path(paths.home()).resolve())))
     return Workspace(directory=directory, name=directory.name)
-
-
-def _nearest(start: Path) -> Path:
-    home = Path(paths.home()).resolve()
-    device = start.stat().st_dev
-    for directory in (start, *start.parents):
-        if directory == home and start != home:
-            break
-        try:
-            if directory.stat().st_dev != device:
-                break
-            if (directory / paths.PROFILE).is_file():
-                return directory
-        except OSError:
-            break  # a directory that we may not look into ends the search like a boundary
-    return start
 
 
 def require_usable(workspace: Workspace, host: Host) -> None:

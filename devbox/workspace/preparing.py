@@ -1,11 +1,15 @@
-"""Which plans are kept for the next `up`, and from which files they were made."""
+"""Which plans are kept for the next `up` and for the hot path, and from which files they were made."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from devbox import paths
+from devbox.build import ca
 from devbox.build.inputs import Inputs
+from devbox.build.manifests import EDITABLE_FILES, NODE, NODE_LOCKS, NODE_SETTINGS
+from devbox.engine.base import Engine
 from devbox.engine.client import agreed_version
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
@@ -15,15 +19,30 @@ from devbox.runtimes.base import InstanceSpec
 from devbox.workspace.build import Made
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile
+from devbox.workspace.entry import HotPlan
+from devbox.workspace.hot_plan import hot_plan
 from devbox.workspace.prepared import Prepared, candidates, remember
 from devbox.workspace.spec import excess
 
+_PACKAGE_JSON = "package.json"
 
-def keep(host: Host, workspace: Workspace, loaded: Loaded, made: Made, spec: InstanceSpec, *, began: int) -> None:
-    """Keep the plan of an `up` that began at `began`, if the next one may go by it without looking at more."""
+
+def keep(
+    host: Host, workspace: Workspace, loaded: Loaded, made: Made, spec: InstanceSpec, *, began: int
+) -> HotPlan | None:
+    """Keep the plan of an `up` that began at `began`, if the next one may go by it without looking at more.
+
+    Return the plan for the hot path; None if that may not be taken.
+    """
     profile = loaded.profile
-    if not _is_plain(host, workspace, loaded) or made.inputs.notes or profile.base.image is None:
-        return
+    files = {*_profile_files(workspace, loaded), *_host_files(host.environ)}
+    wanted = set(_input_files(workspace, profile, made))
+    hot = None
+    if _is_silent(workspace, loaded) and spec.agent.directory:
+        suffices = _suffices(host, loaded, made)
+        hot = hot_plan(host, workspace, loaded, spec, files=files, wanted=wanted if suffices else None)
+    if hot is None or not _is_plain(host, loaded, made) or profile.base.image is None:
+        return hot
     engine = host.engine.info
     prepared = Prepared(
         spec=spec,
@@ -34,51 +53,92 @@ def keep(host: Host, workspace: Workspace, loaded: Loaded, made: Made, spec: Ins
         engine=engine,
         api=agreed_version(engine.api_version, "1.24"),
         profile=digest(profile),
+        hot=hot,
     )
-    files = sorted({*_profile_files(workspace, loaded), *_input_files(workspace, made), *_host_files(host.environ)})
-    remember(host, workspace, prepared, files=files, began=began)
+    remember(host, workspace, prepared, files=sorted({*files, *wanted}), began=began)
+    return hot
 
 
-def _is_plain(host: Host, workspace: Workspace, loaded: Loaded) -> bool:
-    """Whether a plan is all there is: nothing to say each time, nothing to run, nothing taken from the host."""
+def _is_silent(workspace: Workspace, loaded: Loaded) -> bool:
+    """Whether there is a profile, and nothing of it that every verb has to say or to fetch each time."""
+    return has_profile(workspace) and not loaded.warnings and not loaded.profile.secrets
+
+
+def _is_plain(host: Host, loaded: Loaded, made: Made) -> bool:
+    """Whether a plan is all there is to an `up`: nothing to say each time, nothing to run, nothing from the host."""
     profile = loaded.profile
-    if loaded.warnings or excess(profile, host.engine.info) or not has_profile(workspace):
+    if excess(profile, host.engine.info) or made.inputs.notes or profile.env.from_host:
         return False
-    return not profile.secrets and not profile.env.from_host and not _runs_or_copies(profile)
-
-
-def _runs_or_copies(profile: Profile) -> bool:
     python = profile.packages.python
     editable = python is not None and python.editable
-    return editable or any(step.when == "create" or step.copy_ is not None for step in profile.provision)
+    return not editable and not any(step.when == "create" or step.copy_ is not None for step in profile.provision)
+
+
+def _suffices(host: Host, loaded: Loaded, made: Made) -> bool:
+    """Whether an `up` of unchanged inputs has nothing to do, as long as its container runs.
+
+    Steps of the create stage have run in that very container. What is copied may be a whole tree, which nobody can
+    look at in a millisecond; an image of the user's own can be built anew under its name, which the engine alone knows.
+    """
+    profile = loaded.profile
+    if excess(profile, host.engine.info) or made.inputs.notes:
+        return False
+    if any(step.copy_ is not None or step.repeat == "always" for step in profile.provision):
+        return False
+    return profile.base.image is not None and _stays(host.engine, profile.base.image)
+
+
+def _stays(engine: Engine, base: str) -> bool:
+    """Whether the reference `base` goes on to mean what it means, unless somebody asks for another.
+
+    That is so for an id or a digest, for what came from a registry, and for what devbox made itself.
+    """
+    if "@sha256:" in base or base.startswith("sha256:"):
+        return True
+    local = engine.image(base)
+    return local is None or bool(local.digests)
 
 
 def _profile_files(workspace: Workspace, loaded: Loaded) -> Iterator[str]:
-    yield str(workspace.directory)  # a file that comes or goes changes its directory
     yield from map(str, loaded.files)
-    for name in (paths.PROFILE, paths.LOCAL_PROFILE):
+    for name in (paths.PROFILE, paths.LOCAL_PROFILE, paths.LOCK):
         yield str(workspace.directory / name)
     yield paths.user_profile()
     yield TrustStore(workspace.directory).path
+    for mount in loaded.profile.mounts:
+        yield str(workspace.directory / mount.source)  # a directory counts as what it is, not by what is in it
 
 
-def _input_files(workspace: Workspace, made: Made) -> Iterator[str]:
-    yield from _with_directories(workspace.directory, made.inputs)
+def _input_files(workspace: Workspace, profile: Profile, made: Made) -> Iterator[str]:
+    directory = workspace.directory
+    for group in made.inputs.groups.values():
+        yield from (str(directory / file.path) for file in group)
+    if profile.packages.node is not None:
+        yield from (str(directory / name) for name in (_PACKAGE_JSON, *NODE_LOCKS, *NODE_SETTINGS))
+        yield from _members(directory, made.inputs)
+    if profile.packages.python is not None and profile.packages.python.editable:
+        yield from (str(directory / name) for name in EDITABLE_FILES)
+    yield from ca.PLACES  # one that comes goes before those that are there
     if made.bundle is not None:
         yield str(made.bundle)
         yield str(made.bundle.resolve())
 
 
-def _with_directories(project: Path, inputs: Inputs) -> Iterator[str]:
-    for file in (file for group in inputs.groups.values() for file in group):
-        path = project / file.path
-        yield str(path)
-        yield from (str(parent) for parent in path.parents if parent.is_relative_to(project))
+def _members(directory: Path, inputs: Inputs) -> Iterator[str]:
+    """Yield the directories in which a member of an npm workspace may come or go; "/" at the end: by their content."""
+    if "workspaces" not in json.loads(inputs.text(NODE, _PACKAGE_JSON) or "{}"):
+        return
+    yield f"{directory}/"
+    for file in inputs.group(NODE):
+        for parent in (directory / file.path).parents:
+            if parent.is_relative_to(directory):
+                yield f"{parent}/"
 
 
 def _host_files(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what decides which engine is found."""
+    """Yield what decides which engine is found, and the time zone."""
     docker = environ.get("DOCKER_CONFIG") or os.path.join(paths.home(), ".docker")  # noqa: PTH118 (paths are text)
-    yield from (f"{docker}/config.json", f"{docker}/contexts/meta", "/var/run/docker.sock")
+    yield from (f"{docker}/config.json", f"{docker}/contexts/meta/", "/var/run/docker.sock", "/etc/localtime")
+    yield from (str(path) for path in Path(docker, "contexts", "meta").glob("*/meta.json"))
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         yield f"{runtime}/docker.sock"
