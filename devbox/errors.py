@@ -177,7 +177,7 @@ class RuntimeUnavailableError(DevboxError):
 
 
 class PortTakenError(DevboxError):
-    """The engine could not have a port of the host that was free a moment before."""
+    """A port of this host, and all after it that were tried, are taken."""
 
     code = "port-taken"
 
@@ -187,3 +187,16 @@ class InterruptedByUserError(DevboxError):
 
     code = "interrupted"
     exit_status = 130
+class PortDeniedError(DevboxError):
+    """The system does not let this user listen on a port or address of this host."""
+
+    code = "port-denied"
+    exit_status = 2
+
+
+class SupervisorError(DevboxError):
+    """The Supervisor of an Environment does not start, or does not answer."""
+
+    code = "supervisor-failed"
+
+

@@ -7,7 +7,8 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent/` | mounted into the Environment; the agent's socket is made in it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.sock` | the Supervisor's control socket |
-| `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say; `.1`: and what it said before |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
@@ -114,6 +115,11 @@ def supervisor_log(path_hash: str) -> str:
 
 def ports_file(path_hash: str) -> str:
     """The ports of this host that a Workspace has been given."""
+def supervisor_lock(path_hash: str) -> str:
+    """The flock of a Workspace's Supervisor."""
+    return os.path.join(workspace_state(path_hash), "supervisor.lock")
+
+
     return os.path.join(workspace_state(path_hash), "ports")
 
 

@@ -1,0 +1,30 @@
+"""The Supervisor's program: `python -I -S __main__.py HASH IDENTITY BUILD`. Needs no third-party module."""
+
+import os
+import sys
+from collections.abc import Callable
+
+
+def main() -> int:
+    """Leave a Supervisor behind for the Workspace and return an exit status."""
+    # Without `site`, and without the directory of this script, nobody has said where devbox is.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
+    from devbox.supervisor.daemon import detached
+
+    path_hash, identity, build = sys.argv[1:]
+    return detached(path_hash, lambda ready: _work(path_hash, identity, build, ready))
+
+
+def _work(path_hash: str, identity: str, build: str, ready: Callable[[], None]) -> None:
+    import asyncio  # after the fork, which must find a process without threads, and as fast as it can be
+
+    from devbox import paths
+    from devbox.supervisor.log import Log
+    from devbox.supervisor.serve import serve
+
+    log = Log(paths.supervisor_log(path_hash), streams=True)
+    asyncio.run(serve(path_hash, identity, build, log=log, ready=ready))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

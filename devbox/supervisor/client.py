@@ -1,0 +1,203 @@
+"""The command's end of the control socket: find the Supervisor of a Workspace, start one, end it."""
+
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from devbox import paths
+from devbox.errors import SupervisorError
+from devbox.process import Processes
+from devbox.supervisor.probe import alive, connected
+from devbox.supervisor.protocol import LINE_MAX, VERSION, Answer, ControlError, Forward, Wanted, answer, line, parse
+
+PROGRAM: Final = Path(__file__).with_name("__main__.py")
+_PATIENCE: Final = 5.0  # seconds for an answer, and for the end
+_STARTING: Final = 30.0
+_HINT: Final = "look at: devbox logs --supervisor"
+
+
+class Supervisor(Protocol):
+    """A Supervisor that runs. Each method raises `SupervisorError` if it has gone meanwhile."""
+
+    @property
+    def identity(self) -> str:
+        """The identity of the Environment that it serves."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+
+    def ports(self) -> tuple[Forward, ...]:
+        """Return what it relays, by name."""
+
+    def declare(self, ports: Sequence[Wanted]) -> Answer:
+        """Let the declared ports be these. Without any port left it ends."""
+
+    def forward(self, port: Wanted) -> Answer:
+        """Relay one more; nothing changes if one of its name is relayed."""
+
+    def remove(self, name: str) -> Answer:
+        """Relay this one no more. Without any port left it ends."""
+
+
+class Supervisors(Protocol):
+    """The Supervisors of this user's Workspaces on this host."""
+
+    def alive(self, path_hash: str) -> bool:
+        """Whether there is one, of whatever devbox and in whatever condition."""
+
+    def find(self, path_hash: str) -> Supervisor | None:
+        """Return the one there is; None if there is none of this very devbox that answers. Changes nothing."""
+
+    def start(self, path_hash: str, identity: str) -> Supervisor:
+        """Return one that serves the Environment `identity`, started if need be; any other one is ended before.
+
+        To be called under the Workspace's lock. Raises `SupervisorError` if none can be had.
+        """
+
+    def end(self, path_hash: str) -> bool:
+        """End it, and return when it is gone with all its ports; False if there was none."""
+
+
+@cache
+def build() -> str:
+    """Return 16 hex digits of what a Supervisor started now is made of."""
+    package = PROGRAM.parent.parent
+    files = [*sorted(PROGRAM.parent.glob("*.py")), *sorted((package / "agent").glob("*.py")), package / "paths.py"]
+    digest = hashlib.sha256(sys.version.encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class LocalSupervisors:
+    """The real ones: processes of this user, found by their control sockets."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def alive(self, path_hash: str) -> bool:
+        """Whether there is one; see `Supervisors.alive`."""
+        return alive(paths.supervisor_socket(path_hash))
+
+    def find(self, path_hash: str) -> Supervisor | None:
+        """Return the one there is; see `Supervisors.find`."""
+        try:
+            return RunningSupervisor(path_hash)
+        except (OSError, ControlError):
+            return None
+
+    def start(self, path_hash: str, identity: str) -> Supervisor:
+        """Return one that serves `identity`; see `Supervisors.start`."""
+        found = self.find(path_hash)
+        if found is not None and found.identity == identity:
+            return found
+        self.end(path_hash)
+        argv = [sys.executable, "-I", "-S", str(PROGRAM), path_hash, identity, build()]
+        done = self._processes.run(argv, timeout=_STARTING, check=False)
+        found = self.find(path_hash) if done.status == 0 else None
+        if found is None:
+            raise SupervisorError("the ports cannot be relayed", detail=done.stderr.strip() or None, hint=_HINT)
+        return found
+
+    def end(self, path_hash: str) -> bool:
+        """End it; see `Supervisors.end`."""
+        try:
+            connection = _connection(path_hash)
+        except OSError:
+            return False
+        with connection:
+            try:
+                connection.sendall(line({"op": "quit"}))
+                while connection.recv(LINE_MAX):
+                    pass
+            except TimeoutError:
+                _kill(connection)
+            except OSError:
+                pass  # it has ended
+        return True
+
+
+class RunningSupervisor:
+    """One that has said hello; `OSError` or `ControlError` if it is not of this devbox."""
+
+    def __init__(self, path_hash: str) -> None:
+        self._hash = path_hash
+        (hello,) = self._talk()
+        self._identity, self._pid = hello.get("identity"), hello.get("pid")
+        if hello.get("version") != VERSION or hello.get("build") != build():
+            raise ControlError("a supervisor of another devbox")
+
+    @property
+    def identity(self) -> str:
+        """The identity of the Environment that it serves."""
+        return str(self._identity)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return int(self._pid or 0)
+
+    def ports(self) -> tuple[Forward, ...]:
+        """Return what it relays; see `Supervisor.ports`."""
+        return self._ask({"op": "ports"}).ports
+
+    def declare(self, ports: Sequence[Wanted]) -> Answer:
+        """Let the declared ports be these; see `Supervisor.declare`."""
+        return self._ask({"op": "declare", "ports": [asdict(one) for one in ports]})
+
+    def forward(self, port: Wanted) -> Answer:
+        """Relay one more; see `Supervisor.forward`."""
+        return self._ask({"op": "forward", "port": asdict(port)})
+
+    def remove(self, name: str) -> Answer:
+        """Relay this one no more; see `Supervisor.remove`."""
+        return self._ask({"op": "remove", "name": name})
+
+    def _ask(self, request: Mapping[str, object]) -> Answer:
+        try:
+            _, message = self._talk(request)
+            return answer(message)
+        except (OSError, ControlError) as error:
+            raise SupervisorError("the supervisor has gone meanwhile", detail=str(error), hint="devbox up") from error
+
+    def _talk(self, *requests: Mapping[str, object]) -> list[dict[str, Any]]:
+        hello = {"op": "hello", "version": VERSION, "build": build()}
+        answers = []
+        with _connection(self._hash) as connection, connection.makefile("rb") as stream:
+            for request in (hello, *requests):
+                connection.sendall(line(request))
+                message = parse(stream.readline(LINE_MAX))
+                if message.get("ok") is not True:
+                    raise ControlError(str(message.get("error")))
+                answers.append(message)
+        return answers
+
+
+def _connection(path_hash: str) -> socket.socket:
+    raw = connected(paths.supervisor_socket(path_hash), blocking=False)
+    connection = socket.socket(fileno=raw.detach())
+    connection.settimeout(_PATIENCE)
+    return connection
+
+
+def _kill(connection: socket.socket) -> None:
+    """End a Supervisor that does not answer: the process at the other end, which is still there."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        raise SupervisorError("the supervisor does not answer", hint="end the process that runs devbox/supervisor")
+    size = struct.calcsize("3i")
+    pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        while connection.recv(LINE_MAX):
+            pass

@@ -1,0 +1,107 @@
+"""Supervisors in memory: they give ports out as the real ones do, and relay nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from devbox.errors import SupervisorError
+from devbox.supervisor.binding import SPAN
+from devbox.supervisor.protocol import TAKEN, Answer, Failed, Forward, Wanted
+
+
+@dataclass
+class FakeSupervisors:
+    """Whoever asks for a port in `taken` gets the next one. `started` counts the starts; `kill` is `kill -9`."""
+
+    taken: set[int] = field(default_factory=set)
+    started: int = 0
+    store: dict[str, "FakeSupervisor"] = field(default_factory=dict)
+    unanswering: set[str] = field(default_factory=set)  # hashes of those of another devbox
+
+    def alive(self, path_hash: str) -> bool:
+        return path_hash in self.store
+
+    def find(self, path_hash: str) -> "FakeSupervisor | None":
+        return None if path_hash in self.unanswering else self.store.get(path_hash)
+
+    def start(self, path_hash: str, identity: str) -> "FakeSupervisor":
+        found = self.find(path_hash)
+        if found is not None and found.identity == identity:
+            return found
+        self.end(path_hash)
+        self.started += 1
+        made = self.store[path_hash] = FakeSupervisor(self, path_hash, identity, pid=1000 + self.started)
+        return made
+
+    def end(self, path_hash: str) -> bool:
+        self.unanswering.discard(path_hash)
+        return self.store.pop(path_hash, None) is not None
+
+    def kill(self, path_hash: str) -> None:
+        self.end(path_hash)
+
+
+@dataclass
+class FakeSupervisor:
+    """One of them, as long as it is in the store."""
+
+    owner: FakeSupervisors
+    path_hash: str
+    identity: str
+    pid: int
+    active: dict[str, tuple[Wanted, Forward]] = field(default_factory=dict)
+
+    def ports(self) -> tuple[Forward, ...]:
+        self._require_life()
+        return tuple(self.active[name][1] for name in sorted(self.active))
+
+    def declare(self, ports: Sequence[Wanted]) -> Answer:
+        names = {port.name for port in ports}
+        for name in [name for name, (wanted, _) in self.active.items() if wanted.declared and name not in names]:
+            del self.active[name]
+        return self._had([port for port in ports if not self._is_had(port)])
+
+    def forward(self, port: Wanted) -> Answer:
+        return self._had([] if port.name in self.active else [port])
+
+    def remove(self, name: str) -> Answer:
+        self._require_life()
+        self.active.pop(name, None)
+        return self._had([])
+
+    def _is_had(self, port: Wanted) -> bool:
+        if port.name not in self.active:
+            return False
+        was = self.active[port.name][0]
+        return (was.guest, was.host, was.protocol, was.address) == (port.guest, port.host, port.protocol, port.address)
+
+    def _had(self, ports: Sequence[Wanted]) -> Answer:
+        self._require_life()
+        for port in ports:
+            self.active.pop(port.name, None)
+        failed = [failure for port in ports if (failure := self._have(port)) is not None]
+        answer = Answer(ports=self.ports(), failed=tuple(failed))
+        if not answer.ports:
+            self.owner.end(self.path_hash)
+        return answer
+
+    def _have(self, port: Wanted) -> Failed | None:
+        given = {(one.host, one.protocol) for _, one in self.active.values()}
+        first = port.host or 49152
+        for number in [*([port.kept] if port.kept else []), *range(first, first + SPAN)]:
+            if number not in self.owner.taken and (number, port.protocol) not in given:
+                forward = Forward(
+                    name=port.name,
+                    guest=port.guest,
+                    host=number,
+                    wanted=port.host,
+                    protocol=port.protocol,
+                    address=port.address,
+                    declared=port.declared,
+                )
+                self.active[port.name] = (port, forward)
+                return None
+        return Failed(name=port.name, host=port.host, reason=TAKEN, detail="")
+
+    def _require_life(self) -> None:
+        if self.owner.store.get(self.path_hash) is not self:
+            raise SupervisorError("the supervisor has gone meanwhile", hint="devbox up")
