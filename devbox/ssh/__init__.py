@@ -1,1 +1,1 @@
-"""The ssh front: SSH spoken on the host, with the agent behind it; no sshd in the image."""
+"""The ssh front: speaks SSH to the client's own ssh over two pipes, and has the agent do the work. No sshd inside."""
