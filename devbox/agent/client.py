@@ -17,6 +17,8 @@ from devbox.agent import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from devbox.agent.transport import Transport
     from devbox.agent.wire import Buffer, Decoder, Frame, Hello
 
@@ -126,16 +128,17 @@ def above_standard(descriptor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _STANDARD)
 
 
-def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes = b"") -> tuple[Hello, list[Frame]]:
-    """Say HELLO, and `request` in the same breath; return the answer and the frames that came right after it.
+def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes = b"") -> tuple[Hello, Iterator[Frame]]:
+    """Say HELLO, and `request` in the same breath; return the answer and the frames that come right after it.
+
+    Those are to be exhausted before `decoder` is fed again.
 
     `OtherAgent` if it is another version or identity: then `request` has not been looked at. `NoAgent` if none
     answers within 5 s, or what answers is no agent. `identity` empty: any.
     """
     try:
         _send(transport, wire.hello(identity) + request)
-        frames = _first(transport, decoder)
-        kind, channel, payload = frames.pop(0)
+        (kind, channel, payload), frames = _first(transport, decoder)
         if kind == wire.ERROR:
             raise NoAgent(f"the agent refused: {wire.parse_error(payload)}")
         if kind != wire.HELLO or channel:
@@ -166,7 +169,7 @@ def ask(transport: Transport, identity: str, question: bytes) -> memoryview:
     decoder = wire.Decoder()
     try:
         _, frames = hello(transport, identity, decoder, question)
-        kind, _, payload = (frames or _first(transport, decoder))[0]
+        kind, _, payload = next(frames, None) or _first(transport, decoder)[0]
     except wire.WireError as error:
         raise AgentLost(f"the agent does not keep to its protocol: {error}") from error
     except OSError as error:
@@ -180,8 +183,8 @@ def ask(transport: Transport, identity: str, question: bytes) -> memoryview:
     return payload
 
 
-def _first(transport: Transport, decoder: Decoder) -> list[Frame]:
-    """Receive until there is a frame."""
+def _first(transport: Transport, decoder: Decoder) -> tuple[Frame, Iterator[Frame]]:
+    """Receive until there is a frame; return it, and what else came with it."""
     deadline = time.monotonic() + PATIENCE
     waiting = select.poll()
     waiting.register(transport.fileno(), select.POLLIN)
@@ -195,6 +198,7 @@ def _first(transport: Transport, decoder: Decoder) -> list[Frame]:
             continue
         if not data:
             raise NoAgent("the agent closed the connection")
-        frames = list(decoder.feed(data))
-        if frames:
-            return frames
+        frames = decoder.feed(data)
+        first = next(frames, None)
+        if first:
+            return first, frames

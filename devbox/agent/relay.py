@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # the C half of signal
 import errno
+import time
 
 from devbox.agent import wire
 from devbox.agent.client import CHUNK, AgentError, AgentLost, StartError, hello
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PASSED_ON = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT)
 PATIENCE = 3  # so many of one signal, and nobody waits for the process inside any more
+LINGER = 0.5  # seconds for a process to end whose output nobody can have
 WINDOW = 1024 * 1024
 _CHANNEL = 1
 
@@ -107,6 +109,8 @@ class _Relay:
         self._window = WINDOW  # bytes of output that may still come
         self._written = 0  # bytes of output that have not been asked for anew
         self._sent: dict[int, int] = {}
+        self._broken: _Over | OutputError | None = None  # the output cannot be written; the process may end by that
+        self._deadline = 0.0  # until when, if so
 
     def run(self, identity: str) -> int:
         if self._raw:
@@ -114,8 +118,14 @@ class _Relay:
         start = wire.exec_(_CHANNEL, self._request, window=WINDOW)
         _, frames = hello(self._transport, identity, self._decoder, start)
         self._take(frames)
-        while self._status is None or self._stdout.queue or self._stderr.queue:
-            self._turn()
+        try:
+            while self._status is None or self._stdout.queue or self._stderr.queue:
+                self._turn()
+        except (AgentLost, wire.WireError):
+            if not self._broken:
+                raise
+        if self._broken or self._status is None:
+            raise self._broken or AgentLost("the connection to the environment ended")
         return self._status
 
     def close(self) -> None:
@@ -124,7 +134,10 @@ class _Relay:
                 stream.close()
 
     def _turn(self) -> None:
-        ready = self._waiter.wait(self._wanted())
+        left = self._deadline - time.monotonic() if self._broken else None
+        if self._broken and left is not None and left <= 0:
+            raise self._broken
+        ready = self._waiter.wait(self._wanted(), left)
         if self._signals.fileno() in ready:
             self._pass_signals()
         if self._transport.fileno() in ready and self._status is None:
@@ -172,7 +185,10 @@ class _Relay:
                 self._window -= len(payload)
                 if self._window < 0:
                     raise wire.WireError("more output than was asked for")
-                output.add(payload)
+                if self._broken:
+                    self._written += len(payload)
+                else:
+                    output.add(payload)
                 last = output
             else:
                 self._control(kind, channel, payload)
@@ -211,12 +227,14 @@ class _Relay:
             self._written = 0
 
     def _cannot_write(self, error: OSError) -> None:
-        gone = is_gone(error)
+        """Let the process know, and give it a moment to end; what it writes until then is dropped."""
         number = _signal.SIGHUP if error.errno == errno.EIO else _signal.SIGPIPE
         self._send(wire.signal(_CHANNEL, number))
-        if gone:
-            raise _Over(128 + number) from None
-        raise OutputError(f"cannot write the command's output: {(error.strerror or str(error)).lower()}") from error
+        text = f"cannot write the command's output: {(error.strerror or str(error)).lower()}"
+        self._broken = _Over(128 + number) if is_gone(error) else OutputError(text)
+        self._deadline = time.monotonic() + LINGER
+        for output in (self._stdout, self._stderr):
+            output.drop()
 
     def _feed(self, source: Input) -> None:
         data = source.read(min(self._credit, wire.PAYLOAD_MAX))

@@ -71,7 +71,7 @@ class AgentSession:
         """The process's number inside; 0 where there is none."""
         return self._pid or 0
 
-    def begin(self, frames: list[Frame]) -> None:
+    def begin(self, frames: Iterable[Frame]) -> None:
         """Wait for STARTED; `frames` have come already."""
         self._read(lambda: frames)
         while self._pid is None and not self._failure:

@@ -149,6 +149,11 @@ class Output:
         del self.queue[:done]
         self._merged = max(0, self._merged - done)
 
+    def drop(self) -> None:
+        """Throw away what waits."""
+        self.queue.clear()
+        self._merged = 0
+
     def close(self) -> None:
         """Give back what was opened for it."""
         if self._own >= 0:
@@ -210,16 +215,16 @@ class Waiter:
         self._wanted: dict[int, int] = {}
         self._poll: Any = None
 
-    def wait(self, wanted: dict[int, int]) -> dict[int, int]:
-        """Wait until one is ready for what is wanted of it, or broken."""
+    def wait(self, wanted: dict[int, int], seconds: float | None = None) -> dict[int, int]:
+        """Wait until one is ready for what is wanted of it, or broken, or the time is over."""
         if sys.platform == "darwin":
-            return _wait(wanted, None)
+            return _wait(wanted, seconds)
         if wanted != self._wanted:
             self._poll = select.poll()
             for descriptor, events in wanted.items():
                 self._poll.register(descriptor, events)
             self._wanted = wanted
-        return dict(self._poll.poll())
+        return dict(self._poll.poll(None if seconds is None else seconds * 1000))
 
 
 class Raw:

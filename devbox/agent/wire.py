@@ -12,8 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    Buffer = bytes | bytearray | memoryview
-
+Buffer = bytes | bytearray | memoryview
 Frame = tuple[int, int, memoryview]  # type, channel, payload
 VERSION = 1
 MAGIC = b"DEVBOXAG"
