@@ -183,6 +183,7 @@ set_up_test_tools() {
     have strace || need "strace" strace # to see that nothing of a stranger's repository runs
     have busybox || need "busybox (static)" busybox-static
     have zsh && have fish || need "zsh and fish" zsh fish
+    have tmux || need "tmux" tmux # the terminal of the interactive tests
     have podman && have catatonit || need "podman, with catatonit" podman catatonit
 }
 

@@ -1,5 +1,8 @@
-"""A tiny image, made without network from the host's static busybox, for tests on a real engine."""
+"""Images for tests on a real engine: a tiny one, made without network from the host's static busybox, and one with
+the programs that people use at a terminal, built by devbox itself."""
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import io
@@ -9,17 +12,69 @@ import shutil
 import struct
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from devbox.engine.base import Engine, ImageInfo
+from devbox.engine.base import ContainerRequest, Engine, ImageConfig, ImageInfo
+from devbox.engine.discovery import connect
+from devbox.process import HostProcesses
+from devbox.reporter import SilentReporter
+from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
+from tests.support.account import invoker
+from tests.support.engine import LABEL_TEST, labels
+from tests.support.project import project
 
 TINY = "devbox-test/tiny:1"
 TINY_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _TIME = 1_700_000_000
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+# The prompt counts, so that a test can tell the next one from the last; bash alone reads PROMPT_COMMAND.
+_PROGRAMS = '''
+[base]
+image = "debian:12"
+[packages]
+system = ["less", "procps", "python3", "vim"]
+[[provision]]
+run = """echo 'PROMPT_COMMAND='"'"'PS1="in \\\\#> "'"'" >/etc/profile.d/prompt.sh"""
+when = "build"
+'''
+
+
+def programs_image() -> str:
+    """Return the name of a Debian with vim, top, less and Python, made if it is not there. It stays: it is a cache."""
+    reference = f"devbox-test/programs:{hashlib.sha256(_PROGRAMS.encode()).hexdigest()[:12]}"
+    lock = Path(tempfile.gettempdir(), f"devbox-test-programs-{os.getuid()}.lock")
+    reporter = SilentReporter()
+    with (
+        lock.open("w") as held,
+        contextlib.closing(connect(os.environ, HostProcesses(reporter), reporter)) as engine,
+    ):
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if engine.image(reference) is None:
+            _build_programs(engine, reference)
+    return reference
+
+
+def _build_programs(engine: Engine, reference: str) -> None:
+    """Build it in a project, and commit it under labels of its own, so that it does not go with the project."""
+    with project(invoker()) as devbox:
+        (devbox.directory / "devbox.toml").write_text(_PROGRAMS)
+        devbox("up")
+        wanted = {LABEL_WORKSPACE: devbox.hash, LABEL_ROLE: ROLE_ENVIRONMENT}
+        built = engine.image(engine.containers(wanted)[0].image)
+        assert built is not None
+        request = ContainerRequest(name=None, image=built.id, command=("true",), labels=labels(), env=built.env)
+        container = engine.create(request)
+        try:
+            kept = tuple(label for label in labels() if label[0] != LABEL_TEST)  # the sweep after the run leaves it
+            config = ImageConfig(env=built.env, command=("bash",), labels=kept)
+            engine.commit(container, config=config, message="test", reference=reference)
+        finally:
+            engine.remove(container)
 
 
 def tiny_image(engine: Engine) -> ImageInfo:
