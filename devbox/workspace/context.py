@@ -9,6 +9,7 @@ from devbox import paths
 from devbox.engine.base import Engine
 from devbox.process import Processes
 from devbox.reporter import Reporter
+from devbox.supervisor.client import LocalSupervisors, Supervisors
 from devbox.values import short_hash, slug
 
 
@@ -25,6 +26,7 @@ class Host:
     uid: int
     gid: int
     reachable: Callable[[], Sequence[Engine]] | None = None  # every engine that answers; None: only that of `connect`
+    supervisors: Supervisors | None = None  # None: the processes of this user
 
     def engines(self) -> Sequence[Engine]:
         """Every engine in reach; raises `EngineUnavailableError` if none answers."""
@@ -34,6 +36,11 @@ class Host:
     def engine(self) -> Engine:
         """The engine, found when first asked for."""
         return self.connect()
+
+    @cached_property
+    def supervision(self) -> Supervisors:
+        """The Supervisors of the user's Workspaces."""
+        return self.supervisors or LocalSupervisors(self.processes)
 
     @cached_property
     def owner(self) -> str:
