@@ -52,7 +52,8 @@ def _ask(entry: Mapping[str, str], question: int) -> bytes | None:
     decoder = wire.Decoder()
     try:
         request = wire.frame(question, _CHANNEL) if question else b""
-        hello, frames = client.hello(transport, entry["spec"], decoder, request)
+        hello, rest = client.hello(transport, entry["spec"], decoder, request)
+        frames = list(rest)
         if hello.boot != entry["boot"]:
             return None
         waiting = select.poll()
