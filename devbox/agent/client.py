@@ -138,19 +138,28 @@ def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes 
     """
     try:
         _send(transport, wire.hello(identity) + request)
-        (kind, channel, payload), frames = _first(transport, decoder)
+        first, frames = _first(transport, decoder)
+    except (OSError, wire.WireError) as error:
+        raise NoAgent(f"the agent does not answer as one: {error}") from error
+    return welcome(first, identity), frames
+
+
+def welcome(first: Frame, identity: str) -> Hello:
+    """Return the HELLO that is the agent's first frame; errors as `hello`."""
+    kind, channel, payload = first
+    try:
         if kind == wire.ERROR:
             raise NoAgent(f"the agent refused: {wire.parse_error(payload)}")
         if kind != wire.HELLO or channel:
             raise NoAgent("what answers is no agent")
         answer = wire.parse_hello(payload)
-    except (OSError, wire.WireError) as error:
+    except wire.WireError as error:
         raise NoAgent(f"the agent does not answer as one: {error}") from error
     if answer.version != wire.VERSION:
         raise OtherAgent(f"the agent speaks version {answer.version}, not {wire.VERSION}")
     if not answer.accepted or (identity and answer.identity != identity):
         raise OtherAgent("the agent belongs to another environment")
-    return answer, frames
+    return answer
 
 
 def _send(transport: Transport, data: bytes) -> None:
