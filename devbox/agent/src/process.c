@@ -1,0 +1,445 @@
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "drain.h"
+#include "init.h"
+#include "plumbing.h"
+#include "sessions.h"
+#include "spawn.h"
+#include "vanish.h"
+
+enum { TERMINAL_LEFT_MOST = 131072 }; /* more than a pty can hold of what an ended process had written */
+
+struct stream {
+    struct source source;
+    uint8_t type;
+    bool over;   /* nothing of it will be sent any more */
+    size_t left; /* once the process has ended: what may still be its own */
+};
+
+struct process {
+    struct channel channel;
+    struct session *session; /* NULL once reaped */
+    struct source start;
+    struct source in;   /* closed with a terminal */
+    struct stream out;  /* with a terminal: both directions */
+    struct stream err;
+    struct sink sink;
+    struct spawn_report failure;
+    bool terminal;
+    bool detached;
+    bool user_known;
+    bool started;
+    bool blocked; /* no credit or a full socket */
+    bool closed;  /* by CLOSE */
+    bool reaped;
+    int status;
+};
+
+static void update(struct process *process) {
+    bool reads = process->started && !process->blocked;
+    uint32_t feeds = process->sink.waiting.size > 0 ? EPOLLOUT : 0;
+    uint32_t out = reads && !process->out.over ? EPOLLIN : 0;
+    source_want(&process->out.source, out | (process->terminal ? feeds : 0));
+    source_want(&process->err.source, reads && !process->err.over ? EPOLLIN : 0);
+    source_want(&process->in, feeds);
+}
+
+/* What it left behind goes on writing into pipes; a terminal without its leader is gone anyway. */
+static void let_go(struct process *process) {
+    source_close(&process->in);
+    if (process->terminal) {
+        source_close(&process->out.source);
+    } else {
+        drain_start(source_take(&process->out.source));
+        drain_start(source_take(&process->err.source));
+    }
+    process->out.over = true;
+    process->err.over = true;
+    sink_break(&process->sink, &process->channel);
+}
+
+static void destroy(struct process *process) {
+    if (process->session != NULL) {
+        process->session->process = NULL;
+    }
+    source_close(&process->start);
+    let_go(process);
+    channel_remove(&process->channel);
+    loop_free(process);
+}
+
+static void pump(struct process *process, struct stream *stream) {
+    size_t size;
+    int error;
+    size_t most = process->reaped ? stream->left : WIRE_PAYLOAD_MAX;
+    switch (channel_pump(&process->channel, stream->source.fd, stream->type, most, &size, &error)) {
+    case PUMPED:
+        if (process->reaped) {
+            stream->left -= size;
+            stream->over = stream->left == 0;
+        }
+        break;
+    case PUMP_EMPTY:
+        stream->over = process->reaped;
+        break;
+    case PUMP_END:
+        stream->over = true;
+        if (!process->terminal) {
+            source_close(&stream->source);
+        }
+        break;
+    case PUMP_BLOCKED:
+        process->blocked = true;
+        break;
+    }
+}
+
+static void say_exit(struct process *process) {
+    uint8_t bytes[8];
+    int status = process->status;
+    put_u32(bytes, WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0);
+    put_u32(bytes + 4, WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0);
+    channel_send(&process->channel, FRAME_EXIT, bytes, sizeof bytes);
+}
+
+/* Send what an ended process had written, and then its EXIT; or wait for room. Frees the process at the end. */
+static void finish(struct process *process) {
+    while (!process->blocked && !(process->out.over && process->err.over)) {
+        pump(process, process->out.over ? &process->err : &process->out);
+    }
+    if (process->out.over && process->err.over) {
+        say_exit(process);
+        destroy(process);
+    } else {
+        update(process);
+    }
+}
+
+static void after_pump(struct process *process) {
+    if (process->reaped) {
+        finish(process);
+    } else {
+        update(process);
+    }
+}
+
+static int input_of(const struct process *process) {
+    return process->terminal ? process->out.source.fd : process->in.fd;
+}
+
+/* End of file for a terminal's reader is a character, if the terminal is in the mode that knows it. */
+static void end_terminal_input(struct process *process) {
+    struct termios settings;
+    if (tcgetattr(process->out.source.fd, &settings) == 0 && (settings.c_lflag & ICANON) != 0) {
+        uint8_t end = settings.c_cc[VEOF];
+        (void)!write(process->out.source.fd, &end, 1); /* if it takes no more, nobody reads */
+    }
+}
+
+static void after_feeding(struct process *process) {
+    struct sink *sink = &process->sink;
+    if (sink->broken || (sink->ended && sink->waiting.size == 0)) {
+        if (!process->terminal) {
+            source_close(&process->in);
+        } else if (!sink->broken) {
+            end_terminal_input(process);
+        }
+        sink->broken = true;
+    }
+}
+
+static void feed(struct process *process) {
+    int error;
+    sink_flush(&process->sink, &process->channel, input_of(process), &error);
+    after_feeding(process);
+}
+
+static void in_ready(struct source *source, uint32_t events) {
+    (void)events;
+    struct process *process = OWNER(source, struct process, in);
+    feed(process);
+    update(process);
+}
+
+static void out_ready(struct source *source, uint32_t events) {
+    struct process *process = OWNER(source, struct process, out.source);
+    if (process->sink.waiting.size > 0 && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        feed(process);
+    }
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !process->blocked && !process->out.over) {
+        pump(process, &process->out);
+    }
+    after_pump(process);
+}
+
+static void err_ready(struct source *source, uint32_t events) {
+    (void)events;
+    struct process *process = OWNER(source, struct process, err.source);
+    pump(process, &process->err);
+    after_pump(process);
+}
+
+static void on_resume(struct channel *channel) {
+    struct process *process = OWNER(channel, struct process, channel);
+    process->blocked = false;
+    if (process->started) {
+        after_pump(process);
+    }
+}
+
+static void say_failed(struct process *process) {
+    static const char *const words[] = {
+        [STAGE_USER] = "no such user or group",
+        [STAGE_CWD] = "the working directory cannot be entered",
+        [STAGE_EXEC] = "the program cannot be executed",
+        [STAGE_RESOURCES] = "the process cannot be set up",
+    };
+    uint32_t stage = process->failure.stage;
+    if (stage < STAGE_USER || stage > STAGE_RESOURCES) {
+        stage = STAGE_RESOURCES;
+    }
+    channel_fail(&process->channel, process->failure.value, (uint8_t)stage, words[stage]);
+}
+
+/* The child has come to exec or has given up. */
+static void settle(struct process *process) {
+    source_close(&process->start);
+    if (process->failure.stage == 0 && !process->user_known) { /* ended before it could say anything */
+        process->failure = (struct spawn_report){.stage = STAGE_RESOURCES, .value = EAGAIN};
+    }
+    if (process->failure.stage != 0) {
+        say_failed(process);
+        destroy(process);
+        return;
+    }
+    process->started = true;
+    process->session->started = true;
+    channel_started(&process->channel, (uint32_t)process->session->pid);
+    if (process->reaped) {
+        process->session = NULL;
+    }
+    if (process->detached) {
+        destroy(process);
+    } else {
+        after_pump(process);
+    }
+}
+
+static void hear(struct process *process) {
+    struct spawn_report words;
+    ssize_t got;
+    while ((got = read(process->start.fd, &words, sizeof words)) == (ssize_t)sizeof words) {
+        if (words.stage != 0) {
+            process->failure = words;
+        } else {
+            process->user_known = true;
+            process->session->uid = words.value;
+        }
+    }
+    if (got >= 0 || errno != EAGAIN || process->reaped) {
+        settle(process);
+    }
+}
+
+static void start_ready(struct source *source, uint32_t events) {
+    (void)events;
+    hear(OWNER(source, struct process, start));
+}
+
+static size_t unread(const struct stream *stream, bool terminal) {
+    int size;
+    if (terminal) {
+        return TERMINAL_LEFT_MOST;
+    }
+    return stream->source.fd >= 0 && ioctl(stream->source.fd, FIONREAD, &size) == 0 ? (size_t)size : 0;
+}
+
+void process_ended(struct process *process, int status) {
+    process->reaped = true;
+    process->status = status;
+    process->out.left = unread(&process->out, process->terminal);
+    process->err.left = unread(&process->err, false);
+    process->out.over = process->out.over || process->out.left == 0;
+    process->err.over = process->err.over || process->err.left == 0;
+    if (process->start.fd >= 0) {
+        hear(process);
+    } else {
+        process->session = NULL;
+        finish(process);
+    }
+}
+
+static void on_data(struct channel *channel, const uint8_t *bytes, size_t size) {
+    struct process *process = OWNER(channel, struct process, channel);
+    int error;
+    if (process->sink.ended) {
+        return;
+    }
+    sink_add(&process->sink, channel, input_of(process), bytes, size, &error);
+    after_feeding(process);
+    update(process);
+}
+
+static void on_eof(struct channel *channel) {
+    struct process *process = OWNER(channel, struct process, channel);
+    if (!process->sink.ended) {
+        process->sink.ended = true;
+        after_feeding(process);
+        update(process);
+    }
+}
+
+static void on_resize(struct channel *channel, uint16_t rows, uint16_t columns) {
+    struct process *process = OWNER(channel, struct process, channel);
+    if (process->terminal && process->out.source.fd >= 0) {
+        plumbing_resize(process->out.source.fd, rows, columns);
+    }
+}
+
+static void on_signal(struct channel *channel, int number) {
+    struct process *process = OWNER(channel, struct process, channel);
+    if (process->session == NULL) {
+        return;
+    }
+    pid_t own = process->session->pid;
+    pid_t front = process->terminal && process->out.source.fd >= 0 ? tcgetpgrp(process->out.source.fd) : -1;
+    if (front > 0 && front != own) {
+        kill(-front, number); /* the group may have ended meanwhile */
+        if (number != SIGHUP && number != SIGTERM && number != SIGKILL) {
+            return;
+        }
+    }
+    session_signal(process->session, number);
+}
+
+static void on_close(struct channel *channel) {
+    struct process *process = OWNER(channel, struct process, channel);
+    if (process->closed || process->detached) {
+        return;
+    }
+    process->closed = true;
+    if (process->session != NULL) {
+        vanish_start(process->session->pid);
+    }
+    let_go(process);
+    if (process->reaped) {
+        finish(process);
+    } else {
+        update(process);
+    }
+}
+
+static void on_vanish(struct channel *channel) {
+    struct process *process = OWNER(channel, struct process, channel);
+    if (process->session != NULL && !process->detached) {
+        vanish_start(process->session->pid);
+    }
+    destroy(process);
+}
+
+static const struct channel_kind kind = {
+    .data = on_data,
+    .eof = on_eof,
+    .resume = on_resume,
+    .resize = on_resize,
+    .signal = on_signal,
+    .close = on_close,
+    .vanish = on_vanish,
+};
+
+/* Watch what the child was not given; on false some of it is closed, the rest is for `destroy`. */
+static bool adopt(struct process *process, const struct plumbing *plumbing) {
+    int both = plumbing->ours[0];
+    int in = process->terminal ? -1 : both;
+    int out = process->terminal ? both : plumbing->ours[1];
+    bool good = source_open(&process->start, plumbing->report, start_ready);
+    good = (in < 0 || source_open(&process->in, in, in_ready)) && good;
+    good = (out < 0 || source_open(&process->out.source, out, out_ready)) && good;
+    return (plumbing->ours[2] < 0 || source_open(&process->err.source, plumbing->ours[2], err_ready)) && good;
+}
+
+static struct process *new_process(struct connection *connection, const struct exec_message *message) {
+    struct process *process = calloc(1, sizeof *process);
+    if (process != NULL) {
+        channel_open(&process->channel, &kind, connection);
+        process->start.fd = process->in.fd = process->out.source.fd = process->err.source.fd = -1;
+        process->out.type = FRAME_STDOUT;
+        process->err.type = FRAME_STDERR;
+        process->detached = (message->flags & EXEC_DETACH) != 0;
+        process->terminal = (message->flags & EXEC_TERMINAL) != 0 && !process->detached;
+    }
+    return process;
+}
+
+/* From here on the child runs; whatever fails ends it. */
+static void take_child(struct process *process, struct session *session, pid_t pid, const struct plumbing *plumbing) {
+    session->process = process;
+    process->session = session;
+    session_add(session, pid);
+    if (!adopt(process, plumbing)) {
+        channel_fail(&process->channel, (uint32_t)errno, STAGE_RESOURCES, "the process cannot be watched");
+        vanish_start(pid);
+        destroy(process);
+        return;
+    }
+    process->out.over = process->out.source.fd < 0;
+    process->err.over = process->err.source.fd < 0;
+    process->sink.broken = input_of(process) < 0;
+    source_want(&process->start, EPOLLIN);
+}
+
+/* The child's pid, or -1 and errno: nothing is left then. */
+static pid_t start_child(struct exec_message *message, struct plumbing *plumbing) {
+    if (init_is_ending()) {
+        errno = ESHUTDOWN;
+        return -1;
+    }
+    if (!plumbing_open(plumbing, message)) {
+        return -1;
+    }
+    struct spawn spawn = {
+        .message = message,
+        .descriptors = {plumbing->theirs[0], plumbing->theirs[1], plumbing->theirs[2]},
+        .report = plumbing->report_theirs,
+        .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,
+    };
+    pid_t pid = spawn_start(&spawn);
+    int error = errno;
+    plumbing_close_theirs(plumbing);
+    if (pid < 0) {
+        plumbing_close_ours(plumbing);
+    }
+    errno = error;
+    return pid;
+}
+
+void process_exec(struct connection *connection, uint32_t channel, uint8_t *payload, size_t size) {
+    struct exec_message message;
+    if (!decode_exec(payload, size, &message)) {
+        connection_violation(connection, "bad EXEC");
+        return;
+    }
+    struct plumbing plumbing;
+    struct process *process = new_process(connection, &message);
+    struct session *session = session_new(&message);
+    errno = ENOMEM;
+    pid_t pid = process != NULL && session != NULL ? start_child(&message, &plumbing) : -1;
+    if (pid < 0) {
+        struct channel refused = {.connection = connection, .number = channel};
+        channel_fail(&refused, (uint32_t)errno, STAGE_RESOURCES, "the process cannot be started");
+        free(session);
+        free(process);
+        return;
+    }
+    channel_add(&process->channel, channel, message.window);
+    take_child(process, session, pid, &plumbing);
+}

@@ -1,0 +1,29 @@
+/* Starting a process as a user: everything between fork and exec. */
+#ifndef SPAWN_H
+#define SPAWN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "message.h"
+
+struct spawn {
+    struct exec_message *message;
+    int descriptors[3]; /* stdin, stdout, stderr of the child, each above 2 */
+    int report;         /* where the child says what went wrong; it is closed by exec */
+    bool terminal;      /* descriptors[0] becomes its controlling terminal */
+};
+
+/* What the child writes to `report`, in this order: stage 0 with its uid, then at most one failure with its errno. */
+struct spawn_report {
+    uint32_t stage;
+    uint32_t value;
+};
+
+/* Remember what the agent was started with, for its children, and take more descriptors for itself. */
+bool spawn_prepare(void);
+/* The pid, or -1 and errno. */
+pid_t spawn_start(const struct spawn *spawn);
+
+#endif

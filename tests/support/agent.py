@@ -1,0 +1,69 @@
+"""The real agent, on this host, for tests; and its program, compiled once and not for each test's empty home."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from devbox import paths
+from devbox.agent import program
+
+IDENTITY = "0123456789abcdef"
+_PROGRAMS = Path(paths.cache_root()) / "agent"  # while this process still has the cache that it was started with
+_PATIENCE = 30.0  # seconds; only ever spent by what fails
+
+
+def share_programs(cache: Path) -> None:
+    """Let what has `cache` as XDG_CACHE_HOME use the programs that there are, and keep those that it makes."""
+    _PROGRAMS.mkdir(parents=True, exist_ok=True)
+    (cache / "devbox").mkdir(mode=0o700, parents=True)
+    (cache / "devbox" / "agent").symlink_to(_PROGRAMS)
+
+
+class HostAgent:
+    """The agent as a process of this host: not process 1, and it lets in peers of its own uid."""
+
+    def __init__(self, directory: Path, *, identity: str = IDENTITY, argv: Sequence[str] = ()) -> None:
+        self.identity = identity
+        self.path = str(directory / "agent.sock")
+        words = [*(argv or [str(program.binary(os.uname().machine))]), "serve", "--socket", self.path]
+        self._process = subprocess.Popen([*words, "--identity", identity], stderr=subprocess.PIPE)
+        self.pid = self._process.pid
+        self._wait_for_socket()
+
+    def _wait_for_socket(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not Path(self.path).exists():
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"the agent did not start: {self.stop()[1]}")
+            time.sleep(0.005)
+
+    def memory(self) -> int:
+        """Return the resident size in bytes."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("the agent has ended")
+
+    def stop(self) -> tuple[int, str]:
+        """End it and what it started; return its exit code and what it said."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        said = self._process.communicate(timeout=_PATIENCE)[1].decode()
+        return self._process.returncode, said
+
+
+@contextmanager
+def host_agent(*, identity: str = IDENTITY, argv: Sequence[str] = ()) -> Iterator[HostAgent]:
+    """Run an agent; it must end cleanly and with nothing to say."""
+    with tempfile.TemporaryDirectory(prefix="agent-") as directory:
+        agent = HostAgent(Path(directory), identity=identity, argv=argv)
+        try:
+            yield agent
+        finally:
+            ended = agent.stop()
+        assert ended == (0, "")
