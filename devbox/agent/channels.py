@@ -57,6 +57,11 @@ class Channel:
 
     # what its user does
 
+    @property
+    def over(self) -> bool:
+        """Whether the agent has ended it, or the agent has gone."""
+        return self._is_over
+
     async def begin(self) -> None:
         """Wait for STARTED; whoever is cancelled or fails here has left the channel."""
         try:

@@ -23,6 +23,8 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="up", short="make the environment what the profile says"),
             Entry(name="exec", short="run a command in the running environment", module="exec_verb"),
             Entry(name="status", short="say what is there and whether it fits the profile"),
+            Entry(name="code", short="open an editor of this machine in the environment"),
+            Entry(name="port", short="list, look up and forward ports of this machine that lead inside"),
             Entry(name="logs", short="show what the environment or its last build wrote"),
             Entry(name="halt", short="stop the environment; what it holds stays", aliases=("stop",)),
             Entry(name="destroy", short="take the environment away; images and your files stay"),

@@ -32,7 +32,12 @@ def port_lines(ports: Iterable[PublishedPort]) -> list[Line]:
 
 
 def address(port: PublishedPort) -> str:
-    """Return where the port answers on this host; a TCP port as a URL, since most are of web servers."""
+    """Return where the port answers on this host, as `port_lines` shows it."""
+    return show.address(port_documents([port])[0])
+
+
+def endpoint(port: PublishedPort) -> str:
+    """Return where the port answers on this host, for a script: `HOST:PORT`."""
     host = f"[{port.host}]" if ":" in port.host else port.host
     place = f"{host}:{port.host_port}"
     return f"http://{place}" if port.protocol == "tcp" else f"{place}/{port.protocol}"

@@ -13,7 +13,7 @@ from typing import Final
 from devbox import paths
 
 READY: Final = b"ready"
-_PATIENCE: Final = 5.0  # seconds for the Supervisor before to be gone
+_PATIENCE: Final = 3.0  # seconds for the Supervisor before to be gone
 _PAUSE: Final = 0.02
 
 Work = Callable[[Callable[[], None]], None]  # is given what to call when it is ready

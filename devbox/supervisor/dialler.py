@@ -10,6 +10,10 @@ GONE: Final = (OSError, AgentError)  # what a channel raises that has ended othe
 class Channel(Protocol):
     """A connection to a port inside, as `devbox.agent.mux` has them."""
 
+    @property
+    def over(self) -> bool:
+        """Whether the other side has ended it, so that what is written goes nowhere."""
+
     async def read(self) -> bytes:
         """Return what has come, with UDP one datagram; b"" at the end."""
 

@@ -93,6 +93,8 @@ async def _inwards(connection: socket.socket, channel: Channel) -> None:
     while data := await loop.sock_recv(connection, _READ):
         channel.write(data)
         await channel.drain()
+        if channel.over:  # nobody has read all of it
+            raise ConnectionResetError
     channel.eof()
 
 

@@ -28,6 +28,10 @@ class _Stream:
         self._reader = reader
         self._writer = writer
 
+    @property
+    def over(self) -> bool:
+        return self._writer.is_closing()
+
     async def read(self) -> bytes:
         return await self._reader.read(65536)
 
@@ -62,6 +66,8 @@ class _Datagrams(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         assert isinstance(exc, OSError)
         self._came.put_nowait(exc)
+
+    over = False
 
     async def read(self) -> bytes:
         came = await self._came.get()

@@ -22,9 +22,9 @@ def _count(value: str | None) -> int | None:
 @verb(
     "logs",
     examples=(
-        ("devbox logs", "what the environment's first process wrote"),
         ("devbox logs -f -n 20", "the last 20 lines, then whatever comes"),
         ("devbox logs --build", "what each step of the last build said"),
+        ("devbox logs --supervisor", "which ports were relayed, and why one could not be"),
     ),
     next_step="devbox shell --failed, if a build step failed",
 )
@@ -37,15 +37,23 @@ def command(
         typer.Option("-n", "--tail", metavar="N", callback=_count, help="Only the last N lines.  [x>=0]"),
     ] = None,
     build: Annotated[bool, typer.Option("--build", help="The last build's steps instead.")] = False,
+    supervisor: Annotated[
+        bool, typer.Option("--supervisor", help="What the process that relays its ports has to say instead.")
+    ] = False,
 ) -> None:
     """Show what the environment wrote, or what its last build said."""
     invocation = invocation_of(context)
-    from devbox.workspace.logs import logs
+    from devbox.workspace.logs import logs, supervisor_log
 
+    if build and supervisor:
+        raise UsageError("--build and --supervisor are two logs", hint="devbox logs --supervisor")
     if follow and (invocation.json or build):
         other = "--json" if invocation.json else "--build"
         raise UsageError(f"{other} has an end and --follow has none", hint=f"devbox logs {other}")
-    chunks = logs(invocation.host, invocation.workspace, follow=follow, tail=tail, build=build)
+    if supervisor:
+        chunks = supervisor_log(invocation.workspace, follow=follow, tail=tail)
+    else:
+        chunks = logs(invocation.host, invocation.workspace, follow=follow, tail=tail, build=build)
     if not invocation.json:
         for stream, data in chunks:
             invocation.terminal.foreign(stream, data)

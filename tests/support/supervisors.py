@@ -1,0 +1,43 @@
+"""The processes that relay ports: which there are, and that none is left."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from devbox.supervisor.client import PROGRAM
+
+MARK = "DEVBOX_TEST_OWNER"  # in the environment of whatever a run of the tests starts
+
+
+def processes(path_hash: str = "", *, of_run: str = "") -> list[int]:
+    """Return the pids of the Supervisors of one Workspace, or of those that a run of the tests has started."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            environ = (process / "environ").read_bytes().split(b"\0") if of_run else []
+        except OSError:
+            continue  # it has ended, or is somebody else's
+        ours = len(words) > 4 and words[3].endswith(b"/supervisor/" + PROGRAM.name.encode())
+        if ours and path_hash.encode() in words[4] and (not of_run or f"{MARK}={of_run}".encode() in environ):
+            found.append(int(process.name))
+    return found
+
+
+def gone(path_hash: str, *, patience: float = 20.0) -> bool:
+    """Whether all Supervisors of a Workspace end within `patience` seconds."""
+    end = time.monotonic() + patience
+    while processes(path_hash):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def end_all(of_run: str) -> list[str]:
+    """End the Supervisors that a run of the tests has left, each by its pid; return what they were."""
+    left = processes(of_run=of_run)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return [f"supervisor, pid {pid}" for pid in left]
