@@ -34,6 +34,8 @@ _FLAGS = (
     "-fno-sanitize=undefined",
     "-ffunction-sections",
     "-fdata-sections",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
     "-Wl,--gc-sections",
 )
 

@@ -53,7 +53,7 @@ void channel_remove(struct channel *channel) {
     *place = channel->next;
 }
 
-static void pause_channel(struct channel *channel) {
+void channel_wait(struct channel *channel) {
     if (!channel->paused) {
         channel->paused = true;
         channel->next_paused = channel->connection->paused;
@@ -121,7 +121,7 @@ enum pumped channel_pump(struct channel *channel, int fd, uint8_t type, size_t m
     *size = 0;
     *error = 0;
     if (connection_is_full(channel->connection)) {
-        pause_channel(channel);
+        channel_wait(channel);
         return PUMP_BLOCKED;
     }
     if (channel->credit == 0) {
@@ -172,7 +172,7 @@ void sink_break(struct sink *sink, struct channel *channel) {
 bool sink_add(struct sink *sink, struct channel *channel, int fd, const uint8_t *bytes, size_t size, int *error) {
     *error = 0;
     size_t done = 0;
-    if (!sink->broken && sink->waiting.size == 0) {
+    if (fd >= 0 && !sink->broken && sink->waiting.size == 0) {
         done = write_some(sink, fd, bytes, size, error);
     }
     if (!sink->broken && !buffer_add(&sink->waiting, bytes + done, size - done)) {

@@ -40,6 +40,8 @@ struct channel *channel_find(const struct connection *connection, uint32_t numbe
 void channel_add(struct channel *channel, uint32_t number, uint32_t window);
 /* Take it off its connection; the memory stays the caller's. */
 void channel_remove(struct channel *channel);
+/* Be resumed when the socket, which is full, is empty. */
+void channel_wait(struct channel *channel);
 /* Resume all that waited for the socket. */
 void channel_resume_all(struct connection *connection);
 
@@ -66,7 +68,7 @@ struct sink {
     bool broken; /* nobody reads: bytes are dropped, and count as taken */
 };
 
-/* Both write to `fd`; true if bytes remain that wait for EPOLLOUT. `*error` is set if the sink broke just now. */
+/* Both write to `fd` (-1: not yet there, all of it waits); true if bytes remain that wait for EPOLLOUT. `*error` is set if the sink broke just now. */
 bool sink_add(struct sink *sink, struct channel *channel, int fd, const uint8_t *bytes, size_t size, int *error);
 bool sink_flush(struct sink *sink, struct channel *channel, int fd, int *error);
 void sink_break(struct sink *sink, struct channel *channel);

@@ -1,15 +1,17 @@
 #include "dispatch.h"
 
 #include "channel.h"
+#include "filestate.h"
+#include "listener.h"
 #include "process.h"
+#include "relay.h"
 #include "sessions.h"
-
-enum { FIRST_ACCEPTED = 0x80000000U };
+#include "sockets.h"
 
 static void on_data(struct channel *channel, const uint8_t *payload, size_t size) {
     if (!channel_count(channel, size)) {
         connection_violation(channel->connection, "DATA above the credit");
-    } else if (channel->kind->data != NULL && size > 0) {
+    } else if (channel->kind->data != NULL) {
         channel->kind->data(channel, payload, size);
     }
 }
@@ -85,6 +87,18 @@ static void dispatch_new(struct connection *connection, const struct header *hea
     case FRAME_EXEC:
         process_exec(connection, header->channel, payload, header->length);
         break;
+    case FRAME_CONNECT:
+        relay_connect(connection, header->channel, payload, header->length);
+        break;
+    case FRAME_LISTEN:
+        listener_open(connection, header->channel, payload, header->length);
+        break;
+    case FRAME_LISTENERS:
+        sockets_answer(connection, header->channel, header->length);
+        break;
+    case FRAME_STAT:
+        filestate_answer(connection, header->channel, payload, header->length);
+        break;
     case FRAME_SESSIONS:
         sessions_answer(connection, header->channel, header->length);
         break;
@@ -97,7 +111,7 @@ void dispatch(struct connection *connection, const struct header *header, uint8_
     if (header->channel == 0) {
         connection_violation(connection, "channel 0 is the connection itself");
     } else if (!dispatch_to_channel(connection, header, payload)) {
-        if (header->channel >= FIRST_ACCEPTED || channel_find(connection, header->channel) != NULL) {
+        if (header->channel >= WIRE_FIRST_ACCEPTED || channel_find(connection, header->channel) != NULL) {
             connection_violation(connection, "the channel is in use or reserved");
         } else {
             dispatch_new(connection, header, payload);

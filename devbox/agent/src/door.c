@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include "connection.h"
 #include "init.h"
 #include "loop.h"
+#include "text.h"
 
 enum { BACKLOG = 128, RETRY_TIME = 100 };
 
@@ -49,8 +49,9 @@ static bool name_socket(const char *path) {
         return false;
     }
     address.sun_family = AF_UNIX;
-    int size = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory, slash + 1);
-    if (size < 0 || (size_t)size >= sizeof address.sun_path) {
+    char number[21];
+    const char *const parts[] = {"/proc/self/fd/", text_number(number, (uint64_t)directory), slash, NULL};
+    if (!text_join(address.sun_path, sizeof address.sun_path, parts)) {
         errno = ENAMETOOLONG;
         return false;
     }

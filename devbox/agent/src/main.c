@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -11,6 +10,8 @@
 #include "init.h"
 #include "loop.h"
 #include "spawn.h"
+#include "stream.h"
+#include "text.h"
 #include "wire.h"
 
 #ifndef AGENT_BUILD
@@ -26,7 +27,7 @@ struct options {
 };
 
 static int fail(const char *what) {
-    dprintf(STDERR_FILENO, "agent: %s: %s\n", what, strerror(errno));
+    text_say(STDERR_FILENO, (const char *const[]){"agent: ", what, ": ", strerror(errno), "\n", NULL});
     return 1;
 }
 
@@ -100,8 +101,15 @@ static int serve(const struct options *options) {
     return 0;
 }
 
+static int stream(const struct options *options) {
+    int fd = door_connect(options->socket);
+    return fd < 0 ? fail(options->socket) : stream_copy(fd);
+}
+
 static int version(void) {
-    dprintf(STDOUT_FILENO, "%d %s\n", WIRE_VERSION, AGENT_BUILD);
+    char room[21];
+    const char *const parts[] = {text_number(room, WIRE_VERSION), " ", AGENT_BUILD, "\n", NULL};
+    text_say(STDOUT_FILENO, parts);
     return 0;
 }
 
@@ -115,6 +123,9 @@ int main(int count, char **words) {
     }
     if (strcmp(words[1], "serve") == 0) {
         return serve(&options);
+    }
+    if (strcmp(words[1], "stream") == 0 && options.identity == NULL && !options.inside) {
+        return stream(&options);
     }
     return usage();
 }

@@ -127,6 +127,19 @@ bool decode_connect(uint8_t *payload, size_t size, struct connect_message *messa
     return read_all(&reader) && message->kind >= CONNECT_TCP && message->kind <= CONNECT_UNIX;
 }
 
+bool decode_listen(uint8_t *payload, size_t size, struct listen_message *message) {
+    struct reader reader = {.at = payload, .left = size};
+    message->window = read_u32(&reader);
+    message->kind = read_u8(&reader);
+    message->flags = read_u8(&reader);
+    message->port = read_u16(&reader);
+    message->host = read_str(&reader);
+    message->user = read_str(&reader);
+    bool unix_path = message->kind == CONNECT_UNIX;
+    bool known = unix_path ? (message->flags & ~LISTEN_DIRECTORY) == 0 : message->flags == 0;
+    return read_all(&reader) && known && (unix_path || message->kind == CONNECT_TCP);
+}
+
 bool decode_stat(uint8_t *payload, size_t size, struct stat_message *message) {
     struct reader reader = {.at = payload, .left = size};
     message->flags = read_u32(&reader);

@@ -63,6 +63,15 @@ struct connect_message {
     const char *host;
 };
 
+struct listen_message {
+    uint32_t window;
+    uint8_t kind;
+    uint8_t flags;
+    uint16_t port;
+    const char *host;
+    char *user;
+};
+
 struct stat_message {
     uint32_t flags;
     const char *path;
@@ -72,6 +81,7 @@ struct stat_message {
 bool decode_hello(uint8_t *payload, size_t size, struct hello_message *message);
 bool decode_exec(uint8_t *payload, size_t size, struct exec_message *message);
 bool decode_connect(uint8_t *payload, size_t size, struct connect_message *message);
+bool decode_listen(uint8_t *payload, size_t size, struct listen_message *message);
 bool decode_stat(uint8_t *payload, size_t size, struct stat_message *message);
 
 /* An answer being written into memory of the caller's; what does not fit sets `full` and is left out. */

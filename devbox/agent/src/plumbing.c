@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "text.h"
 #include "wire.h"
 
 #ifndef TIOCGPTPEER
@@ -71,9 +72,13 @@ bool plumbing_resize(int terminal, uint16_t rows, uint16_t columns) {
 
 static int open_peer(int terminal) {
     int peer = ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    char name[64];
-    if (peer < 0 && errno != EMFILE && ptsname_r(terminal, name, sizeof name) == 0) { /* before Linux 4.13 */
-        peer = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    unsigned number;
+    if (peer < 0 && errno != EMFILE && ioctl(terminal, (int)TIOCGPTN, &number) == 0) { /* before Linux 4.13 */
+        char digits[21];
+        char name[64];
+        if (text_join(name, sizeof name, (const char *const[]){"/dev/pts/", text_number(digits, number), NULL})) {
+            peer = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        }
     }
     return peer;
 }

@@ -1,68 +1,11 @@
 #include "userdb.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { LINE_MOST = 65536, FIELDS_MOST = 7 };
+#include "lines.h"
 
-/* A text file by lines; a line that is too long is skipped whole. */
-struct lines {
-    int fd;
-    size_t start;
-    size_t end;
-    bool skipping;
-    char bytes[LINE_MOST];
-};
-
-static bool fill(struct lines *lines) {
-    if (lines->start > 0) {
-        memmove(lines->bytes, lines->bytes + lines->start, lines->end - lines->start);
-        lines->end -= lines->start;
-        lines->start = 0;
-    } else if (lines->end == LINE_MOST) {
-        lines->end = 0;
-        lines->skipping = true;
-    }
-    ssize_t got;
-    do {
-        got = read(lines->fd, lines->bytes + lines->end, LINE_MOST - lines->end);
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) {
-        return false;
-    }
-    lines->end += (size_t)got;
-    return true;
-}
-
-/* The next line without its end, or NULL; a last line without an end counts. */
-static char *next_line(struct lines *lines) {
-    for (;;) {
-        char *line = lines->bytes + lines->start;
-        size_t size = lines->end - lines->start;
-        char *end = size > 0 ? memchr(line, '\n', size) : NULL;
-        if (end != NULL) {
-            bool skipped = lines->skipping;
-            lines->start = (size_t)(end - lines->bytes) + 1;
-            lines->skipping = false;
-            *end = '\0';
-            if (!skipped) {
-                return line;
-            }
-        } else if (!fill(lines)) {
-            line = lines->bytes + lines->start;
-            size = lines->end - lines->start;
-            if (size == 0 || size == LINE_MOST || lines->skipping) {
-                return NULL;
-            }
-            lines->start = lines->end;
-            line[size] = '\0';
-            return line;
-        }
-    }
-}
+enum { FIELDS_MOST = 7 };
 
 static size_t split(char *line, char *fields[static FIELDS_MOST]) {
     size_t count = 0;
@@ -97,14 +40,6 @@ static bool parse_id(const char *text, uint32_t *id) {
     return true;
 }
 
-static bool open_lines(struct lines *lines, const char *path) {
-    lines->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* not to hang on a pipe of that name */
-    lines->start = 0;
-    lines->end = 0;
-    lines->skipping = false;
-    return lines->fd >= 0;
-}
-
 static bool take_entry(char *fields[static FIELDS_MOST], uint32_t uid, struct user *user) {
     uint32_t gid;
     if (!parse_id(fields[3], &gid) || strlen(fields[0]) >= sizeof user->name) {
@@ -123,10 +58,10 @@ static bool take_entry(char *fields[static FIELDS_MOST], uint32_t uid, struct us
 static bool find_user(struct lines *lines, const char *name, const uint32_t *number, struct user *user) {
     bool found = false;
     char *line;
-    if (!open_lines(lines, "/etc/passwd")) {
+    if (!lines_open(lines, "/etc/passwd")) {
         return false;
     }
-    while (!found && (line = next_line(lines)) != NULL) {
+    while (!found && (line = lines_next(lines)) != NULL) {
         char *fields[FIELDS_MOST];
         uint32_t uid;
         if (split(line, fields) >= 6 && parse_id(fields[2], &uid)) {
@@ -134,17 +69,17 @@ static bool find_user(struct lines *lines, const char *name, const uint32_t *num
             found = wanted && take_entry(fields, uid, user);
         }
     }
-    close(lines->fd);
+    lines_close(lines);
     return found;
 }
 
 static bool find_group(struct lines *lines, const char *name, gid_t *gid) {
     bool found = false;
     char *line;
-    if (!open_lines(lines, "/etc/group")) {
+    if (!lines_open(lines, "/etc/group")) {
         return false;
     }
-    while (!found && (line = next_line(lines)) != NULL) {
+    while (!found && (line = lines_next(lines)) != NULL) {
         char *fields[FIELDS_MOST];
         uint32_t id;
         if (split(line, fields) >= 3 && strcmp(fields[0], name) == 0 && parse_id(fields[2], &id)) {
@@ -152,7 +87,7 @@ static bool find_group(struct lines *lines, const char *name, gid_t *gid) {
             found = true;
         }
     }
-    close(lines->fd);
+    lines_close(lines);
     return found;
 }
 
@@ -169,17 +104,17 @@ static bool is_member(char *members, const char *name) {
 
 static void find_memberships(struct lines *lines, struct user *user) {
     char *line;
-    if (user->name[0] == '\0' || !open_lines(lines, "/etc/group")) {
+    if (user->name[0] == '\0' || !lines_open(lines, "/etc/group")) {
         return;
     }
-    while (user->group_count < USER_GROUPS_MOST && (line = next_line(lines)) != NULL) {
+    while (user->group_count < USER_GROUPS_MOST && (line = lines_next(lines)) != NULL) {
         char *fields[FIELDS_MOST];
         uint32_t gid;
         if (split(line, fields) >= 4 && parse_id(fields[2], &gid) && is_member(fields[3], user->name)) {
             user->groups[user->group_count++] = gid;
         }
     }
-    close(lines->fd);
+    lines_close(lines);
 }
 
 bool user_find(char *text, struct user *user) {

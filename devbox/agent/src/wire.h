@@ -4,6 +4,8 @@
 
 #define WIRE_MAGIC "DEVBOXAG"
 
+#define WIRE_FIRST_ACCEPTED 0x80000000U /* channels from here on are chosen by the agent */
+
 enum {
     WIRE_VERSION = 1,
     WIRE_MAGIC_SIZE = 8,
@@ -34,12 +36,22 @@ enum frame_type {
     FRAME_LISTENERS = 0x10,
     FRAME_SESSIONS = 0x11,
     FRAME_STAT = 0x12,
+    FRAME_LISTEN = 0x14,
+    FRAME_ACCEPTED = 0x15,
     FRAME_ERROR = 0x7f,
 };
 
 enum exec_flag { EXEC_TERMINAL = 1, EXEC_STDIN = 2, EXEC_DETACH = 4, EXEC_SFTP = 8, EXEC_ALL = 15 };
-enum failed_stage { STAGE_USER = 1, STAGE_CWD = 2, STAGE_EXEC = 3, STAGE_RESOURCES = 4, STAGE_CONNECT = 5 };
+enum failed_stage {
+    STAGE_USER = 1,
+    STAGE_CWD = 2,
+    STAGE_EXEC = 3,
+    STAGE_RESOURCES = 4,
+    STAGE_CONNECT = 5,
+    STAGE_LISTEN = 6,
+};
 enum connect_kind { CONNECT_TCP = 1, CONNECT_UDP = 2, CONNECT_UNIX = 3 };
+enum listen_flag { LISTEN_DIRECTORY = 1 };
 enum stat_flag { STAT_NO_FOLLOW = 1 };
 
 #endif
