@@ -221,6 +221,10 @@ class MuxChannel(Channel):
         found = await self._take()
         return found[1] if found else b""
 
+    async def finished(self) -> None:
+        """Wait until both directions have ended and all that was written is there; or until it is over otherwise."""
+        await self._until(lambda: False)
+
 
 class DatagramChannel(MuxChannel):
     """A UDP flow: what finds no room is dropped, and each `write` is one datagram."""

@@ -38,7 +38,6 @@ def check_alias(name: str) -> str:
 def render(entry: Entry) -> str:
     """Return the entry; `ValueError` if a path has a line break or another control character, which none can hold."""
     options = (
-        ("HostName", entry.key_alias),
         ("User", entry.user),
         ("ProxyCommand", proxy_command(entry.proxy)),
         ("HostKeyAlias", entry.key_alias),

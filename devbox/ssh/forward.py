@@ -16,6 +16,7 @@ from devbox.ssh.guest import Front
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})\Z")
 _ANSWER_MAX: Final = 64 * 1024
+_LINGER: Final = 30.0  # seconds that are left to what listens inside once the client has closed
 
 
 class Forward(Flow, asyncssh.SSHTCPSession[bytes]):
@@ -26,9 +27,18 @@ class Forward(Flow, asyncssh.SSHTCPSession[bytes]):
         self._remote = remote
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give up the agent's end, also when it never came to a start."""
-        super().connection_lost(exc)
-        self._remote.close()
+        """Give up the agent's end; a client that has closed in peace has said all, and part of that may be on its way.
+
+        asyncssh tells of no end of what the client sends if the close comes while it holds data back.
+        """
+        if exc is not None or self._task is None:
+            super().connection_lost(exc)
+            self._remote.close()
+            return
+        self._channel = None
+        self._writable.set()
+        self.eof_received()
+        asyncio.get_running_loop().call_later(_LINGER, self._task.cancel)
 
     async def _run(self) -> None:
         channel = self._channel
@@ -39,6 +49,7 @@ class Forward(Flow, asyncssh.SSHTCPSession[bytes]):
                 await self._pass_out(data)
             channel.write_eof()
             await feeding
+            await self._remote.finished()
             channel.close()
         except (AgentError, OSError):
             channel.abort()

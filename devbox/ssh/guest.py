@@ -12,7 +12,7 @@ _LONGEST: Final = 4096
 _HERE: Final = {"SSH_CLIENT": "127.0.0.1 0 22", "SSH_CONNECTION": "127.0.0.1 0 127.0.0.1 22"}
 _UNDEFINED: Final = 255
 
-# RFC 4254, section 8: number, stty's name, what a new terminal of Linux has.
+# RFC 4254, section 8: number, stty's name, what a new terminal of the agent's has.
 _CHARACTERS: Final = {
     1: ("intr", 0x03),
     2: ("quit", 0x1C),
@@ -29,7 +29,7 @@ _SWITCHES: Final = {
     36: ("icrnl", True),
     38: ("ixon", True),
     39: ("ixany", False),
-    42: ("iutf8", False),
+    42: ("iutf8", True),
     50: ("isig", True),
     51: ("icanon", True),
     53: ("echo", True),

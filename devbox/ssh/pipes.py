@@ -45,12 +45,7 @@ def _pump(source: int, target: int, ours: socket.socket, then: int) -> None:
 
 
 def _move(source: int, target: int) -> None:
-    splice: Callable[[int, int, int], int] | None = getattr(os, "splice", None)
-    if splice is not None:
-        with contextlib.suppress(OSError):  # neither of the two is a pipe; whatever else it is shows again at once
-            while splice(source, target, _CHUNK):
-                pass
-            return
+    # No splice: it holds the pipe's lock while it waits, so that the other side of the pipe waits as well.
     while data := _waited(source, select.POLLIN, partial(os.read, source, _CHUNK)):
         view = memoryview(data)
         while view:

@@ -101,7 +101,7 @@ class AgentForwarding:
         path = f"/tmp/devbox-{secrets.token_hex(8)}/agent"
 
         async def open_channel(channel: MuxChannel, _peer: str, _port: int) -> None:
-            await connection.create_agent_connection(lambda: Forward(channel))  # type: ignore[arg-type,return-value]
+            await connection.create_agent_channel().open(lambda: Forward(channel))  # type: ignore[arg-type,return-value]
 
         try:
             listener = await _listening(self._mux, self._front, UNIX, path, 0, private=True)

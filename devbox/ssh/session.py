@@ -85,7 +85,7 @@ class GuestSession(Flow, asyncssh.SSHServerSession[bytes]):
             process = self._process = await self._mux.execute(self._message(channel))
         except StartError as error:
             channel.write_stderr(_why(error, self._front, self._username).encode())
-            channel.exit(127 if error.errno == errno.ENOENT else 126)
+            channel.exit(127 if error.stage == STAGE_EXEC and error.errno == errno.ENOENT else 126)
             return
         except (AgentError, OSError, ValueError) as error:
             channel.write_stderr(f"devbox: {error}\n".encode())

@@ -35,7 +35,7 @@ def read_by_ssh(tmp_path: Path, text: str, host: str = "shop.devbox") -> dict[st
 def test_ssh_takes_the_entry_as_it_is_meant(tmp_path: Path) -> None:
     found = read_by_ssh(tmp_path, render(made()))
     assert found["user"] == "dev"
-    assert found["hostkeyalias"] == found["hostname"] == "devbox-shop-1a2b3c4d"
+    assert found["hostkeyalias"] == "devbox-shop-1a2b3c4d"
     assert found["stricthostkeychecking"] == "true"
     assert found["forwardagent"] == found["forwardx11"] == found["permitlocalcommand"] == "no"
     assert found["identitiesonly"] == "yes"

@@ -49,12 +49,12 @@ def test_another_user_has_a_home_of_its_own() -> None:
 
 
 def test_usual_modes_need_no_stty() -> None:
-    assert stty({1: 3, 3: 127, 50: 1, 53: 1, 36: 1, 128: 38400}) == []
+    assert stty({1: 3, 3: 127, 42: 1, 50: 1, 53: 1, 36: 1, 128: 38400}) == []
     assert with_modes(("sh",), {}) == ("sh",)
 
 
 def test_unusual_modes_are_said_to_stty() -> None:
-    assert stty({3: 8, 4: 255, 53: 0, 42: 1}) == ["erase", "0x08", "kill", "undef", "iutf8", "-echo"]
+    assert stty({3: 8, 4: 255, 53: 0, 42: 0}) == ["erase", "0x08", "kill", "undef", "-iutf8", "-echo"]
     argv = with_modes(("sh", "-l"), {3: 8})
     assert argv[3:] == ("erase 0x08", "sh", "-l")
 

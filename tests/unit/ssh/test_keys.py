@@ -1,4 +1,3 @@
-import os
 import stat
 from pathlib import Path
 
@@ -18,7 +17,7 @@ def test_a_key_is_made_once_and_pinned(home: Path) -> None:
     assert (key.read_bytes(), pinned.read_bytes()) == before
     assert pinned.read_text().startswith("devbox-shop-1a2b3c4d ssh-ed25519 AAAA")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (key, pinned, key.parent)] == [0o600, 0o600, 0o700]
-    assert sorted(os.listdir(key.parent)) == ["host_key", "known_hosts"]
+    assert sorted(path.name for path in key.parent.iterdir()) == ["host_key", "known_hosts"]
 
 
 def test_two_workspaces_have_two_keys(home: Path) -> None:

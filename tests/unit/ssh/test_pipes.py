@@ -18,7 +18,7 @@ class Ends:
 
     def __init__(self) -> None:
         read, write = os.pipe()
-        self.read, self.write = open(read, "rb", buffering=0), open(write, "wb", buffering=0)
+        self.read, self.write = FileIO(read, "rb"), FileIO(write, "wb")
 
     def close(self) -> None:
         self.read.close()
@@ -54,9 +54,7 @@ def sent(file: FileIO) -> None:
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_every_byte_goes_both_ways_and_the_last_one_before_the_end(
-    to_us: Ends, to_client: Ends, blocking: bool
-) -> None:
+def test_every_byte_goes_both_ways_the_last_one_before_the_end(to_us: Ends, to_client: Ends, blocking: bool) -> None:
     os.set_blocking(to_us.read.fileno(), blocking)
     os.set_blocking(to_client.write.fileno(), blocking)
     got: list[bytes] = []
@@ -85,8 +83,11 @@ def test_a_client_that_reads_no_more_ends_the_socket(to_us: Ends, to_client: End
 
 def test_files_are_as_good_as_pipes(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(DATA)
-    with (tmp_path / "in").open("rb") as source, (tmp_path / "out").open("wb") as target:
-        with joined(source.fileno(), target.fileno()) as end:
-            assert received(end, len(DATA)) == DATA
-            end.sendall(DATA)
+    with (
+        (tmp_path / "in").open("rb") as source,
+        (tmp_path / "out").open("wb") as target,
+        joined(source.fileno(), target.fileno()) as end,
+    ):
+        assert received(end, len(DATA)) == DATA
+        end.sendall(DATA)
     assert (tmp_path / "out").read_bytes() == DATA

@@ -1,4 +1,4 @@
-import os
+import glob
 import stat
 from pathlib import Path
 
@@ -18,12 +18,16 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
 def test_without_one_it_is_empty_and_is_made_for_the_user_alone(home: Path) -> None:
     assert user_config.read() == ""
     user_config.write("x\n")
     assert user_config.read() == "x\n"
     assert (mode(home / ".ssh"), mode(home / ".ssh" / "config")) == (0o700, 0o600)
-    assert os.listdir(home / ".ssh") == ["config"]
+    assert names(home / ".ssh") == ["config"]
 
 
 def test_mode_and_every_byte_are_kept(config: Path) -> None:
@@ -41,7 +45,7 @@ def test_a_link_stays_one(config: Path, tmp_path: Path) -> None:
     user_config.write("b\n")
     assert config.is_symlink()
     assert target.read_text() == "b\n"
-    assert sorted(os.listdir(tmp_path)) == ["dotfiles"]
+    assert names(tmp_path) == ["dotfiles"]
 
 
 def test_what_is_no_file_is_left_alone(config: Path) -> None:
@@ -57,7 +61,7 @@ def test_a_directory_that_cannot_be_written_changes_nothing(config: Path, monkey
     with pytest.raises(StateError, match="permission denied"):
         user_config.write("b\n")
     assert config.read_text() == "a\n"
-    assert os.listdir(config.parent) == ["config"]
+    assert names(config.parent) == ["config"]
 
 
 def test_the_pattern_finds_the_entries_wherever_the_state_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -65,7 +69,5 @@ def test_the_pattern_finds_the_entries_wherever_the_state_lies(monkeypatch: pyte
     file = tmp_path / "a[b]*" / "devbox" / "s" / "1a2b3c4d" / "ssh" / "config"
     file.parent.mkdir(parents=True)
     file.touch()
-    import glob
-
-    assert glob.glob(user_config.pattern()) == [str(file)]
+    assert glob.glob(user_config.pattern()) == [str(file)]  # noqa: PTH207 (as ssh does it)
     assert user_config.entry_files() == [file]
