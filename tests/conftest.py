@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine import docker_engine, leftovers, podman_engine, present_now
+from tests.support.agent import share_programs
+from tests.support.engine import RUN, docker_engine, leftovers, podman_engine, present_now
+from tests.support.supervisors import end_all
 
 __all__ = ["docker_engine", "podman_engine"]
 
@@ -52,11 +54,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if something that the tests made is still on the engine; looked at once, by the first process."""
     if hasattr(session.config, "workerinput"):
         return
-    _left.extend(leftovers(frozenset(_before)))
+    _left.extend([*leftovers(frozenset(_before)), *end_all(RUN)])
     if _left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for item in _left:
-        terminalreporter.write_line(f"left behind on the engine: {item}", red=True)
+        terminalreporter.write_line(f"left behind: {item}", red=True)

@@ -14,6 +14,8 @@ import docker.errors
 
 from devbox.values import LABEL_WORKSPACE, short_hash
 from tests.support.account import Account
+from tests.support.engine import RUN
+from tests.support.supervisors import MARK
 
 PASSED_ON = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "TMPDIR")
 SUFFIXES_PASSED_ON = ("_PROXY", "_proxy", "_CA_BUNDLE", "_CERT", "_CERTS", "_CERT_FILE", "_CAINFO")
@@ -58,7 +60,7 @@ class Devbox:
         docker_config = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
         if self.account.uid == os.getuid() and docker_config.is_dir():
             kept["DOCKER_CONFIG"] = str(docker_config)  # its contexts say where the engine is
-        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search}
+        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN}
 
     @property
     def hash(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devbox.supervisor.client import PROGRAM
 
-MARK = "DEVBOX_TEST_OWNER"  # in the environment of whatever a run of the tests starts
+MARK = "TESTS_OF_DEVBOX"  # whose value in an environment is the run of the tests that started the process
 
 
 def processes(path_hash: str = "", *, of_run: str = "") -> list[int]:
@@ -16,11 +16,13 @@ def processes(path_hash: str = "", *, of_run: str = "") -> list[int]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            environ = (process / "environ").read_bytes().split(b"\0") if of_run else []
+            variables = (process / "environ").read_bytes().split(b"\0") if of_run else []
         except OSError:
             continue  # it has ended, or is somebody else's
-        ours = len(words) > 4 and words[3].endswith(b"/supervisor/" + PROGRAM.name.encode())
-        if ours and path_hash.encode() in words[4] and (not of_run or f"{MARK}={of_run}".encode() in environ):
+        if len(words) < 5 or not words[3].endswith(b"/supervisor/" + PROGRAM.name.encode()):
+            continue
+        of_ours = not of_run or any(one.endswith(b"=" + of_run.encode()) for one in variables)
+        if path_hash.encode() in words[4] and of_ours:
             found.append(int(process.name))
     return found
 

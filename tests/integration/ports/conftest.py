@@ -1,0 +1,59 @@
+"""Environments on the real engine, and servers in them: a static program that lies in the project."""
+
+import contextlib
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from devbox.engine.base import Engine
+from tests.integration.workspace.conftest import own_base, write
+from tests.support.account import invoker
+from tests.support.command import Devbox
+from tests.support.guest_server import program
+from tests.support.project import project
+from tests.support.supervisors import gone
+
+PATIENCE = 20.0  # seconds
+SERVER = "guest-server"
+
+
+@pytest.fixture
+def devbox(docker_engine: Engine) -> Iterator[Devbox]:
+    """A project that has no ports yet."""
+    with project(invoker()) as found, own_base(docker_engine, found):
+        write(found)
+        shutil.copy(program(), found.directory / SERVER)
+        yield found
+        found("destroy", "-f", status=None)
+        assert gone(found.hash), "a supervisor was left"
+
+
+def serve(devbox: Devbox, what: str, port: int, *, host: str = "127.0.0.1") -> None:
+    """Start a server inside that goes on; `what`: tcp, bye or udp (see its source)."""
+    devbox("exec", "-d", "--", f"./{SERVER}", what, host, str(port))
+
+
+def echo(devbox: Devbox, port: int, *, host: str = "127.0.0.1") -> None:
+    """Let a TCP server inside echo what it gets."""
+    serve(devbox, "tcp", port, host=host)
+
+
+def asked(port: int, data: bytes, *, host: str = "127.0.0.1") -> bytes:
+    """Return what is answered to `data` on a TCP port of this host, once somebody answers."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(ConnectionError), socket.create_connection((host, port), timeout=PATIENCE) as client:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            return client.makefile("rb").read()
+        if time.monotonic() > end:
+            raise AssertionError(f"nobody answers on {host}:{port}")
+        time.sleep(0.05)
+
+
+def host_port(devbox: Devbox, name: str) -> int:
+    """Return where a port answers, as a script would ask."""
+    return int(devbox("port", name).stdout.strip().rpartition(":")[2])
