@@ -162,6 +162,29 @@ class EngineUnavailableError(DevboxError):
     exit_status = 3
 
 
+class AgentError(DevboxError):
+    """The agent of an environment does not answer, or says what no agent says."""
+
+    code = "agent-error"
+
+
+class CannotStartError(DevboxError):
+    """A program cannot be started inside; `status` is the exit code that a shell has for it: 126 or 127."""
+
+    code = "cannot-start"
+
+    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class EditorMissingError(DevboxError):
+    """No editor that `devbox code` can open is on this host."""
+
+    code = "editor-missing"
+    exit_status = 3
+
+
 class RegistryUnreachableError(DevboxError):
     """No registry answers for this reference; it may well exist."""
 
@@ -182,11 +205,6 @@ class PortTakenError(DevboxError):
     code = "port-taken"
 
 
-class InterruptedByUserError(DevboxError):
-    """Interrupted by a signal; what was begun has been cleaned up."""
-
-    code = "interrupted"
-    exit_status = 130
 class PortDeniedError(DevboxError):
     """The system does not let this user listen on a port or address of this host."""
 
@@ -200,3 +218,8 @@ class SupervisorError(DevboxError):
     code = "supervisor-failed"
 
 
+class InterruptedByUserError(DevboxError):
+    """Interrupted by a signal; what was begun has been cleaned up."""
+
+    code = "interrupted"
+    exit_status = 130

@@ -6,6 +6,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/record` | the Record |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent/` | mounted into the Environment; the agent's socket is made in it |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/agent-failed/` | the same for `shell --failed` |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.sock` | the Supervisor's control socket |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say; `.1`: and what it said before |
@@ -28,6 +29,7 @@ import os
 PROFILE = "devbox.toml"
 LOCAL_PROFILE = "devbox.local.toml"
 LOCK = "devbox.lock"
+AGENT_SOCKET = "agent.sock"  # in an agent's directory
 
 
 def _xdg(variable: str, fallback: str) -> str:
@@ -95,7 +97,12 @@ def agent_directory(path_hash: str) -> str:
 
 def agent_socket(path_hash: str) -> str:
     """The socket of a Workspace's agent."""
-    return os.path.join(agent_directory(path_hash), "agent.sock")
+    return os.path.join(agent_directory(path_hash), AGENT_SOCKET)
+
+
+def failed_agent_directory(path_hash: str) -> str:
+    """The directory of the agent that `shell --failed` starts."""
+    return os.path.join(workspace_state(path_hash), "agent-failed")
 
 
 def agent_program(build: str, architecture: str) -> str:
@@ -108,6 +115,11 @@ def supervisor_socket(path_hash: str) -> str:
     return os.path.join(workspace_state(path_hash), "supervisor.sock")
 
 
+def supervisor_lock(path_hash: str) -> str:
+    """The flock of a Workspace's Supervisor."""
+    return os.path.join(workspace_state(path_hash), "supervisor.lock")
+
+
 def supervisor_log(path_hash: str) -> str:
     """The log of a Workspace's Supervisor."""
     return os.path.join(workspace_state(path_hash), "supervisor.log")
@@ -115,11 +127,6 @@ def supervisor_log(path_hash: str) -> str:
 
 def ports_file(path_hash: str) -> str:
     """The ports of this host that a Workspace has been given."""
-def supervisor_lock(path_hash: str) -> str:
-    """The flock of a Workspace's Supervisor."""
-    return os.path.join(workspace_state(path_hash), "supervisor.lock")
-
-
     return os.path.join(workspace_state(path_hash), "ports")
 
 

@@ -1,6 +1,7 @@
 """What holds for all tests: nobody's home is touched, nothing of the process is left changed, nothing stays behind."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def _unchanged_process() -> Iterator[None]:
     assert Path.cwd() == cwd, "the test changed the current directory: use monkeypatch"
 
 
+@pytest.fixture(autouse=True)
+def _no_agents_left() -> Iterator[None]:
+    """End the agents of engines in memory."""
+    yield
+    fakes = sys.modules.get("tests.fakes.engine")
+    if fakes is not None:
+        fakes.stop_agents()
+
+
 def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
@@ -40,6 +50,7 @@ def home(_unchanged_process: None, monkeypatch: pytest.MonkeyPatch, tmp_path_fac
     monkeypatch.setenv("HOME", str(directory))
     for variable in _XDG:
         monkeypatch.setenv(variable, str(directory / variable.lower()))
+    share_programs(directory / "xdg_cache_home")
     for variable in [name for name in os.environ if name.startswith("DEVBOX_") and "_TEST_" not in name]:
         monkeypatch.delenv(variable)
     return directory

@@ -118,7 +118,7 @@ class Resolver:
             self.reporter.note(f"{reference} declares {', '.join(map(printable, hidden))} as a volume; it stays empty")
         own = is_ours(info)
         facts = _own_facts(info) if own else probe(self.engine, info, reference=reference, labels=self.labels)
-        if not facts.tar:
+        if facts.sh and not facts.tar:
             raise BaseImageError(
                 f"the image {reference} has no tar, with which steps get their files",
                 hint="choose another base, or install tar in its Dockerfile",
@@ -137,6 +137,7 @@ class Resolver:
             layers=len(info.layers),
             prepared=own or info.labels.get(LABEL_ROLE) == ROLE_LAYER,
             said=said,
+            shell=facts.sh,
         )
 
 
@@ -164,7 +165,9 @@ def check_image(info: ImageInfo, *, reference: str, architecture: str) -> None:
 
 def _own_facts(info: ImageInfo) -> Facts:
     distribution, _, version = info.labels[LABEL_BASE].partition(":")
-    return Facts(family="debian", distribution=distribution, version="" if version == "sid" else version, tar=True)
+    return Facts(
+        family="debian", distribution=distribution, version="" if version == "sid" else version, tar=True, sh=True
+    )
 
 
 def _epoch(info: ImageInfo) -> int:

@@ -18,7 +18,7 @@ from devbox.build.steps.rundir import run_directory
 from devbox.build.steps.system import system_packages
 from devbox.build.steps.user import user_account
 from devbox.build.toolchains import check_version, declared
-from devbox.errors import Problem, ProfileError
+from devbox.errors import BaseImageError, Problem, ProfileError
 from devbox.profile.model import Profile, Provision
 from devbox.values import GuestUser
 
@@ -37,6 +37,8 @@ def compose(profile: Profile, *, base: BaseImage, inputs: Inputs, user: GuestUse
     """
     check_version(base, "python", profile.packages.python.version if profile.packages.python else None)
     check_version(base, "node", profile.packages.node.version if profile.packages.node else None)
+    if not base.shell:
+        return _bare(profile, base)
     directory = f"/workspaces/{project_name}"
     path = _path(profile, base, directory)
     steps = [
@@ -59,6 +61,27 @@ def compose(profile: Profile, *, base: BaseImage, inputs: Inputs, user: GuestUse
         steps=tuple(step for step in steps if step is not None),
         env=base.env,
     )
+
+
+def _bare(profile: Profile, base: BaseImage) -> Recipe:
+    """Return the Recipe on a base of the application's own files alone: variables, and nothing that runs."""
+    packages = profile.packages
+    wanted = {
+        "packages.system": bool(packages.system),
+        "packages.python": packages.python is not None,
+        "packages.node": packages.node is not None,
+        "provision": bool(profile.provision),
+    }
+    problems = [Problem(key=key, message="needs a shell in the base") for key, is_there in wanted.items() if is_there]
+    if problems:
+        raise BaseImageError(
+            f"the image {base.reference} has no shell (/bin/sh), so nothing can be built on it",
+            hint="choose a base with a shell, as debian:12; for a Dockerfile, an earlier stage as base.target",
+            problems=problems,
+        )
+    step = variables(profile.env.values)
+    steps = (step,) if step else ()
+    return Recipe(base=base.id, base_layers=base.layers, epoch=base.epoch, steps=steps, env=base.env)
 
 
 def modules_digest(recipe: Recipe) -> str | None:

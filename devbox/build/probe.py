@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from devbox.values import LABEL_ROLE, ROLE_STEP
 _FAMILIES = {"debian": "debian", "ubuntu": "debian", "alpine": "alpine", "fedora": "fedora", "rhel": "fedora"}
 _LOOK = "cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null; echo; command -v tar"
 _LIMIT = 64 * 1024
+_NO_SHELL = re.compile(r"/bin/sh\W.*(no such file|not found)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,10 @@ class Facts:
     distribution: str
     version: str
     tar: bool
+    sh: bool
+
+
+_BARE = Facts(family="unknown", distribution="unknown", version="", tar=False, sh=False)
 
 
 def parse_facts(output: str) -> Facts:
@@ -42,18 +48,19 @@ def parse_facts(output: str) -> Facts:
         line.strip() == "tar" or (line.startswith("/") and line.rstrip().endswith("tar"))
         for line in output.splitlines()
     )
-    return Facts(family=family, distribution=own, version=fields.get("VERSION_ID", ""), tar=tar)
+    return Facts(family=family, distribution=own, version=fields.get("VERSION_ID", ""), tar=tar, sh=True)
 
 
 def probe(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -> Facts:
-    """Return the facts of `image`, from the cache or by one short container.
+    """Return the facts of `image`, from the cache or by one short container, which `labels` go on.
 
-    `BaseImageError` if it has no shell. `labels` go on the container.
+    `BaseImageError` if its shell does not run here.
     """
     file = Path(paths.bases_root(), image.id.removeprefix("sha256:") + ".json")
     with contextlib.suppress(OSError, ValueError, TypeError):
         return Facts(**json.loads(file.read_text(encoding="utf-8")))
-    facts = parse_facts(_look(engine, image, reference=reference, labels=labels))
+    said = _look(engine, image, reference=reference, labels=labels)
+    facts = _BARE if said is None else parse_facts(said)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs a second each time
         paths.private_directory(paths.bases_root())
         temporary = file.with_suffix(f".{os.getpid()}")
@@ -63,7 +70,8 @@ def probe(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -
     return facts
 
 
-def _look(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -> str:
+def _look(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -> str | None:
+    """Return what `_LOOK` prints in the image; None if there is no shell to run it."""
     request = ContainerRequest(
         name=None,
         image=image.id,
@@ -85,8 +93,10 @@ def _look(engine: Engine, image: ImageInfo, *, reference: str, labels: Labels) -
             stream.close()
         engine.wait(container)
     except EngineError as error:
+        if _NO_SHELL.search(f"{error.message} {error.detail or ''}"):
+            return None
         raise BaseImageError(
-            f"the image {reference} has no shell (/bin/sh) that runs here, so nothing can be built on it",
+            f"the image {reference} has a shell (/bin/sh) that does not run here, so nothing can be built on it",
             detail=error.detail,
             hint="choose a base with a shell, as debian:12; for a Dockerfile, an earlier stage as base.target",
         ) from error

@@ -41,6 +41,7 @@ class BaseImage:
     layers: int
     prepared: bool  # holds /run/devbox already
     said: str  # one line about where it came from
+    shell: bool = True  # holds /bin/sh; without one there are no steps that run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

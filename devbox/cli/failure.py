@@ -8,7 +8,7 @@ import typer
 from devbox.cli import vendored
 from devbox.cli.render import flat, problem_document, problem_line
 from devbox.cli.text import Line, Span, clean
-from devbox.errors import DevboxError, NotRunningError, UsageError
+from devbox.errors import CannotStartError, DevboxError, NotRunningError, UsageError
 from devbox.interrupts import SignalledError
 
 GUEST_COMMAND_FAILED = 125  # devbox's own failure where a command was given after `--`
@@ -52,6 +52,8 @@ def hint(error: DevboxError) -> str:
 def status(error: DevboxError, *, guest_command: bool) -> int:
     """Return the exit status: the error's class says it, but for a command inside devbox's own failure is 125."""
     if isinstance(error, SignalledError):
+        return error.status
+    if guest_command and isinstance(error, CannotStartError):
         return error.status
     if guest_command and error.code != "interrupted":
         return GUEST_COMMAND_FAILED

@@ -3,32 +3,21 @@
 from collections.abc import Iterable
 from typing import Any
 
-from devbox.cli.text import Line, Span, table
+from devbox.agent.protocol import GuestSession
+from devbox.cli.text import Line, Span, as_lines, escaped
 from devbox.errors import Problem
+from devbox.hot import show
 from devbox.runtimes.base import PublishedPort
 
 
 def port_documents(ports: Iterable[PublishedPort]) -> list[dict[str, Any]]:
     """Return `ports` as the contract has them."""
-    return [
-        {
-            "name": port.name,
-            "host": port.host,
-            "host_port": port.host_port,
-            "guest_port": port.guest_port,
-            "protocol": port.protocol,
-        }
-        for port in ports
-    ]
+    return [show.port_document(port.name, port.host, port.host_port, port.guest_port, port.protocol) for port in ports]
 
 
 def port_lines(ports: Iterable[PublishedPort]) -> list[Line]:
     """Return a line per port, with an address that can be clicked on."""
-    rows: list[tuple[str | Span, ...]] = [
-        ("  port", Span(port.name, "bold"), address(port), Span(f"-> {port.guest_port} inside", "dim"))
-        for port in ports
-    ]
-    return table(rows)
+    return as_lines(show.port_lines(escaped(port_documents(ports))))
 
 
 def address(port: PublishedPort) -> str:
@@ -39,8 +28,27 @@ def address(port: PublishedPort) -> str:
 def endpoint(port: PublishedPort) -> str:
     """Return where the port answers on this host, for a script: `HOST:PORT`."""
     host = f"[{port.host}]" if ":" in port.host else port.host
-    place = f"{host}:{port.host_port}"
-    return f"http://{place}" if port.protocol == "tcp" else f"{place}/{port.protocol}"
+    return f"{host}:{port.host_port}"
+
+
+def session_documents(sessions: Iterable[GuestSession]) -> list[dict[str, Any]]:
+    """Return what runs inside as the contract has it."""
+    return [
+        show.session_document(
+            session.pid,
+            session.uid,
+            session.started,
+            [_text(item) for item in session.argv],
+            terminal=session.terminal,
+            detached=session.detached,
+        )
+        for session in sessions
+    ]
+
+
+def _text(item: str) -> str:
+    """Return `item` without the bytes that are no UTF-8."""
+    return item.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def next_step(text: str) -> Line:

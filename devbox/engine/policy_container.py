@@ -34,7 +34,7 @@ STEP_CAPABILITIES: Final = (
     "SETFCAP",
     "SYS_CHROOT",
 )
-RUN_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
+RUN_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SETPCAP")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _NO_NEW_PRIVILEGES: Final = frozenset(
     {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"},

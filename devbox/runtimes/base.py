@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Protocol
 
+from devbox.agent.protocol import GuestSession
+from devbox.agent.transport import Transport
 from devbox.values import GuestUser
 
 
@@ -17,6 +19,14 @@ class InstanceState(Enum):
     RUNNING = "running"
     STOPPED = "stopped"
     BROKEN = "broken"
+
+
+class AgentState(Enum):
+    """How the agent of a running Instance answers."""
+
+    ANSWERS = "answers"
+    SILENT = "does not answer"
+    OTHER = "speaks another version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,16 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """The agent that an Instance lives by. Where host and Instance share no files, both paths are empty."""
+
+    build: str  # 16 hex of what its program is made from
+    protocol: int
+    program: str = ""  # real path that its program is mounted from
+    directory: str = ""  # real path of the Instance's own directory, which the socket is made in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceSpec:
     """All that an Instance is made from. Secrets are never in it."""
 
@@ -98,6 +118,7 @@ class InstanceSpec:
     hostname: str
     user: GuestUser
     workdir: str
+    agent: AgentSpec
     env: tuple[tuple[str, str], ...] = ()
     shares: tuple[Share, ...] = ()
     volumes: tuple[DataVolume, ...] = ()
@@ -117,7 +138,7 @@ class InstanceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecSpec:
-    """A process to be started inside. `user` is a name or "uid:gid"."""
+    """A process to be started inside. `user` is a name or "uid:gid"; `detach`: it goes on by itself, with no stream."""
 
     argv: tuple[str, ...]
     user: str
@@ -125,12 +146,13 @@ class ExecSpec:
     env: tuple[tuple[str, str], ...] = ()
     terminal: bool = False
     stdin: bool = True
+    detach: bool = False
     rows: int = 24
     columns: int = 80
 
 
 class Session(Protocol):
-    """A running process inside, as the host sees it."""
+    """A running process inside, as the host sees it. `receive` and `exit_code` raise `AgentLost` if it is cut off."""
 
     def fileno(self) -> int:
         """The descriptor to wait on for reading."""
@@ -139,7 +161,7 @@ class Session(Protocol):
         """Return the next `(1 stdout | 2 stderr, bytes)`, blocking; None at the end."""
 
     def send(self, data: bytes) -> None:
-        """Send all of `data` to its stdin; a no-op when it has gone."""
+        """Send all of `data` to its stdin; a no-op when it has gone. Waits while the process does not read."""
 
     def close_stdin(self) -> None:
         """Let it read end-of-file."""
@@ -151,10 +173,10 @@ class Session(Protocol):
         """Send signal `number` to it and its children; a no-op when it has gone."""
 
     def exit_code(self) -> int:
-        """Wait for its end and return its exit code (126, 127 and 128+n as a shell has them)."""
+        """Wait for its end and return its exit code (128+n as a shell has it)."""
 
     def close(self) -> None:
-        """Leave it."""
+        """Leave it; a process that has not ended is ended by that. Idempotent."""
 
 
 class Instance(Protocol):
@@ -197,7 +219,10 @@ class Instance(Protocol):
         """The ports that answer on the host, with the spec's names."""
 
     def start(self) -> None:
-        """Start it; no-op if it runs. Raises if a shared host path is gone (S-16)."""
+        """Start it and wait until its agent answers; no-op if it does. One with a silent agent is started again.
+
+        Raises if a shared host path is gone (S-16).
+        """
 
     def stop(self, *, timeout: int = 10) -> None:
         """Stop it within about `timeout` seconds; no-op if it does not run."""
@@ -205,8 +230,17 @@ class Instance(Protocol):
     def remove(self) -> None:
         """Remove it, running or not; volumes stay."""
 
+    def agent_state(self) -> AgentState:
+        """Return how its agent answers, now and without starting anything."""
+
+    def connect(self) -> Transport:
+        """Open a connection to its agent, on which nothing has been said; `EngineError` if it does not run."""
+
     def exec(self, spec: ExecSpec) -> Session:
-        """Start a process inside."""
+        """Start a process inside. `EngineError` if it does not run, `CannotStartError` if there is no such thing."""
+
+    def sessions(self) -> tuple[GuestSession, ...]:
+        """Return the processes that were started inside and have not ended."""
 
     def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield what its first process wrote."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from devbox.runtimes.agent import explained
 from devbox.runtimes.base import ExecSpec, Instance, Session
 
 
@@ -18,11 +19,12 @@ class Captured:
 
 @contextmanager
 def _session(instance: Instance, spec: ExecSpec) -> Iterator[Session]:
-    session = instance.exec(spec)
-    try:
-        yield session
-    finally:
-        session.close()
+    with explained(instance.name, spec):
+        session = instance.exec(spec)
+        try:
+            yield session
+        finally:
+            session.close()
 
 
 def capture(instance: Instance, spec: ExecSpec, *, limit: int = 1024 * 1024) -> Captured:

@@ -7,6 +7,7 @@ from devbox.build.failed import failed_image
 from devbox.errors import UsageError
 from devbox.runtimes.base import Instance, InstanceSpec
 from devbox.values import ROLE_FAILED, GuestUser
+from devbox.workspace.agent import agent_spec
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import backend
 from devbox.workspace.locate import require_usable
@@ -29,6 +30,7 @@ def failed_instance(host: Host, workspace: Workspace) -> Iterator[Instance]:
         hostname=_HOSTNAME,
         user=GuestUser(name="root", uid=0, gid=0, home="/root"),
         workdir="/",
+        agent=agent_spec(host, workspace, failed=True),
         labels=tuple(sorted(workspace_labels(workspace, host.owner, role=ROLE_FAILED).items())),
     )
     before = runtime.find(spec.name)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+SH = "/bin/sh"
+
 # Shells that take `-l -c 'exec "$@"' name args`; a command never goes through another kind.
 _POSIX = frozenset({"bash", "sh", "dash", "ash", "zsh", "ksh", "mksh"})
 
@@ -12,12 +14,7 @@ _LOGIN = (
 )
 _INTERACTIVE = _LOGIN + 'exec "$SHELL" -l'
 _COMMAND = _LOGIN + """exec "$SHELL" -l -c 'unset devbox_s; exec "$@"' "$devbox_s" "$@\""""
-
-# A detached process: known to exist, then on its own, with nothing of this connection.
-DETACHED = (
-    'command -v -- "$1" >/dev/null 2>&1 || { echo "$1: not found" >&2; exit 127; }; '
-    '(exec "$@") </dev/null >/dev/null 2>&1 &'
-)
+_TEXT = _LOGIN + 'exec "$SHELL" -c "$1"'
 
 
 def login_argv(shell: str, argv: Sequence[str]) -> tuple[str, ...]:
@@ -26,6 +23,14 @@ def login_argv(shell: str, argv: Sequence[str]) -> tuple[str, ...]:
     A shell that the image does not have becomes bash, and that sh.
     """
     if not argv:
-        return ("/bin/sh", "-c", _INTERACTIVE, "devbox", shell)
+        return (SH, "-c", _INTERACTIVE, "devbox", shell)
     chosen = shell if shell.rpartition("/")[2] in _POSIX else "bash"
-    return ("/bin/sh", "-c", _COMMAND, "devbox", chosen, *argv)
+    return (SH, "-c", _COMMAND, "devbox", chosen, *argv)
+
+
+def run_argv(shell: str) -> tuple[str, ...]:
+    """Return the command that lets `shell` run the text which is put behind it, as sshd has a command run.
+
+    No login shell: what its start-up files print would end up in the stream of scp, rsync or git.
+    """
+    return (SH, "-c", _TEXT, "devbox", shell)

@@ -1,6 +1,6 @@
 """A process that was killed for memory, told in words (fault 21)."""
 
-from devbox.errors import EngineError, EngineUnavailableError
+from devbox.errors import DevboxError
 from devbox.runtimes.base import ExecSpec, Instance
 from devbox.values import format_size
 from devbox.workspace.capture import capture
@@ -20,7 +20,7 @@ def memory_problem(instance: Instance) -> str | None:
         found = capture(
             instance, ExecSpec(argv=("/bin/sh", "-c", _LOOK), user="0:0", workdir="/", stdin=False), limit=200
         )
-    except (EngineError, EngineUnavailableError):
+    except DevboxError:  # it has ended, or its image has no shell
         return None
     killed, _, limit = found.stdout.decode("ascii", "replace").strip().partition("\n")
     if not killed.isdigit() or killed == "0":

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from devbox.runtimes.base import Instance, InstanceState
+from devbox.runtimes.base import AgentState, Instance, InstanceSpec, InstanceState
+from devbox.values import LABEL_AGENT
 
 
 class Action(Enum):
@@ -26,6 +27,8 @@ class Seen:
     image: str
     state: InstanceState
     problem: str | None = None
+    agent: str = ""  # build of its agent
+    answers: AgentState = AgentState.ANSWERS  # if it runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,8 @@ class Plan:
 
 
 def seen(instance: Instance) -> Seen:
-    """Return what there is to see of `instance`."""
+    """Return what there is to see of `instance`; its agent is asked if it runs."""
+    runs = instance.state is InstanceState.RUNNING
     return Seen(
         id=instance.id,
         name=instance.name,
@@ -47,31 +51,37 @@ def seen(instance: Instance) -> Seen:
         image=instance.image,
         state=instance.state,
         problem=instance.problem,
+        agent=instance.labels.get(LABEL_AGENT, ""),
+        answers=instance.agent_state() if runs else AgentState.ANSWERS,
     )
 
 
-def reconcile(*, name: str, image: str, spec_digest: str, actual: Sequence[Seen]) -> Plan:
+def reconcile(spec: InstanceSpec, actual: Sequence[Seen]) -> Plan:
     """Return what makes `actual` (all Instances of one Workspace) one running Instance of the wanted spec.
 
     What has another name than devbox gave it was renamed by hand; a second one is a leftover. Both go.
     """
-    ours = next((one for one in actual if one.name == name), None)
+    ours = next((one for one in actual if one.name == spec.name), None)
     if ours is None:
         action = Action.RECREATE if actual else Action.CREATE
         why = "it was renamed" if actual else ""
         return Plan(action=action, why=why, remove=tuple(one.id for one in actual))
     others = tuple(one.id for one in actual if one is not ours)
-    why = _why_unfit(ours, image=image, spec_digest=spec_digest)
+    why = _why_unfit(ours, spec)
     if why:
         return Plan(action=Action.RECREATE, why=why, remove=(ours.id, *others))
+    if ours.state is InstanceState.RUNNING and ours.answers is AgentState.SILENT:
+        return Plan(action=Action.START, why=f"its agent {ours.answers.value}", keep=ours.id, remove=others)
     if ours.state is InstanceState.RUNNING:
         return Plan(action=Action.NONE, keep=ours.id, remove=others)
     return Plan(action=Action.START, why=ours.problem or f"it was {ours.state.value}", keep=ours.id, remove=others)
 
 
-def _why_unfit(ours: Seen, *, image: str, spec_digest: str) -> str:
+def _why_unfit(ours: Seen, spec: InstanceSpec) -> str:
     if ours.state is InstanceState.BROKEN:
         return ours.problem or "it is broken"
-    if ours.spec_digest == spec_digest:
-        return ""
-    return "its image changed" if ours.image != image else "its settings changed"
+    if ours.spec_digest == spec.digest:
+        return f"its agent {ours.answers.value}" if ours.answers is AgentState.OTHER else ""
+    if ours.image != spec.image:
+        return "its image changed"
+    return "its agent changed" if ours.agent != spec.agent.build else "its settings changed"

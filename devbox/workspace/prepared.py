@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from devbox import paths, record
 from devbox.engine.base import Engine, EngineInfo
-from devbox.runtimes.base import DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.entry import HotPlan
 from devbox.workspace.signature import settled, signature
 
-SCHEMA: Final = 2
+SCHEMA: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Prepared:
     engine: EngineInfo
     api: str
     profile: str  # digest of the effective values
+    hot: HotPlan | None = None
 
     def holds(self, engine: Engine) -> bool:
         """Whether the engine still has the Image, and the base still means what it meant."""
@@ -103,8 +105,15 @@ def _prepared(values: dict[str, Any]) -> Prepared:
             "spec": _spec(values["spec"]),
             "engine": EngineInfo(**values["engine"]),
             "bases": tuple(values["bases"]),
+            "hot": _hot_plan(values["hot"]),
         }
     )
+
+
+def _hot_plan(values: dict[str, Any] | None) -> HotPlan | None:
+    if values is None:
+        return None
+    return HotPlan(fixed=values["fixed"], files=tuple(values["files"]), inputs=tuple(values["inputs"]))
 
 
 def _spec(values: dict[str, Any]) -> InstanceSpec:
@@ -113,6 +122,7 @@ def _spec(values: dict[str, Any]) -> InstanceSpec:
         **{
             **values,
             "user": GuestUser(**values["user"]),
+            "agent": AgentSpec(**values["agent"]),
             "env": _pairs(values["env"]),
             "labels": _pairs(values["labels"]),
             "shares": tuple(Share(**item) for item in values["shares"]),

@@ -12,10 +12,11 @@ from devbox.runtimes.registry import runtime
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
 from devbox.workspace.apply import apply
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.entry import hot_fields
 from devbox.workspace.find import instances
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
-from devbox.workspace.prepared import Prepared, recall
+from devbox.workspace.prepared import Prepared, now, recall
 from devbox.workspace.state import locked
 
 _UNIX = "unix://"
@@ -23,25 +24,23 @@ _UNIX = "unix://"
 
 def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
     """Bring the Environment up as it was worked out before; None if that does not hold any more."""
+    began = now()
     prepared = recall(host.environ, workspace, uid=host.uid, gid=host.gid)
     if prepared is None or not prepared.engine.url.startswith(_UNIX):
         return None
     here = _with_engine(host, prepared)
     with locked(here, workspace, "devbox up") as state:
-        known = state.read()
+        state.read()  # one of a newer devbox ends it here
         if not prepared.holds(here.engine) or _has_leftovers(here, workspace):
             return None
         spec, actual = prepared.spec, instances(here, workspace)
-        plan = reconcile(
-            name=spec.name, image=spec.image, spec_digest=spec.digest, actual=[seen(one) for one in actual]
-        )
+        plan = reconcile(spec, [seen(one) for one in actual])
         backend = runtime("container", engine=here.engine)
         applied = apply(here, workspace, backend, spec=spec, plan=plan, actual=actual)
         instance = applied.instance
         made = {"instance": instance.id, "image": instance.image, "spec": spec.digest, "profile": prepared.profile}
-        own = {"project": str(workspace.directory), "engine": prepared.engine.url, **made}
-        if known != own:
-            state.write(own)
+        hot = hot_fields(here, prepared.hot, instance, began=began)
+        state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **hot})
     return UpResult(
         changed=bool(applied.done),
         done=applied.done,

@@ -3,24 +3,24 @@
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from devbox.errors import UsageError
+from devbox.errors import BaseImageError, CannotStartError, UsageError
 from devbox.profile.model import Profile
 from devbox.runtimes.base import ExecSpec, Instance
 from devbox.values import GuestUser, check_guest_path
 from devbox.workspace.attach import Streams, attach
-from devbox.workspace.capture import capture
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 from devbox.workspace.failed import failed_instance
 from devbox.workspace.find import running
 from devbox.workspace.guest_env import session_env
 from devbox.workspace.identity import guest_user
-from devbox.workspace.login import DETACHED, login_argv
+from devbox.workspace.login import SH, login_argv
 from devbox.workspace.memory import memory_problem
 from devbox.workspace.trusted import taken_from_host
 from devbox.workspace.up import bring_up
 
 _KILLED = 137
+_NOT_FOUND = 127
 
 
 def shell(
@@ -38,9 +38,9 @@ def shell(
     if failed:
         with failed_instance(host, workspace) as instance:
             root = GuestUser(name="root", uid=0, gid=0, home="/root")
-            return _attached(host, instance, login_argv("bash", argv), user=root, workdir="/", env={})
+            return _entered(host, instance, login_argv("bash", argv), user=root, workdir="/", env={})
     ready = bring_up(host, workspace, flags=flags, command="devbox shell")
-    return _attached(
+    return _entered(
         host,
         ready.instance,
         login_argv(ready.user.shell, argv),
@@ -72,9 +72,8 @@ def execute(
     own = guest_user(host, workspace, host.engine.info, loaded.profile.user)
     values = taken_from_host(host, workspace, loaded) | dict(env)
     place = _checked(workdir) if workdir else working_directory(host, workspace, loaded.profile)
-    if detach:
-        return _detached(host, instance, argv, user=user, own=own, workdir=place, env=values)
-    return _attached(host, instance, argv, user=user or own, workdir=place, env=values)
+    run = _detached if detach else _attached
+    return run(host, instance, argv, user=user or own, workdir=place, env=values)
 
 
 def working_directory(host: Host, workspace: Workspace, profile: Profile) -> str:
@@ -91,6 +90,21 @@ def _checked(workdir: str) -> str:
         raise UsageError(f"the working directory {workdir!r} {error}") from error
 
 
+def _entered(
+    host: Host, instance: Instance, argv: Sequence[str], *, user: GuestUser, workdir: str, env: Mapping[str, str]
+) -> int:
+    """Be `argv`, which begins with a shell; an image without one is told apart."""
+    try:
+        return _attached(host, instance, argv, user=user, workdir=workdir, env=env)
+    except CannotStartError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise BaseImageError(
+            f"the image of {instance.name} has no {SH}, so there is no shell to enter",
+            hint="run a program of the image: devbox exec -- PROGRAM",
+        ) from error
+
+
 def _attached(
     host: Host,
     instance: Instance,
@@ -101,19 +115,18 @@ def _attached(
     env: Mapping[str, str],
 ) -> int:
     streams = Streams()
-    terminal = streams.terminal
     rows, columns = streams.size()
     spec = ExecSpec(
         argv=tuple(argv),
         user=_user(user),
         workdir=workdir,
-        env=tuple((_session_env(host, user, terminal=terminal) | dict(env)).items()),
-        terminal=terminal,
+        env=tuple((_session_env(host, user, terminal=streams.terminal) | dict(env)).items()),
+        terminal=streams.terminal,
         rows=rows,
         columns=columns,
     )
     with host.reporter.pause():
-        status = attach(lambda: instance.exec(spec), streams=streams, terminal=terminal)
+        status = attach(instance, spec, streams=streams)
     if status == _KILLED:
         problem = memory_problem(instance)
         if problem:
@@ -126,24 +139,16 @@ def _detached(
     instance: Instance,
     argv: Sequence[str],
     *,
-    user: str | None,
-    own: GuestUser,
+    user: GuestUser | str,
     workdir: str,
     env: Mapping[str, str],
 ) -> int:
-    who: GuestUser | str = user or own
-    values = _session_env(host, who, terminal=False) | dict(env)
+    values = _session_env(host, user, terminal=False) | dict(env)
     spec = ExecSpec(
-        argv=("/bin/sh", "-c", DETACHED, "devbox", *argv),
-        user=_user(who),
-        workdir=workdir,
-        env=tuple(values.items()),
-        stdin=False,
+        argv=tuple(argv), user=_user(user), workdir=workdir, env=tuple(values.items()), stdin=False, detach=True
     )
-    done = capture(instance, spec)
-    if done.stderr:
-        host.reporter.warn(done.stderr.decode("utf-8", "replace").rstrip())
-    return done.status
+    instance.exec(spec).close()
+    return 0
 
 
 def _user(user: GuestUser | str) -> str:
@@ -151,7 +156,7 @@ def _user(user: GuestUser | str) -> str:
 
 
 def _session_env(host: Host, user: GuestUser | str, *, terminal: bool) -> dict[str, str]:
-    """Another user than the usual one gets HOME and the like from the engine, which looks into /etc/passwd."""
+    """Another user than the usual one gets HOME and the like from the agent, which looks into /etc/passwd."""
     if isinstance(user, GuestUser):
         return session_env(host, user, terminal=terminal)
     nobody = GuestUser(name="", uid=0, gid=0, home="")

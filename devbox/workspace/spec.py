@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from devbox.engine.base import EngineInfo
 from devbox.profile.asks import Grants
 from devbox.profile.model import Port, Profile
-from devbox.runtimes.base import DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
 from devbox.values import (
     LABEL_NAME,
     LABEL_OWNER,
@@ -47,6 +47,7 @@ class Facts:
     image: str
     user: GuestUser
     grants: Grants
+    agent: AgentSpec
     mounts: tuple[tuple[str, str, bool], ...] = ()
     modules: str | None = None  # digest of the step that filled node_modules
     certificates: Certificates | None = None
@@ -68,6 +69,7 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
         hostname=slug(name),
         user=facts.user,
         workdir=workspace.guest_directory,
+        agent=facts.agent,
         env=tuple(sorted(facts.certificates.env.items())) if facts.certificates else (),
         shares=_shares(facts),
         volumes=_volumes(facts),

@@ -80,7 +80,7 @@ def _complete(entries: dict[str, str]) -> dict[str, str]:
 def locked(host: Host, workspace: Workspace, command: str) -> Iterator[State]:
     """Hold the Workspace for `command` ("devbox up"); waits for whoever holds it, and says for whom."""
     directory = _directory(host, workspace)
-    descriptor = _open_lock(directory or _fallback(host), workspace)
+    descriptor = _open_lock(directory or fallback_directory(host), workspace)
     try:
         _acquire(host, descriptor)
         _sign(descriptor, command)
@@ -133,8 +133,8 @@ def _fallback_directories(host: Host) -> list[Path]:
     return [*found, Path(f"/tmp/devbox-{host.uid}")]  # the lock must be where the same user's next command looks
 
 
-def _fallback(host: Host) -> Path:
-    """Return a directory for the lock alone; it must be this user's, since others can write to /tmp."""
+def fallback_directory(host: Host) -> Path:
+    """Return a directory for what cannot lie elsewhere; it must be this user's, since others can write to /tmp."""
     for directory in _fallback_directories(host):
         try:
             with contextlib.suppress(FileExistsError):

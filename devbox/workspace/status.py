@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from devbox import paths, record
-from devbox.errors import DevboxError, Problem
+from devbox.agent.protocol import GuestSession
+from devbox.errors import AgentError, DevboxError, EngineError, Problem
 from devbox.profile.asks import requests
 from devbox.profile.explain import digest
 from devbox.profile.gate import require_supported
@@ -37,6 +38,7 @@ class EnvironmentStatus:
     image: str | None
     profile_digest: str | None
     ports: tuple[PublishedPort, ...]
+    sessions: tuple[GuestSession, ...]
     problems: tuple[Problem, ...]
 
 
@@ -47,6 +49,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     """
     loaded, problems = _profile(host, workspace)
     instance = current(host, workspace)
+    sessions, silent = _sessions(instance)
     profile_digest = digest(loaded.profile) if loaded else None
     return EnvironmentStatus(
         name=(loaded.profile.name if loaded else None) or slug(workspace.name),
@@ -59,7 +62,8 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
         image=instance.image if instance else None,
         profile_digest=profile_digest,
         ports=instance.ports if instance else (),
-        problems=(*problems, *instance_problems(instance)),
+        sessions=sessions,
+        problems=(*problems, *instance_problems(instance), *silent),
     )
 
 
@@ -77,6 +81,16 @@ def instance_problems(instance: Instance | None) -> tuple[Problem, ...]:
     if instance is None or not instance.problem:
         return ()
     return (Problem(message=instance.problem, key=instance.name, hint="devbox logs, then devbox up"),)
+
+
+def _sessions(instance: Instance | None) -> tuple[tuple[GuestSession, ...], tuple[Problem, ...]]:
+    """Return what was started inside; where nobody can say, the problem."""
+    if instance is None or instance.state is not InstanceState.RUNNING:
+        return (), ()
+    try:
+        return instance.sessions(), ()
+    except (AgentError, EngineError) as error:
+        return (), (Problem(message=error.message, key=instance.name, hint=error.hint),)
 
 
 def _profile(host: Host, workspace: Workspace) -> tuple[Loaded | None, tuple[Problem, ...]]:

@@ -10,10 +10,12 @@ from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
 from devbox.runtimes.base import Instance, InstanceSpec
 from devbox.values import GuestUser
+from devbox.workspace.agent import agent_spec
 from devbox.workspace.apply import apply
 from devbox.workspace.build import Made, make_image
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.entry import hot_fields
 from devbox.workspace.find import instances
 from devbox.workspace.located import located
 from devbox.workspace.outcome import UpResult
@@ -63,18 +65,17 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
         actual = instances(host, workspace)
         made = make_image(host, workspace, order, standing=tuple(one.image for one in actual))
         spec = _spec(host, workspace, order, made)
-        plan = reconcile(
-            name=spec.name, image=spec.image, spec_digest=spec.digest, actual=[seen(one) for one in actual]
-        )
+        plan = reconcile(spec, [seen(one) for one in actual])
         applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
         steps = create_steps(profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
         missing = pending(applied.instance, steps)
         if missing:
             env = taken_from_host(host, workspace, order.loaded)
             provision(applied.instance, missing, env=env, reporter=host.reporter)
-        _remember(state, host, order.loaded, spec, applied.instance)
-        if not flags:
-            keep(host, workspace, order.loaded, made, spec, began=began)
+        # What is set on the command line holds for this once; no later command may go by it.
+        hot = None if flags else keep(host, workspace, order.loaded, made, spec, began=began)
+        fields = hot_fields(host, hot, applied.instance, began=began)
+        _remember(state, host, order.loaded, spec, applied.instance, fields)
     built = (f"built {_steps(len(made.built.run))}",) if made.built.run else ()
     ran = (f"provisioned {_steps(len(missing))}",) if missing else ()
     return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=(*built, *applied.done, *ran))
@@ -100,6 +101,7 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
         image=made.built.image,
         user=made.user,
         grants=order.grants,
+        agent=agent_spec(host, workspace),
         mounts=mounts,
         modules=made.modules,
         certificates=certificates,
@@ -107,7 +109,9 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
     return instance_spec(profile, facts)
 
 
-def _remember(state: State, host: Host, loaded: Loaded, spec: InstanceSpec, instance: Instance) -> None:
+def _remember(
+    state: State, host: Host, loaded: Loaded, spec: InstanceSpec, instance: Instance, hot: Mapping[str, str]
+) -> None:
     state.write(
         {
             "project": str(state.workspace.directory),
@@ -116,5 +120,6 @@ def _remember(state: State, host: Host, loaded: Loaded, spec: InstanceSpec, inst
             "image": instance.image,
             "spec": spec.digest,
             "profile": digest(loaded.profile),
+            **hot,
         }
     )

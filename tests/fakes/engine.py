@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from devbox.agent.wire import FLAG_STDIN, FLAG_TERMINAL, ExecMessage
 from devbox.engine import payload, policy
 from devbox.engine.base import (
     ContainerInfo,
@@ -23,6 +24,9 @@ from devbox.engine.base import (
     VolumeInfo,
 )
 from devbox.errors import EngineError, EngineUnavailableError, RegistryUnreachableError
+from devbox.paths import AGENT_SOCKET
+from devbox.runtimes.container.request import SOCKETS
+from tests.fakes.agent import FakeAgent
 from tests.fakes.engine_streams import FakeExecSession, FakeStream, Outcome
 
 INFO = EngineInfo(
@@ -45,8 +49,8 @@ OnExec = Callable[[ContainerInfo, ExecRequest, bytes], Outcome]
 
 
 def _command(request: ContainerRequest, stdin: bytes) -> Outcome | None:
-    """Let `sleep` and `cat` run on, and all else succeed in silence."""
-    return None if request.command[:1] in (("sleep",), ("cat",)) else Outcome()
+    """Let an agent, `sleep` and `cat` run on, and all else succeed in silence."""
+    return None if request.entrypoint or request.command[:1] in (("sleep",), ("cat",)) else Outcome()
 
 
 def _exec(container: ContainerInfo, request: ExecRequest, stdin: bytes) -> Outcome:
@@ -68,15 +72,26 @@ class FakeContainer:
     exit_code: int = 0
     oom_killed: bool = False
     stdin: bytes = b""
+    agent: FakeAgent | None = None  # while it runs
     output: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+_AGENTS: list[FakeAgent] = []
+
+
+def stop_agents() -> None:
+    """Stop the agents of every FakeEngine, whatever a test has done with their containers."""
+    while _AGENTS:
+        _AGENTS.pop().stop()
 
 
 class FakeEngine:
     """An engine in memory.
 
     `on_command` decides what a container's command does, given its request and all of its stdin: an `Outcome`, or
-    None to let it run until it is stopped. `on_exec` does so for `exec`. `calls` has the name and subject of each
-    call that changes something. `drop_on` cuts the connection. `taken_ports` are held by others; `registry` is
+    None to let it run until it is stopped. `on_exec` does so for `exec`, and for what the agent of a container is told
+    to start: where one is mounted, a FakeAgent answers while the container runs. `calls` has the name and subject of
+    each call that changes something. `drop_on` cuts the connection. `taken_ports` are held by others; `registry` is
     what can be pulled, None: the registry does not answer.
     """
 
@@ -270,6 +285,7 @@ class FakeEngine:
             return
         box.ports = tuple(self._publish(port) for port in box.request.ports)
         box.status, box.output, box.stdin = "running", [], b"" if box.status != "created" else box.stdin
+        self._start_agent(box)
 
     def stop(self, container_id: str, *, timeout: int = 10) -> None:
         self._changes("stop", container_id)
@@ -277,7 +293,7 @@ class FakeEngine:
         if box is not None and box.status == "running":
             self._run(box)
             if box.status == "running":
-                box.status, box.exit_code = "exited", 143
+                self._end(box, 143)
 
     def wait(self, container_id: str) -> int:
         self._alive("wait")
@@ -291,6 +307,7 @@ class FakeEngine:
         self._changes("remove", container_id)
         box = self._find(container_id)
         if box is not None:
+            _stop_agent(box)
             del self.container_store[box.id]
 
     def container(self, name_or_id: str) -> ContainerInfo | None:
@@ -358,6 +375,8 @@ class FakeEngine:
 
     def close(self) -> None:
         self.closed = True
+        for box in self.container_store.values():
+            _stop_agent(box)
 
     # inside
 
@@ -390,7 +409,28 @@ class FakeEngine:
         outcome = self.on_command(box.request, box.stdin)
         if outcome is not None:
             box.output = outcome.frames()
-            box.status, box.exit_code, box.oom_killed = "exited", outcome.exit_code, outcome.oom_killed
+            box.oom_killed = outcome.oom_killed
+            self._end(box, outcome.exit_code)
+
+    def _end(self, box: FakeContainer, exit_code: int) -> None:
+        box.status, box.exit_code = "exited", exit_code
+        _stop_agent(box)
+
+    def _start_agent(self, box: FakeContainer) -> None:
+        """Be what the mounted agent is: process 1 with a socket in the directory of the host."""
+        command, directory = box.request.command, _source(box, SOCKETS)
+        if directory is None or self.on_command(box.request, box.stdin) is not None:
+            return
+
+        def execute(message: ExecMessage, stdin: bytes) -> Outcome:
+            request = _request_of(message)
+            self.exec_requests.append((box.name, request))
+            return self.on_exec(_as_info(box), request, stdin)
+
+        identity = command[command.index("--identity") + 1]
+        box.agent = FakeAgent(f"{directory}/{AGENT_SOCKET}", identity, execute)
+        box.agent.start()
+        _AGENTS.append(box.agent)
 
     def _publish(self, port: PortBinding) -> PortBinding:
         held = self.taken_ports | {
@@ -408,18 +448,7 @@ class FakeEngine:
     def _info(self, box: FakeContainer) -> ContainerInfo:
         if not box.request.stdin:
             self._run(box)
-        return ContainerInfo(
-            id=box.id,
-            name=box.name,
-            image=box.image,
-            status=box.status,
-            exit_code=box.exit_code,
-            oom_killed=box.oom_killed,
-            labels=dict(box.labels),
-            mounts=tuple(_as_seen(mount) for mount in box.request.mounts),
-            ports=box.ports,
-            created=_CREATED,
-        )
+        return _as_info(box)
 
     def _find(self, name_or_id: str) -> FakeContainer | None:
         boxes = self.container_store.values()
@@ -439,6 +468,44 @@ class FakeEngine:
     def _id(self, kind: str) -> str:
         self._count += 1
         return "sha256:" + hashlib.sha256(f"{kind} {self._count}".encode()).hexdigest()
+
+
+def _source(box: FakeContainer, target: str) -> str | None:
+    return next((mount.source for mount in box.request.mounts if mount.target == target), None)
+
+
+def _stop_agent(box: FakeContainer) -> None:
+    if box.agent is not None:
+        box.agent.stop()
+        box.agent = None
+
+
+def _request_of(message: ExecMessage) -> ExecRequest:
+    return ExecRequest(
+        argv=message.argv,
+        user=message.user,
+        workdir=message.cwd,
+        env=tuple((name, value) for name, _, value in (item.partition("=") for item in message.env)),
+        terminal=bool(message.flags & FLAG_TERMINAL),
+        stdin=bool(message.flags & FLAG_STDIN),
+        rows=message.rows,
+        columns=message.columns,
+    )
+
+
+def _as_info(box: FakeContainer) -> ContainerInfo:
+    return ContainerInfo(
+        id=box.id,
+        name=box.name,
+        image=box.image,
+        status=box.status,
+        exit_code=box.exit_code,
+        oom_killed=box.oom_killed,
+        labels=dict(box.labels),
+        mounts=tuple(_as_seen(mount) for mount in box.request.mounts),
+        ports=box.ports,
+        created=_CREATED,
+    )
 
 
 def _as_seen(mount: Mount) -> Mount:

@@ -5,8 +5,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from devbox.errors import EngineError, RuntimeUnavailableError
+from devbox.agent.protocol import GuestSession
+from devbox.agent.transport import Transport
+from devbox.errors import CannotStartError, EngineError, RuntimeUnavailableError
 from devbox.runtimes.base import (
+    AgentState,
     ExecSpec,
     Features,
     InstanceSpec,
@@ -78,6 +81,8 @@ class FakeSession:
         return self._ready
 
     def receive(self) -> tuple[int, bytes] | None:
+        if self.spec.detach:
+            return None
         os.read(self._ready, 1)
         return self._frames.pop(0)
 
@@ -101,12 +106,22 @@ class FakeSession:
             self._changed.notify_all()
 
     def exit_code(self) -> int:
+        if self.spec.detach:
+            return 0
         with self._changed:
             self._changed.wait_for(lambda: self._status is not None)
             assert self._status is not None
             return self._status
 
+    @property
+    def running(self) -> bool:
+        return self._status is None
+
     def close(self) -> None:
+        if not self.spec.detach:
+            self.end()
+
+    def end(self) -> None:
         with self._changed:
             if self.closed:
                 return
@@ -159,7 +174,7 @@ class FakeInstance:
     ports: tuple[PublishedPort, ...]
     state: InstanceState = InstanceState.CREATED
     problem: str | None = None
-    sessions: list[FakeSession] = field(default_factory=list)
+    _sessions: list[FakeSession] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -185,19 +200,47 @@ class FakeInstance:
         self.state = InstanceState.RUNNING
 
     def stop(self, *, timeout: int = 10) -> None:
+        self._end_sessions()
         if self.state is InstanceState.RUNNING:
             self.state = InstanceState.STOPPED
 
+    def _end_sessions(self) -> None:
+        for session in self._sessions:
+            session.end()
+
     def remove(self) -> None:
+        self._end_sessions()
         self.runtime.store.pop(self.name, None)
+
+    def agent_state(self) -> AgentState:
+        return AgentState.ANSWERS if self.state is InstanceState.RUNNING else AgentState.SILENT
+
+    def connect(self) -> Transport:
+        raise NotImplementedError("a process of this fake is a Python function: use exec")
 
     def exec(self, spec: ExecSpec) -> Session:
         if self.state is not InstanceState.RUNNING:
             raise EngineError(f"{self.name} is not running")
-        program = self.runtime.programs.get(spec.argv[0], lambda process: (process.say(b"not found\n", 2), 127)[1])
+        program = self.runtime.programs.get(spec.argv[0])
+        if program is None:
+            raise CannotStartError(f"{spec.argv[0]}: not found", status=127)
         session = FakeSession(spec, program)
-        self.sessions.append(session)
+        self._sessions.append(session)
         return session
+
+    def sessions(self) -> tuple[GuestSession, ...]:
+        return tuple(
+            GuestSession(
+                pid=number,
+                uid=0,
+                started=0,
+                terminal=session.spec.terminal,
+                detached=session.spec.detach,
+                argv=session.spec.argv,
+            )
+            for number, session in enumerate(self._sessions, 2)
+            if session.running
+        )
 
     def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         return iter(())

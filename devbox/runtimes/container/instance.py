@@ -1,18 +1,23 @@
 """An Instance of the runtime `container`: one container."""
 
-import secrets
 from collections.abc import Iterator, Mapping
 
-from devbox.engine.base import ContainerInfo, Engine, ExecRequest, MountKind
-from devbox.errors import BaseImageError, EngineError, PortTakenError
-from devbox.runtimes.base import ExecSpec, InstanceState, PublishedPort, Session, Share
-from devbox.runtimes.container.request import LABEL_MEMORY, exec_request, published
-from devbox.runtimes.container.session import ContainerSession
+from devbox.agent import session
+from devbox.agent.protocol import GuestSession
+from devbox.agent.transport import Transport
+from devbox.engine.base import ContainerInfo, Engine, MountKind
+from devbox.errors import AgentError, EngineError, PortTakenError
+from devbox.runtimes.agent import exec_message, explained
+from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, PublishedPort, Session, Share
+from devbox.runtimes.container import agent
+from devbox.runtimes.container.delivery import deliver
+from devbox.runtimes.container.request import AGENT, LABEL_MEMORY, SOCKETS, published
 from devbox.runtimes.container.sources import check_sources
-from devbox.values import LABEL_RECIPE, LABEL_SPEC, format_size
+from devbox.values import LABEL_IMAGE, LABEL_SPEC, format_size
 
 _TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 _ENDED_BY_STOP = (0, 137, 143)
+_UNHEARD = 2  # seconds that a container whose agent does not answer is given to stop
 
 
 class ContainerInstance:
@@ -36,7 +41,7 @@ class ContainerInstance:
     @property
     def image(self) -> str:
         """The id of the image it was made from."""
-        return self._info.image
+        return self._info.labels.get(LABEL_IMAGE) or self._info.image
 
     @property
     def spec_digest(self) -> str:
@@ -54,7 +59,7 @@ class ContainerInstance:
         return tuple(
             Share(source=mount.source, target=mount.target, read_only=mount.read_only)
             for mount in self._info.mounts
-            if mount.kind is MountKind.BIND
+            if mount.kind is MountKind.BIND and mount.target not in (AGENT, SOCKETS)
         )
 
     @property
@@ -89,56 +94,38 @@ class ContainerInstance:
         return published(self._info)
 
     def start(self) -> None:
-        """Start it; no-op if it runs.
+        """Start it and wait until its agent answers; no-op if it does. One with a silent agent is started again.
 
         Raises `ProfileError` if a shared host path is gone (S-16), `PortTakenError` if a port of the host has
-        been taken since, `BaseImageError` if the image has no shell to live by.
+        been taken since, `AgentError` if its agent does not come up.
         """
+        if self._info.running:
+            if self.agent_state() is AgentState.ANSWERS:
+                return
+            self.stop(timeout=_UNHEARD)
         check_sources(self.shares)
+        deliver(agent.agent_of(self._info), self._engine)
         try:
             self._engine.start(self.id)
         except EngineError as error:
             raise self._explained(error) from error
         self._info = self._engine.container(self.id) or self._info
-        if not self._has_been_built():
-            self._require_shell()
+        agent.await_agent(self._engine, self._info)
 
-    def _explained(self, error: EngineError) -> EngineError | PortTakenError:
+    def _explained(self, error: EngineError) -> EngineError | PortTakenError | AgentError:
         words = f"{error.message} {error.detail or ''}".lower()
+        if AGENT in words:
+            return AgentError(
+                f"the agent cannot be started in {self.name}",
+                detail=error.detail,
+                hint="let XDG_STATE_HOME be on a file system of the engine's machine, and without noexec",
+            )
         if not any(phrase in words for phrase in _TAKEN):
             return error
         taken = [port for port in self.ports if f":{port.host_port}" in words] or list(self.ports)
         self._refused.update((port.host_port, port.protocol) for port in taken)
         names = ", ".join(f"{port.name} ({port.host_port})" for port in taken)
         return PortTakenError(f"taken on this host: {names}", detail=error.detail)
-
-    def _has_been_built(self) -> bool:
-        """Whether the image is a build's, whose steps have run in its shell; a foreign one may have none."""
-        image = self._engine.image(self.image)
-        return image is not None and LABEL_RECIPE in image.labels
-
-    def _require_shell(self) -> None:
-        try:
-            probe = self._engine.exec(self.id, ExecRequest(argv=("/bin/sh", "-c", ":"), user="0:0"))
-        except EngineError as error:
-            raise self._no_shell(error.detail or error.message) from error
-        try:
-            while probe.receive() is not None:
-                pass
-            status = probe.exit_code()
-        finally:
-            probe.close()
-        if status:
-            raise self._no_shell(f"/bin/sh ended with exit code {status}")
-
-    def _no_shell(self, detail: str) -> BaseImageError:
-        image = self._engine.image(self.image)
-        name = image.tags[0] if image and image.tags else self.image
-        return BaseImageError(
-            f"the image {name} has no shell or no sleep, so nobody can enter it",
-            detail=detail,
-            hint='choose a base with a shell, as base.image = "debian:12"',
-        )
 
     def stop(self, *, timeout: int = 10) -> None:
         """Stop it within about `timeout` seconds; no-op if it does not run."""
@@ -149,11 +136,23 @@ class ContainerInstance:
         """Remove it, running or not; volumes stay."""
         self._engine.remove(self.id)
 
+    def agent_state(self) -> AgentState:
+        """Return how its agent answers, now and without starting anything."""
+        return agent.state(self._engine, self._info)
+
+    def connect(self) -> Transport:
+        """Open a connection to its agent; `EngineError` if it does not run, `AgentError` if nobody answers."""
+        return agent.connect(self._engine, self._info)
+
     def exec(self, spec: ExecSpec) -> Session:
-        """Start a process inside; `EngineError` if it does not run."""
-        token = secrets.token_hex(8)
-        process = self._engine.exec(self.id, exec_request(spec, token))
-        return ContainerSession(self._engine, container=self.id, token=token, process=process)
+        """Start a process inside; `EngineError` if it does not run, `CannotStartError` if it cannot be started."""
+        with explained(self.name, spec):
+            return session.start(self.connect(), self.spec_digest, exec_message(spec))
+
+    def sessions(self) -> tuple[GuestSession, ...]:
+        """Return the processes that were started inside and have not ended."""
+        with explained(self.name):
+            return session.ask_sessions(self.connect(), self.spec_digest)
 
     def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield what its first process wrote."""

@@ -1,4 +1,4 @@
-"""What is asked of the engine for an Instance and for a process in it. Pure."""
+"""What is asked of the engine for an Instance and for the way to its agent. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,56 +14,47 @@ from devbox.engine.base import (
     MountKind,
     PortBinding,
 )
-from devbox.runtimes.base import ExecSpec, InstanceSpec, PortSpec, PublishedPort
-from devbox.values import LABEL_SPEC, short_hash
+from devbox.paths import AGENT_SOCKET
+from devbox.runtimes.base import AgentSpec, InstanceSpec, PortSpec, PublishedPort
+from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC
 
 LABEL_PORTS: Final = "devbox.ports"  # JSON {"8000/tcp": "web"}: which declared port a published one is
 LABEL_MEMORY: Final = "devbox.memory"  # the memory limit in bytes, to name it when it has been hit
-CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-COMMAND: Final = ("sleep", "infinity")  # below the engine's init, which reaps and forwards signals
-
-# A process inside is started by this wrapper, which leaves its pid where `_SIGNAL` finds it. It needs /bin/sh
-# alone; a file whose process has gone is swept by the next wrapper of the same user. The directory is each
-# user's own: somebody inside who puts a link there only makes the wrapper record nothing.
-PIDS: Final = "/tmp/.devbox-"
-_WRAPPER: Final = (
-    'devbox_d=$1 devbox_t=$2; shift 2; [ -d "$devbox_d" ] || (umask 077; mkdir "$devbox_d") 2>/dev/null; '
-    'if [ -O "$devbox_d" ] && [ ! -L "$devbox_d" ]; then '
-    'for devbox_f in "$devbox_d"/*.*; do '
-    '[ -e "$devbox_f" ] && [ ! -d "/proc/${devbox_f##*.}" ] && rm -f "$devbox_f"; done; '
-    '(: >"$devbox_d/$devbox_t.$$"); fi 2>/dev/null; unset devbox_d devbox_t devbox_f; exec "$@"'
-)
-_SIGNAL: Final = (
-    "i=0; while [ $i -lt 20 ]; do "
-    f"for f in {PIDS}*/$1.*; do "
-    '[ -e "$f" ] && { kill -s "$2" -- "-${f##*.}" || kill -s "$2" "${f##*.}"; exit 0; } 2>/dev/null; done; '
-    "i=$((i+1)); sleep 0.1; done"
-)
+CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SETPCAP")
+AGENT: Final = "/run/devbox/agent"  # the agent's program inside
+SOCKETS: Final = "/run/devbox/socket"  # the directory that its socket is made in
+SOCKET: Final = f"{SOCKETS}/{AGENT_SOCKET}"
 
 
-def container_request(spec: InstanceSpec, bindings: Sequence[PortBinding]) -> ContainerRequest:
-    """Return the container that `spec` stands for, its ports published as `bindings` say."""
+def container_request(
+    spec: InstanceSpec, bindings: Sequence[PortBinding], *, layered: str | None = None
+) -> ContainerRequest:
+    """Return the container that `spec` stands for, its ports published as `bindings` say.
+
+    `layered`: id of the image with the agent on top, for an engine that cannot mount it.
+    """
     resources = spec.resources
     return ContainerRequest(
         name=spec.name,
-        image=spec.image,
-        command=COMMAND,
-        labels=_labels(spec),
+        image=layered or spec.image,
+        entrypoint=(AGENT,),
+        command=agent_command(spec),
+        labels=_labels(spec, layered=layered),
         env=spec.env,
         user="0:0",
         workdir=spec.workdir,
         hostname=spec.hostname,
-        mounts=_mounts(spec),
+        mounts=(*_agent_mounts(spec.agent), *_mounts(spec)),
         ports=tuple(bindings),
         capabilities=CAPABILITIES,
-        init=True,
+        init=False,  # the agent is process 1
         cpus=resources.cpus,
         memory=resources.memory,
         pids=resources.pids,
         devices=resources.devices,
         gpus=resources.gpus,
         allowance=Allowance(
-            bind_sources=spec.granted.host_paths,
+            bind_sources=spec.granted.host_paths | _agent_sources(spec.agent),
             devices=spec.granted.devices,
             gpus=spec.granted.gpus,
             exposed_addresses=spec.granted.addresses,
@@ -71,8 +62,31 @@ def container_request(spec: InstanceSpec, bindings: Sequence[PortBinding]) -> Co
     )
 
 
-def _labels(spec: InstanceSpec) -> tuple[tuple[str, str], ...]:
+def agent_command(spec: InstanceSpec) -> tuple[str, ...]:
+    """Return what the agent of `spec` is told at its start."""
+    told = ("serve", "--socket", SOCKET, "--identity", spec.digest)
+    return told if spec.agent.directory else (*told, "--inside")
+
+
+def _agent_sources(agent: AgentSpec) -> frozenset[str]:
+    """Return what the runtime mounts by itself, without anybody's consent: a program and an empty directory."""
+    return frozenset({agent.program, agent.directory} - {""})
+
+
+def _agent_mounts(agent: AgentSpec) -> tuple[Mount, ...]:
+    if not agent.directory:
+        return ()
+    return (
+        Mount(kind=MountKind.BIND, source=agent.program, target=AGENT, read_only=True),
+        Mount(kind=MountKind.BIND, source=agent.directory, target=SOCKETS),
+    )
+
+
+def _labels(spec: InstanceSpec, *, layered: str | None) -> tuple[tuple[str, str], ...]:
     labels = [*spec.labels, (LABEL_SPEC, spec.digest), (LABEL_PORTS, port_names(spec.ports))]
+    labels.append((LABEL_AGENT, spec.agent.build))
+    if layered:
+        labels.append((LABEL_IMAGE, spec.image))
     if spec.resources.memory is not None:
         labels.append((LABEL_MEMORY, str(spec.resources.memory)))
     return tuple(labels)
@@ -118,20 +132,6 @@ def _names(labels: Labels) -> Mapping[str, str]:
     return {str(key): str(value) for key, value in names.items()} if isinstance(names, dict) else {}
 
 
-def exec_request(spec: ExecSpec, token: str) -> ExecRequest:
-    """Return the process that `spec` stands for, behind the wrapper that records its pid under `token`."""
-    return ExecRequest(
-        argv=("/bin/sh", "-c", _WRAPPER, "devbox", PIDS + short_hash(spec.user), token, *spec.argv),
-        user=spec.user,
-        workdir=spec.workdir,
-        env=spec.env,
-        terminal=spec.terminal,
-        stdin=spec.stdin,
-        rows=spec.rows,
-        columns=spec.columns,
-    )
-
-
-def signal_request(token: str, name: str) -> ExecRequest:
-    """Return the process that sends signal `name` ("TERM") to the process group recorded under `token`."""
-    return ExecRequest(argv=("/bin/sh", "-c", _SIGNAL, "devbox", token, name), user="0:0")
+def stream_request() -> ExecRequest:
+    """Return the process that carries a connection to the agent over an engine that shares no files with this host."""
+    return ExecRequest(argv=(AGENT, "stream", "--socket", SOCKET), user="0:0", workdir="/", stdin=True)

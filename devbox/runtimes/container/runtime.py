@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from devbox.engine.base import Engine
 from devbox.errors import EngineError, RuntimeUnavailableError
 from devbox.runtimes.base import Features, Instance, InstanceSpec
+from devbox.runtimes.container.delivery import deliver, layered_image
 from devbox.runtimes.container.instance import ContainerInstance
 from devbox.runtimes.container.ports import Probe, choose, probe_host
 from devbox.runtimes.container.request import container_request
@@ -49,7 +50,10 @@ class ContainerRuntime:
             return existing
         self._require_shared(spec)
         check_sources(spec.shares)
-        container = self._engine.create(container_request(spec, choose(spec.ports, self._free)))
+        layered = None if spec.agent.directory else layered_image(self._engine, spec)
+        deliver(spec.agent, self._engine)
+        request = container_request(spec, choose(spec.ports, self._free), layered=layered)
+        container = self._engine.create(request)
         info = self._engine.container(container)
         if info is None:
             raise EngineError(f"the container {spec.name} was gone as soon as it was made", hint="run: devbox up")

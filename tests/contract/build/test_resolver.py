@@ -231,15 +231,28 @@ def test_without_mmdebstrap_it_runs_in_a_container_with_a_steps_rights(bench: Be
     assert bench.engine.container_store == {}
 
 
-def test_an_image_without_a_shell_is_refused_by_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("words", "bare"),
+    [
+        ('exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown', True),
+        ("executable file `/bin/sh` not found", True),
+        ("exec /bin/sh: exec format error", False),
+    ],
+)
+def test_an_image_without_a_shell_is_a_base_and_one_whose_shell_does_not_run_is_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, words: str, bare: bool
+) -> None:
     bench.engine.add_image("scratch/app:1")
 
     def start(container_id: str) -> None:
-        raise EngineError("did not start", detail='exec: "/bin/sh": no such file or directory')
+        raise EngineError("did not start", detail=words)
 
     monkeypatch.setattr(bench.engine, "start", start)
-    with pytest.raises(BaseImageError, match="scratch/app:1 has no shell"):
-        bench.resolve("scratch/app:1")
+    if bare:
+        assert not bench.resolve("scratch/app:1").shell
+    else:
+        with pytest.raises(BaseImageError, match="scratch/app:1 has a shell .* that does not run here"):
+            bench.resolve("scratch/app:1")
     assert bench.engine.container_store == {}
 
 

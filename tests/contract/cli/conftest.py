@@ -20,6 +20,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.fakes.processes import FakeProcesses
 from tests.support.account import invoker
+from tests.support.agent_spec import put_program
 from tests.support.command import Devbox
 from tests.support.images import TINY, tiny_image
 from tests.support.project import project
@@ -63,7 +64,7 @@ class World(Protocol):
 
 def command(request: ContainerRequest, stdin: bytes) -> Outcome | None:
     """Be a container: one that waits, one that looks at what the image is, or a build step that succeeds."""
-    if request.command[:1] == ("sleep",):
+    if request.entrypoint or request.command[:1] == ("sleep",):  # the agent, or somebody's own
         return None
     looks = "os-release" in request.command[-1]
     return Outcome(stdout=b"ID=debian\nVERSION_ID=12\n\n/bin/tar\n") if looks else Outcome()
@@ -154,6 +155,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     directory = tmp_path / "a project"
     directory.mkdir()
     world = FakeWorld(directory, capfd)
+    put_program()
     world.engine.add_image(TINY, env={"PATH": "/usr/bin:/bin"})
     return world
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from devbox.engine.base import Engine
-from devbox.runtimes.base import ExecSpec, Granted, Instance, InstanceSpec, Runtime, Share
+from devbox.runtimes.base import AgentSpec, ExecSpec, Granted, Instance, InstanceSpec, Runtime, Share
 from devbox.runtimes.container.runtime import ContainerRuntime
 from devbox.values import GuestUser
 from tests.fakes.runtime import FakeRuntime
+from tests.support.agent_spec import fake_agent, real_agent
 from tests.support.engine import labels, unique
 from tests.support.images import tiny_image
 
@@ -57,13 +58,14 @@ def run(instance: Instance, *argv: str, stdin: bytes = b"", **changes: Any) -> t
         session.close()
 
 
-def _spec(image: str, directory: Path) -> InstanceSpec:
+def _spec(image: str, directory: Path, agent: AgentSpec) -> InstanceSpec:
     return InstanceSpec(
         name=unique("devbox-test"),
         image=image,
         hostname="test",
         user=ROOT,
         workdir="/work",
+        agent=agent,
         shares=(Share(source=str(directory.resolve()), target="/work"),),
         labels=labels(),
         granted=Granted(host_paths=frozenset({str(directory.resolve())})),
@@ -73,7 +75,7 @@ def _spec(image: str, directory: Path) -> InstanceSpec:
 @pytest.fixture
 def fake(tmp_path: Path) -> Bench:
     runtime = FakeRuntime()
-    return Bench(runtime, runtime.taken.add, _spec("sha256:1", tmp_path))
+    return Bench(runtime, runtime.taken.add, _spec("sha256:1", tmp_path, fake_agent()))
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def container(docker_engine: Engine, tmp_path: Path) -> Bench:
         return None if port in held else port or 49152
 
     runtime = ContainerRuntime(docker_engine, probe=probe)
-    return Bench(runtime, held.add, _spec(tiny_image(docker_engine).id, tmp_path))
+    return Bench(runtime, held.add, _spec(tiny_image(docker_engine).id, tmp_path, real_agent()))
 
 
 @pytest.fixture(params=["fake", pytest.param("container", marks=pytest.mark.docker)])

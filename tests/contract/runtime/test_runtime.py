@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from devbox.errors import EngineError
-from devbox.runtimes.base import InstanceState, PortSpec
+from devbox.errors import CannotStartError, EngineError
+from devbox.runtimes.base import AgentState, InstanceState, PortSpec
 from tests.contract.runtime.conftest import Bench, exec_spec, run
 
 
@@ -91,9 +91,46 @@ def test_nothing_starts_in_an_instance_that_does_not_run(bench: Bench) -> None:
         instance.exec(exec_spec("true"))
 
 
-@pytest.mark.parametrize(("argv", "status"), [(["true"], 0), (["/bin/sh", "-c", "exit 7"], 7), (["no-such"], 127)])
+@pytest.mark.parametrize(("argv", "status"), [(["true"], 0), (["/bin/sh", "-c", "exit 7"], 7)])
 def test_the_exit_code_is_the_processs_own(bench: Bench, argv: list[str], status: int) -> None:
     assert run(bench.running(), *argv)[0] == status
+
+
+def test_what_is_not_there_is_not_started(bench: Bench) -> None:
+    with pytest.raises(CannotStartError) as caught:
+        bench.running().exec(exec_spec("no-such"))
+    assert caught.value.status == 127
+
+
+def test_the_agent_answers_while_it_runs(bench: Bench) -> None:
+    instance = bench.running()
+    assert instance.agent_state() is AgentState.ANSWERS
+    instance.stop(timeout=1)
+    assert instance.agent_state() is AgentState.SILENT
+    instance.start()
+    assert instance.agent_state() is AgentState.ANSWERS
+
+
+def test_what_was_started_is_listed_until_it_ends(bench: Bench) -> None:
+    instance = bench.running()
+    assert instance.sessions() == ()
+    session = instance.exec(exec_spec("sleep", "600"))
+    assert [(one.argv, one.detached, one.terminal) for one in instance.sessions()] == [(("sleep", "600"), False, False)]
+    session.signal(signal.SIGTERM)
+    assert session.exit_code() == 128 + signal.SIGTERM
+    session.close()
+    assert instance.sessions() == ()
+
+
+def test_what_is_detached_goes_on_when_it_is_left(bench: Bench) -> None:
+    instance = bench.running()
+    session = instance.exec(exec_spec("sleep", "600", detach=True, stdin=False))
+    assert (session.receive(), session.exit_code()) == (None, 0)
+    session.close()
+    assert [(one.argv, one.detached) for one in instance.sessions()] == [(("sleep", "600"), True)]
+    instance.stop()
+    instance.start()
+    assert instance.sessions() == ()
 
 
 def test_output_and_errors_are_kept_apart(bench: Bench) -> None:

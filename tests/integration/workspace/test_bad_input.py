@@ -154,14 +154,19 @@ def test_the_container_has_no_more_than_the_design_gives_it(docker_engine: Engin
         "FOWNER",
         "KILL",
         "SETGID",
+        "SETPCAP",
         "SETUID",
     ]
     assert config["CapDrop"] == ["ALL"]
     assert any("no-new-privileges" in option for option in config["SecurityOpt"])
-    assert (config["Privileged"], config["Init"], config["PidsLimit"]) == (False, True, 4096)
+    assert (config["Privileged"], config["Init"], config["PidsLimit"]) == (False, False, 4096)
     assert not config["Binds"]
     assert not config["Devices"]
     sources = [mount["Source"] for mount in config["Mounts"] if mount["Type"] == "bind"]
+    state = devbox.home.resolve() / ".local/state/devbox"
+    assert sorted(source.replace(str(state), "STATE") for source in sources if "/agent" in source)[-1] == (
+        f"STATE/s/{devbox.hash}/agent"
+    )
     assert str(devbox.directory.resolve()) in sources
     assert not [source for source in sources if "docker.sock" in source]
 
@@ -205,18 +210,19 @@ def test_an_entrypoint_that_exits_is_switched_off(docker_engine: Engine, devbox:
         docker_engine.remove_image(tag, force=True)
 
 
-def test_an_image_without_a_shell_is_refused_by_name(docker_engine: Engine, devbox: Devbox) -> None:
+def test_what_cannot_be_built_without_a_shell_is_refused_by_name(docker_engine: Engine, devbox: Devbox) -> None:
     tag = f"devbox-test/noshell:{devbox.hash}"
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("only"))
     _docker("import", "-", tag, stdin=archive.getvalue())
     try:
-        (devbox.directory / "devbox.toml").write_text(f'[base]\nimage = "{tag}"\n')
+        (devbox.directory / "devbox.toml").write_text(f'packages.system = ["less"]\n[base]\nimage = "{tag}"\n')
         done = devbox("--json", "up", status=1)
         error = json.loads(done.stdout)["error"]
         assert error["code"] == "base-unusable"
         assert tag in error["message"]
+        assert [problem["key"] for problem in error["problems"]] == ["packages.system"]
     finally:
         docker_engine.remove_image(tag, force=True)
     assert docker_engine.containers({LABEL_WORKSPACE: devbox.hash}) == []

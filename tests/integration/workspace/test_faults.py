@@ -58,16 +58,6 @@ def test_two_at_once_make_one_environment_and_the_second_says_for_whom_it_waits(
     assert len(_mine(docker_engine, devbox)) == 1
 
 
-def test_a_command_inside_outlives_a_devbox_that_was_killed_and_shell_enters_again(devbox: Devbox) -> None:
-    devbox("up")
-    running = _start(devbox, "exec", "--", "sh", "-c", "echo here >alive; exec sleep 600")
-    _until((devbox.directory / "alive").exists)
-    running.kill()
-    running.communicate()
-    assert devbox.json("status")["state"] == "running"
-    assert "sleep 600" in devbox("shell", "--", "ps").stdout
-
-
 @pytest.mark.parametrize("how", ["image", "rename", "remove"])
 def test_what_was_done_by_hand_is_the_state_that_up_starts_from(
     docker_engine: Engine, devbox: Devbox, how: str

@@ -9,7 +9,7 @@ import pytest
 
 from devbox.build.compose import modules_digest, secret_names
 from devbox.build.recipe import Recipe
-from devbox.errors import ProfileError, ToolchainError
+from devbox.errors import BaseImageError, ProfileError, ToolchainError
 from tests.support.build import DEBIAN, PATH, ROOT, UNKNOWN, recipe
 
 PYTHON = {"packages": {"python": {"requirements": ["requirements.txt"]}}}
@@ -225,3 +225,16 @@ def test_copies_belong_to_the_user_in_the_home_and_to_root_elsewhere(project: Pa
     assert "mkdir /home/dev/bin; chown 1000:1000 /home/dev/bin" in home
     assert "chown -R -h 0:0 /run/devbox/context/setup.sh" in etc
     assert "cp -a /run/devbox/context/setup.sh /etc/setup.sh" in etc
+
+
+def test_on_a_base_without_a_shell_nothing_runs_and_variables_are_set(project: Path) -> None:
+    bare = replace(UNKNOWN, shell=False, prepared=False)
+    assert names(recipe(project, base=bare)) == []
+    assert names(recipe(project, base=bare, env={"A": "1"})) == ["variables"]
+
+
+def test_what_needs_a_shell_that_the_base_lacks_is_named_key_by_key(project: Path) -> None:
+    with pytest.raises(BaseImageError) as caught:
+        recipe(project, base=replace(UNKNOWN, shell=False), **full())
+    keys = [problem.key for problem in caught.value.problems]
+    assert keys == ["packages.system", "packages.python", "packages.node", "provision"]

@@ -1,24 +1,40 @@
 """The container runtime over an engine in memory: what only an engine's faults bring out."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from devbox.agent import wire
+from devbox.agent.client import StartError
 from devbox.errors import (
-    BaseImageError,
+    AgentError,
+    CannotStartError,
     EngineError,
     PolicyError,
     PortTakenError,
     ProfileError,
     RuntimeUnavailableError,
+    StateError,
 )
-from devbox.runtimes.base import Granted, InstanceSpec, InstanceState, PortSpec, ResourceLimits, Share
+from devbox.runtimes.agent import explained
+from devbox.runtimes.base import (
+    AgentState,
+    ExecSpec,
+    Granted,
+    InstanceSpec,
+    InstanceState,
+    PortSpec,
+    ResourceLimits,
+    Share,
+)
 from devbox.runtimes.container.runtime import ContainerRuntime
 from devbox.runtimes.registry import runtime as by_name
 from devbox.values import LABEL_RECIPE, LABEL_ROLE, LABEL_SCHEMA, GuestUser
 from tests.fakes.engine import INFO, FakeEngine
 from tests.fakes.engine_streams import Outcome
+from tests.support.agent_spec import fake_agent
 
 LABELS = (("devbox.owner", "me"), (LABEL_ROLE, "environment"), (LABEL_SCHEMA, "1"))
 
@@ -36,7 +52,9 @@ def _runtime(engine: FakeEngine) -> ContainerRuntime:
 
 def _spec(**changes: object) -> InstanceSpec:
     root = GuestUser(name="root", uid=0, gid=0, home="/root")
-    spec = InstanceSpec(name="devbox-x", image="built:1", hostname="x", user=root, workdir="/", labels=LABELS)
+    spec = InstanceSpec(
+        name="devbox-x", image="built:1", hostname="x", user=root, workdir="/", agent=fake_agent(), labels=LABELS
+    )
     return replace(spec, **changes)  # type: ignore[arg-type]
 
 
@@ -105,16 +123,82 @@ def test_another_refusal_of_the_engine_stays_what_it_is(engine: FakeEngine) -> N
     assert not isinstance(caught.value, PortTakenError)
 
 
-def test_a_foreign_image_without_a_shell_is_refused_by_name(engine: FakeEngine) -> None:
+def test_an_image_without_a_shell_is_an_environment_too(engine: FakeEngine) -> None:
     engine.add_image("scratch:1")
-    engine.on_exec = lambda box, request, stdin: Outcome(exit_code=127)
-    with pytest.raises(BaseImageError, match=r"scratch:1 has no shell"):
-        _runtime(engine).create(_spec(image="scratch:1")).start()
-
-
-def test_a_built_image_is_not_asked_for_its_shell_again(engine: FakeEngine) -> None:
-    _runtime(engine).create(_spec()).start()
+    instance = _runtime(engine).create(_spec(image="scratch:1"))
+    instance.start()
+    assert instance.agent_state() is AgentState.ANSWERS
     assert engine.exec_requests == []
+
+
+def test_a_container_that_ends_at_once_says_its_last_words(engine: FakeEngine) -> None:
+    instance = _runtime(engine).create(_spec())
+    engine.on_command = lambda request, stdin: Outcome(exit_code=3, stderr=b"agent: /run/devbox is not root's\n")
+    with pytest.raises(AgentError, match="ended as soon as it was started, with exit code 3") as caught:
+        instance.start()
+    assert caught.value.detail == "agent: /run/devbox is not root's"
+
+
+def test_an_agent_that_the_engine_cannot_start_is_one_error(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(container: str) -> None:
+        raise EngineError("no", detail='exec: "/run/devbox/agent": permission denied: unknown')
+
+    instance = _runtime(engine).create(_spec())
+    monkeypatch.setattr(engine, "start", refuse)
+    with pytest.raises(AgentError, match="cannot be started") as caught:
+        instance.start()
+    assert "noexec" in str(caught.value.hint)
+
+
+def test_the_agents_directory_is_the_users_alone_each_time_it_is_started(engine: FakeEngine) -> None:
+    spec = _spec()
+    instance = _runtime(engine).create(spec)
+    directory = Path(spec.agent.directory)
+    assert directory.stat().st_mode & 0o777 == 0o700
+    directory.chmod(0o755)
+    instance.start()
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_in_place_of_the_agents_directory_stops_the_start(engine: FakeEngine, tmp_path: Path) -> None:
+    spec = _spec()
+    instance = _runtime(engine).create(spec)
+    Path(spec.agent.directory).rmdir()
+    Path(spec.agent.directory).symlink_to(tmp_path)
+    with pytest.raises(StateError, match="not a directory of yours"):
+        instance.start()
+
+
+def test_a_silent_agent_is_started_again(engine: FakeEngine) -> None:
+    instance = _runtime(engine).create(_spec())
+    instance.start()
+    box = engine.container_store[instance.id]
+    assert box.agent is not None
+    box.agent.stop()
+    assert instance.agent_state() is AgentState.SILENT
+    instance.start()
+    assert instance.agent_state() is AgentState.ANSWERS
+    assert len(engine.calls_of("start")) == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "number", "status", "said"),
+    [
+        (wire.STAGE_EXEC, errno.ENOENT, 127, "x: not found inside"),
+        (wire.STAGE_EXEC, errno.EACCES, 126, "x cannot be run: permission denied"),
+        (wire.STAGE_CWD, errno.ENOENT, 126, "the working directory /nope does not exist"),
+        (wire.STAGE_CWD, errno.EACCES, 126, "the working directory /nope cannot be entered: permission denied"),
+        (wire.STAGE_USER, errno.ENOENT, 126, "there is no user 'me' inside"),
+        (wire.STAGE_RESOURCES, errno.EAGAIN, 126, "x cannot be started: resource temporarily unavailable"),
+    ],
+)
+def test_why_nothing_was_started_is_said_in_words(stage: int, number: int, status: int, said: str) -> None:
+    spec = ExecSpec(argv=("x",), user="me", workdir="/nope")
+    with pytest.raises(CannotStartError) as caught, explained("box", spec):
+        raise StartError(number, stage, "text")
+    assert (caught.value.message, caught.value.status) == (said, status)
 
 
 def test_an_instance_that_was_killed_for_memory_says_so_with_its_limit(engine: FakeEngine) -> None:

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from devbox.engine.base import ContainerInfo, MountKind, PortBinding
 from devbox.runtimes.base import (
+    AgentSpec,
     DataVolume,
-    ExecSpec,
     Granted,
     InstanceSpec,
     PortSpec,
@@ -16,12 +17,11 @@ from devbox.runtimes.base import (
 from devbox.runtimes.container.request import (
     LABEL_PORTS,
     container_request,
-    exec_request,
     port_names,
     published,
-    signal_request,
+    stream_request,
 )
-from devbox.values import LABEL_SPEC, GuestUser
+from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, GuestUser
 
 SPEC = InstanceSpec(
     name="devbox-shop-0123abcd",
@@ -29,6 +29,7 @@ SPEC = InstanceSpec(
     hostname="shop",
     user=GuestUser(name="dev", uid=1000, gid=1000, home="/home/dev"),
     workdir="/workspaces/my shop",
+    agent=AgentSpec(build="0123456789abcdef", protocol=1, program="/state/agent-x86_64", directory="/state/agent"),
     env=(("PIP_CERT", "/ca.pem"),),
     shares=(Share(source="/src/my shop", target="/workspaces/my shop"),),
     volumes=(DataVolume(name="devbox-shop-cache", target="/home/dev/.cache", labels=(("devbox.role", "data"),)),),
@@ -40,15 +41,37 @@ SPEC = InstanceSpec(
 BINDINGS = (PortBinding(guest=80, host=8081),)
 
 
-def test_the_container_has_the_capabilities_of_the_design_and_an_init() -> None:
+def test_the_agent_is_process_1_with_the_capabilities_of_the_design() -> None:
     request = container_request(SPEC, BINDINGS)
-    assert request.capabilities == ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-    assert (request.init, request.command, request.entrypoint) == (True, ("sleep", "infinity"), ())
+    assert request.capabilities == ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SETPCAP")
+    assert (request.init, request.entrypoint) == (False, ("/run/devbox/agent",))
+    assert request.command == ("serve", "--socket", "/run/devbox/socket/agent.sock", "--identity", SPEC.digest)
     assert (request.user, request.cpus, request.memory, request.pids) == ("0:0", 2.0, 1 << 30, 512)
 
 
+def test_the_agents_program_is_read_only_and_its_directory_is_its_own() -> None:
+    program, directory = container_request(SPEC, BINDINGS).mounts[:2]
+    assert (program.source, program.target, program.read_only) == ("/state/agent-x86_64", "/run/devbox/agent", True)
+    assert (directory.source, directory.target) == ("/state/agent", "/run/devbox/socket")
+
+
+def test_where_nothing_can_be_mounted_the_agent_is_in_the_image_and_hears_from_inside_alone() -> None:
+    spec = replace(SPEC, agent=AgentSpec(build="0123456789abcdef", protocol=1), shares=())
+    request = container_request(spec, BINDINGS, layered="sha256:2")
+    assert (request.image, request.command[-1]) == ("sha256:2", "--inside")
+    assert all(mount.kind is not MountKind.BIND for mount in request.mounts)
+    assert dict(request.labels)[LABEL_IMAGE] == SPEC.image
+    assert stream_request().argv == ("/run/devbox/agent", "stream", "--socket", "/run/devbox/socket/agent.sock")
+    assert stream_request().user == "0:0"
+
+
+def test_another_agent_is_another_spec() -> None:
+    for changed in (replace(SPEC.agent, build="f" * 16), replace(SPEC.agent, protocol=2)):
+        assert replace(SPEC, agent=changed).digest != SPEC.digest
+
+
 def test_the_project_is_bound_and_storage_is_a_labelled_volume() -> None:
-    bind, volume = container_request(SPEC, BINDINGS).mounts
+    bind, volume = container_request(SPEC, BINDINGS).mounts[2:]
     assert (bind.kind, bind.source, bind.target) == (MountKind.BIND, "/src/my shop", "/workspaces/my shop")
     assert (volume.kind, volume.source, volume.labels) == (
         MountKind.VOLUME,
@@ -59,7 +82,7 @@ def test_the_project_is_bound_and_storage_is_a_labelled_volume() -> None:
 
 def test_only_what_was_granted_is_allowed() -> None:
     allowance = container_request(SPEC, BINDINGS).allowance
-    assert allowance.bind_sources == frozenset({"/src/my shop"})
+    assert allowance.bind_sources == frozenset({"/src/my shop", "/state/agent-x86_64", "/state/agent"})
     assert not allowance.host_network
     assert not allowance.capabilities
     assert not allowance.exposed_addresses
@@ -69,6 +92,8 @@ def test_labels_say_what_it_was_made_from_and_what_its_ports_are_called() -> Non
     labels = dict(container_request(SPEC, BINDINGS).labels)
     assert labels[LABEL_SPEC] == SPEC.digest
     assert json.loads(labels[LABEL_PORTS]) == {"80/tcp": "web"}
+    assert labels[LABEL_AGENT] == SPEC.agent.build
+    assert LABEL_IMAGE not in labels
     assert labels["devbox.owner"] == "me"
 
 
@@ -100,23 +125,3 @@ def _info(labels: dict[str, str]) -> ContainerInfo:
         ports=BINDINGS,
         created="",
     )
-
-
-def test_a_command_is_never_part_of_a_shells_text() -> None:
-    argv = ("echo", "$(id)", "; rm -rf /", "--", "a b")
-    request = exec_request(ExecSpec(argv=argv, user="1000:1000", workdir="/x"), "t0k3n")
-    assert request.argv[-len(argv) :] == argv
-    assert "$(id)" not in request.argv[2]
-
-
-def test_users_record_their_pids_apart() -> None:
-    first, second = (
-        exec_request(ExecSpec(argv=("true",), user=user, workdir="/"), "t").argv[4] for user in ("0:0", "1:1")
-    )
-    assert first != second
-
-
-def test_a_signal_is_sent_by_root_inside_to_the_token() -> None:
-    request = signal_request("t0k3n", "TERM")
-    assert request.user == "0:0"
-    assert request.argv[-2:] == ("t0k3n", "TERM")

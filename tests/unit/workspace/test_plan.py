@@ -1,22 +1,43 @@
 import pytest
 
-from devbox.runtimes.base import InstanceState
+from devbox.runtimes.base import AgentSpec, AgentState, InstanceSpec, InstanceState
+from devbox.values import GuestUser
 from devbox.workspace.plan import Action, Plan, Seen, reconcile
+
+SPEC = InstanceSpec(
+    name="box",
+    image="i1",
+    hostname="box",
+    user=GuestUser(name="root", uid=0, gid=0, home="/root"),
+    workdir="/",
+    agent=AgentSpec(build="a1", protocol=1),
+)
 
 
 def _seen(
     name: str = "box",
     *,
-    spec: str = "s1",
+    spec: str = SPEC.digest,
     image: str = "i1",
     state: InstanceState = InstanceState.RUNNING,
     problem: str | None = None,
+    agent: str = "a1",
+    answers: AgentState = AgentState.ANSWERS,
 ) -> Seen:
-    return Seen(id=f"id-{name}", name=name, spec_digest=spec, image=image, state=state, problem=problem)
+    return Seen(
+        id=f"id-{name}",
+        name=name,
+        spec_digest=spec,
+        image=image,
+        state=state,
+        problem=problem,
+        agent=agent,
+        answers=answers,
+    )
 
 
 def _plan(*actual: Seen) -> Plan:
-    return reconcile(name="box", image="i1", spec_digest="s1", actual=actual)
+    return reconcile(SPEC, actual)
 
 
 def test_nothing_there_is_created() -> None:
@@ -59,3 +80,17 @@ def test_a_second_one_is_a_leftover_and_goes() -> None:
 
 def test_one_without_a_spec_label_does_not_fit() -> None:
     assert _plan(_seen(spec="")).action is Action.RECREATE
+
+
+def test_another_agent_recreates_and_says_so() -> None:
+    assert _plan(_seen(spec="s0", agent="a0")).why == "its agent changed"
+
+
+def test_an_agent_that_speaks_another_version_is_replaced_with_what_it_lives_in() -> None:
+    plan = _plan(_seen(answers=AgentState.OTHER))
+    assert plan == Plan(action=Action.RECREATE, why="its agent speaks another version", remove=("id-box",))
+
+
+def test_what_has_a_silent_agent_is_started_again_and_kept() -> None:
+    plan = _plan(_seen(answers=AgentState.SILENT))
+    assert plan == Plan(action=Action.START, why="its agent does not answer", keep="id-box")

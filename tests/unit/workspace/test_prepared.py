@@ -9,7 +9,7 @@ import pytest
 
 from devbox import paths
 from devbox.engine.base import EngineInfo
-from devbox.runtimes.base import DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
 from devbox.values import GuestUser
 from devbox.workspace.prepared import Prepared, now, recall, remember
 from devbox.workspace.signature import settled, signature
@@ -21,6 +21,7 @@ SPEC = InstanceSpec(
     hostname="shop",
     user=GuestUser(name="dev", uid=1, gid=2, home="/home/dev"),
     workdir="/workspaces/shop",
+    agent=AgentSpec(build="0123456789abcdef", protocol=1, program="/p", directory="/d"),
     env=(("A", "1\n2"), ("B", "")),
     shares=(Share(source="/a", target="/b", read_only=True),),
     volumes=(DataVolume(name="v", target="/c", labels=(("l", "1"),)),),

@@ -5,7 +5,7 @@ import pytest
 
 from devbox.profile.asks import Grants
 from devbox.profile.model import Profile
-from devbox.runtimes.base import InstanceSpec
+from devbox.runtimes.base import AgentSpec, InstanceSpec
 from devbox.values import GuestUser
 from devbox.workspace.context import Workspace
 from devbox.workspace.spec import Certificates, Facts, excess, instance_spec
@@ -19,6 +19,7 @@ FACTS = Facts(
     image="sha256:1",
     user=GuestUser(name="dev", uid=1000, gid=1000, home="/home/dev"),
     grants=Grants(),
+    agent=AgentSpec(build="0123456789abcdef", protocol=1),
 )
 
 
