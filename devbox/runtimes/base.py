@@ -57,17 +57,6 @@ class DataVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortSpec:
-    """A declared port. `host` is the wanted one; 0 asks for any. A taken one becomes the next free one."""
-
-    name: str
-    guest: int
-    host: int
-    protocol: str = "tcp"
-    address: str = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPort:
     """A port as it is: `host_port` answers on `host`."""
 
@@ -96,7 +85,6 @@ class Granted:
     host_paths: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
     gpus: bool = False
-    addresses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +110,6 @@ class InstanceSpec:
     env: tuple[tuple[str, str], ...] = ()
     shares: tuple[Share, ...] = ()
     volumes: tuple[DataVolume, ...] = ()
-    ports: tuple[PortSpec, ...] = ()
     resources: ResourceLimits = ResourceLimits()
     labels: tuple[tuple[str, str], ...] = ()
     granted: Granted = Granted()
@@ -213,10 +200,6 @@ class Instance(Protocol):
     @property
     def problem(self) -> str | None:
         """Why it does not run, in plain words, if it should ("killed for memory, limit 512 MiB")."""
-
-    @property
-    def ports(self) -> tuple[PublishedPort, ...]:
-        """The ports that answer on the host, with the spec's names."""
 
     def start(self) -> None:
         """Start it and wait until its agent answers; no-op if it does. One with a silent agent is started again.

@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from devbox.errors import PortTakenError
 from devbox.interrupts import uninterrupted
-from devbox.runtimes.base import Instance, InstanceSpec, PortSpec, PublishedPort, Runtime
-from devbox.runtimes.holder import holder
-from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA, printable
+from devbox.runtimes.base import Instance, InstanceSpec, Runtime
+from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import require_free_name
 from devbox.workspace.plan import Action, Plan
-
-ATTEMPTS = 5  # to have ports that another process keeps taking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,53 +60,24 @@ def _in_words(plan: Plan) -> str:
 def _started(
     host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceSpec, existing: Instance | None
 ) -> Instance:
-    """Start `existing`, or a new Instance if there is none or its ports are gone. What does not start is not left."""
+    """Start `existing`, or a new Instance if there is none. What does not start is not left."""
     mountpoints.prepare(workspace, _targets(spec))
-    for attempt in range(ATTEMPTS):
-        instance = existing
-        try:
-            if instance is None:
-                with uninterrupted():
-                    instance = _created(host, workspace, runtime, spec)
-            instance.start()
-        except PortTakenError:
-            if instance is None:
-                raise
+    instance = existing
+    try:
+        if instance is None:
+            with uninterrupted():
+                require_free_name(host, workspace)
+                instance = runtime.create(spec)
+        instance.start()
+    except BaseException:
+        if existing is None and instance is not None:
             instance.remove()
-            existing = None
-            if attempt == ATTEMPTS - 1:
-                raise
-        except BaseException:
-            if existing is None and instance is not None:
-                instance.remove()
-            raise
-        else:
-            return instance
-    raise AssertionError("the last attempt returns or raises")
+        raise
+    return instance
 
 
 def _targets(spec: InstanceSpec) -> list[str]:
     return [volume.target for volume in spec.volumes] + [share.target for share in spec.shares]
-
-
-def _created(host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceSpec) -> Instance:
-    require_free_name(host, workspace)
-    instance = runtime.create(spec)
-    given = {port.name: port for port in instance.ports}
-    for wanted in spec.ports:
-        port = given.get(wanted.name)
-        if port is not None and port.host_port != wanted.host:
-            host.reporter.note(_moved(wanted, port))
-    return instance
-
-
-def _moved(wanted: PortSpec, port: PublishedPort) -> str:
-    where = f"port {wanted.name} answers on {port.host}:{port.host_port}"
-    if not wanted.host:
-        return where
-    who = holder(wanted.host, wanted.protocol)
-    by = f" by {printable(who)}" if who else ""
-    return f"{where}, since {wanted.host} is taken on this host{by}"
 
 
 def _remove_superseded(host: Host, workspace: Workspace, spec: InstanceSpec) -> None:

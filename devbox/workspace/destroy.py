@@ -12,6 +12,7 @@ from devbox.values import (
 )
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.ports import end
 from devbox.workspace.spec import LABEL_TARGET
 from devbox.workspace.state import locked
 
@@ -43,11 +44,12 @@ def survey(host: Host, workspace: Workspace) -> Destroyed:
 def destroy(host: Host, workspace: Workspace) -> Destroyed:
     """Remove it all and return what was removed; repeatable, nothing there is no error. Asks nobody.
 
-    Order: containers, networks, mount points in the repo (their volumes' labels say which), shared caches, the
-    Workspace's own volumes, the Record. Whatever a kill leaves behind still carries the labels, so the next call
-    finds it.
+    Order: the Supervisor with its ports, containers, networks, mount points in the repo (their volumes' labels say
+    which), shared caches, the Workspace's own volumes, the Record. Whatever a kill leaves behind still carries the
+    labels, so the next call finds it.
     """
     with locked(host, workspace, "devbox destroy") as state:
+        end(host, workspace, forget=True)
         found = survey(host, workspace)
         engine = host.engine
         if not found.empty:

@@ -4,14 +4,16 @@
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from devbox import paths
 from devbox.agent import client, wire
 from devbox.hot import inputs
 from devbox.record import pack
 from devbox.runtimes.base import Instance, PublishedPort
-from devbox.workspace.context import Host
+from devbox.workspace.context import Host, Workspace
 from devbox.workspace.signature import settled
 
 
@@ -24,10 +26,19 @@ class HotPlan:
     inputs: tuple[str, ...]  # what `up` and `shell` depend on beyond that; empty if they have to look in any case
 
 
-def hot_fields(host: Host, plan: HotPlan | None, instance: Instance, *, began: int) -> dict[str, str]:
+def hot_fields(
+    host: Host,
+    workspace: Workspace,
+    plan: HotPlan | None,
+    instance: Instance,
+    *,
+    ports: Sequence[PublishedPort],
+    began: int,
+) -> dict[str, str]:
     """Return the fields of the Record for a running `instance`; none if the hot path may not be taken.
 
-    `began`: when the profile and the inputs had not been read yet, in nanoseconds.
+    `ports`: what it has been given. `began`: when the profile and the inputs had not been read yet, in nanoseconds.
+    To be called under the Workspace's lock.
     """
     if plan is None or not settled((*plan.files, *plan.inputs), before=began):
         return {}
@@ -38,9 +49,10 @@ def hot_fields(host: Host, plan: HotPlan | None, instance: Instance, *, began: i
         **plan.fixed,
         "boot": boot,
         "around": inputs.around(host.environ, uid=host.uid, gid=host.gid),
-        "files": pack(inputs.states(plan.files)),
+        # The ports that were given change under the lock alone, so what is there now is what `ports` says.
+        "files": pack(inputs.states((*plan.files, paths.ports_file(workspace.hash)))),
         "inputs": pack(inputs.states(plan.inputs)),
-        "ports": pack(text for port in instance.ports for text in _row(port)),
+        "ports": pack(text for port in ports for text in _row(port)),
     }
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from devbox.engine.base import Engine
 from devbox.errors import EngineError, EngineUnavailableError
-from devbox.runtimes.base import Instance, PublishedPort
+from devbox.runtimes.base import Instance, InstanceState, PublishedPort
 from devbox.runtimes.registry import runtime
 from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT, short_hash
 from devbox.workspace.context import Host
+from devbox.workspace.ports import reported
 from devbox.workspace.status import state_word
 
 
@@ -35,19 +36,21 @@ def environments(host: Host, engines: Sequence[Engine] | None = None) -> list[Li
     found: list[Listed] = []
     for engine in host.engines() if engines is None else engines:
         try:
-            found += _on(engine, host.owner)
+            found += _on(host, engine)
         except (EngineError, EngineUnavailableError) as error:
             host.reporter.warn(f"{engine.info.url}: {error.message}")
     return sorted(found, key=lambda one: (one.workspace or "~", one.engine))
 
 
-def _on(engine: Engine, owner: str) -> Iterator[Listed]:
+def _on(host: Host, engine: Engine) -> Iterator[Listed]:
     backend = runtime("container", engine=engine)
-    for instance in backend.instances({LABEL_OWNER: owner, LABEL_ROLE: ROLE_ENVIRONMENT}):
+    for instance in backend.instances({LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_ENVIRONMENT}):
         workspace = _workspace(instance)
+        path_hash = instance.labels.get(LABEL_WORKSPACE, "")
+        running = instance.state is InstanceState.RUNNING
         yield Listed(
             name=instance.labels.get(LABEL_NAME) or instance.name,
-            hash=instance.labels.get(LABEL_WORKSPACE, ""),
+            hash=path_hash,
             workspace=workspace,
             gone=workspace is not None and not Path(workspace).is_dir(),
             runtime=backend.name,
@@ -56,7 +59,7 @@ def _on(engine: Engine, owner: str) -> Iterator[Listed]:
             instance=instance.id,
             container=instance.name,
             image=instance.image,
-            ports=instance.ports,
+            ports=reported(host, path_hash, running=running).ports,
         )
 
 

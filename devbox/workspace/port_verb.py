@@ -14,7 +14,7 @@ from devbox.workspace import ports_file
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import running
 from devbox.workspace.port_order import Order, parse
-from devbox.workspace.ports import failure, give_again, moved, published
+from devbox.workspace.ports import OTHERWISE, PRIVILEGED, failure, give_again, moved, published
 from devbox.workspace.state import locked
 
 _COMMAND: Final = "devbox port"
@@ -101,13 +101,13 @@ def _wanted(order: Order, ports: Sequence[Forward]) -> Wanted:
             raise _unknown(order.name, ports)
         guest, protocol = declared.guest, declared.protocol
         name = str(guest) if protocol == "tcp" else f"{guest}/{protocol}"
-    privileged = order.host is None and guest < 1024
+    privileged = order.host is None and guest < PRIVILEGED
     return Wanted(
         name=name,
         guest=guest,
         host=guest if order.host is None else order.host,
         protocol=protocol,
-        otherwise=guest + 8000 if privileged else 0,
+        otherwise=guest + OTHERWISE if privileged else 0,
         declared=False,
     )
 

@@ -1,12 +1,14 @@
-"""The ports of an Environment: what its profile wants, what the Supervisor has, and what is said about it."""
+"""The ports of an Environment: what the Supervisor has of those that are wanted, and what is said about it.
+
+`up` of a kept plan imports this as well, so nothing here may need the profile's model.
+"""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from devbox.errors import DevboxError, PortDeniedError, PortTakenError, Problem
-from devbox.profile.asks import Grants
-from devbox.profile.model import Port, Profile
+from devbox.errors import DevboxError, PortDeniedError, PortTakenError, Problem, SupervisorError
 from devbox.runtimes.base import PublishedPort
 from devbox.runtimes.holder import holder
 from devbox.supervisor.binding import SPAN
@@ -15,9 +17,8 @@ from devbox.values import printable
 from devbox.workspace import ports_file
 from devbox.workspace.context import Host, Workspace
 
-EVERYWHERE: Final = "0.0.0.0"
-_PRIVILEGED: Final = 1024  # ports below are root's on most hosts
-_OTHERWISE: Final = 8000  # added to such a port where nobody asked for the very same number
+PRIVILEGED: Final = 1024  # ports below are root's on most hosts
+OTHERWISE: Final = 8000  # added to such a port where nobody asked for the very same number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,24 +27,6 @@ class Given:
 
     ports: tuple[PublishedPort, ...]
     done: tuple[str, ...] = ()
-
-
-def wanted_ports(profile: Profile, grants: Grants) -> tuple[Wanted, ...]:
-    """Return the declared ports. Beyond loopback there is only what the user agreed to. Pure."""
-    return tuple(_wanted(name, port, grants) for name, port in sorted(profile.ports.items()))
-
-
-def _wanted(name: str, port: Port, grants: Grants) -> Wanted:
-    exposed = port.expose == "lan" and EVERYWHERE in grants.addresses
-    free_to_move = port.host is None and port.guest < _PRIVILEGED
-    return Wanted(
-        name=name,
-        guest=port.guest,
-        host=port.guest if port.host is None else port.host,
-        protocol=port.protocol,
-        address=EVERYWHERE if exposed else LOOPBACK,
-        otherwise=port.guest + _OTHERWISE if free_to_move else 0,
-    )
 
 
 def give(host: Host, workspace: Workspace, wanted: Sequence[Wanted], *, identity: str) -> Given:
@@ -125,7 +108,7 @@ def moved(port: Forward) -> str:
     where = f"port {port.name} answers on {port.address}:{port.host}"
     if not port.wanted:
         return where
-    if port.wanted < _PRIVILEGED <= port.host and port.host >= port.wanted + _OTHERWISE:
+    if port.wanted < PRIVILEGED <= port.host and port.host >= port.wanted + OTHERWISE:
         return f"{where}, since this host does not let you have {port.wanted}"
     who = holder(port.wanted, port.protocol)
     by = f" by {printable(who)}" if who else ""
@@ -141,10 +124,10 @@ def failure(failed: Failed, *, declared: bool = True) -> DevboxError:
         hint = f"{other}, or 0 for any" if declared else f"let any be taken: devbox port {name}:0"
         return PortTakenError(f"port {name!r}: all ports of this host{span} are taken", hint=hint)
     message = f"port {name!r}: this host does not let you listen on port {port}"
-    number = port + _OTHERWISE if port < _PRIVILEGED else 0
+    number = port + OTHERWISE if port < PRIVILEGED else 0
     hint = f"{other}, as host = {number}" if declared else f"{other}{number}"
-    if failed.reason == DENIED and port < _PRIVILEGED:
-        hint = f"ports below {_PRIVILEGED} are root's; {hint}"
+    if failed.reason == DENIED and port < PRIVILEGED:
+        hint = f"ports below {PRIVILEGED} are root's; {hint}"
     return PortDeniedError(message, detail=failed.detail or None, hint=hint)
 
 
@@ -180,8 +163,9 @@ def reported(host: Host, path_hash: str, *, running: bool) -> Reported:
     if not running:
         return Reported(ports=published(port for port in kept if port.declared))
     supervisor = host.supervision.find(path_hash)
-    if supervisor is not None:
-        return Reported(ports=published(supervisor.ports()))
+    with suppress(SupervisorError):  # it has ended in this moment
+        if supervisor is not None:
+            return Reported(ports=published(supervisor.ports()))
     if not kept:
         return Reported(ports=())
     why = "is of another devbox" if host.supervision.alive(path_hash) else "has ended"

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from devbox import paths, record
 from devbox.engine.base import Engine, EngineInfo
-from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, ResourceLimits, Share
+from devbox.supervisor.protocol import Wanted
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.signature import settled, signature
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Prepared:
     engine: EngineInfo
     api: str
     profile: str  # digest of the effective values
+    ports: tuple[Wanted, ...] = ()
     hot: HotPlan | None = None
 
     def holds(self, engine: Engine) -> bool:
@@ -105,6 +107,7 @@ def _prepared(values: dict[str, Any]) -> Prepared:
             "spec": _spec(values["spec"]),
             "engine": EngineInfo(**values["engine"]),
             "bases": tuple(values["bases"]),
+            "ports": tuple(Wanted(**item) for item in values["ports"]),
             "hot": _hot_plan(values["hot"]),
         }
     )
@@ -127,13 +130,11 @@ def _spec(values: dict[str, Any]) -> InstanceSpec:
             "labels": _pairs(values["labels"]),
             "shares": tuple(Share(**item) for item in values["shares"]),
             "volumes": tuple(DataVolume(**{**item, "labels": _pairs(item["labels"])}) for item in values["volumes"]),
-            "ports": tuple(PortSpec(**item) for item in values["ports"]),
             "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
             "granted": Granted(
                 host_paths=frozenset(granted["host_paths"]),
                 devices=frozenset(granted["devices"]),
                 gpus=granted["gpus"],
-                addresses=frozenset(granted["addresses"]),
             ),
         }
     )

@@ -16,6 +16,7 @@ from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
 from devbox.profile.trust import TrustStore
 from devbox.runtimes.base import InstanceSpec
+from devbox.supervisor.protocol import Wanted
 from devbox.workspace.build import Made
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile
@@ -28,7 +29,14 @@ _PACKAGE_JSON = "package.json"
 
 
 def keep(
-    host: Host, workspace: Workspace, loaded: Loaded, made: Made, spec: InstanceSpec, *, began: int
+    host: Host,
+    workspace: Workspace,
+    loaded: Loaded,
+    made: Made,
+    spec: InstanceSpec,
+    *,
+    ports: tuple[Wanted, ...],
+    began: int,
 ) -> HotPlan | None:
     """Keep the plan of an `up` that began at `began`, if the next one may go by it without looking at more.
 
@@ -53,6 +61,7 @@ def keep(
         engine=engine,
         api=agreed_version(engine.api_version, "1.24"),
         profile=digest(profile),
+        ports=ports,
         hot=hot,
     )
     remember(host, workspace, prepared, files=sorted({*files, *wanted}), began=began)

@@ -16,6 +16,7 @@ from devbox.workspace.entry import hot_fields
 from devbox.workspace.find import instances
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.ports import give
 from devbox.workspace.prepared import Prepared, now, recall
 from devbox.workspace.state import locked
 
@@ -39,15 +40,17 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
         applied = apply(here, workspace, backend, spec=spec, plan=plan, actual=actual)
         instance = applied.instance
         made = {"instance": instance.id, "image": instance.image, "spec": spec.digest, "profile": prepared.profile}
-        hot = hot_fields(here, prepared.hot, instance, began=began)
+        given = give(here, workspace, prepared.ports, identity=spec.digest)
+        hot = hot_fields(here, workspace, prepared.hot, instance, ports=given.ports, began=began)
         state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **hot})
+    done = applied.done or given.done
     return UpResult(
-        changed=bool(applied.done),
-        done=applied.done,
+        changed=bool(done),
+        done=done,
         name=instance.name,
         instance=instance.id,
         image=instance.image,
-        ports=instance.ports,
+        ports=given.ports,
     )
 
 

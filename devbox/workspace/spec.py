@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from devbox.engine.base import EngineInfo
 from devbox.profile.asks import Grants
 from devbox.profile.model import Port, Profile
-from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, ResourceLimits, Share
+from devbox.supervisor.protocol import LOOPBACK, Wanted
 from devbox.values import (
     LABEL_NAME,
     LABEL_OWNER,
@@ -21,10 +22,10 @@ from devbox.values import (
     slug,
 )
 from devbox.workspace.context import Workspace
+from devbox.workspace.ports import OTHERWISE, PRIVILEGED
 
 LABEL_TARGET = "devbox.target"  # of a data volume: where it is mounted
 EVERYWHERE = "0.0.0.0"
-LOOPBACK = "127.0.0.1"
 PIDS = 4096
 
 
@@ -73,7 +74,6 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
         env=tuple(sorted(facts.certificates.env.items())) if facts.certificates else (),
         shares=_shares(facts),
         volumes=_volumes(facts),
-        ports=tuple(_port(name, port) for name, port in sorted(profile.ports.items())),
         resources=_resources(profile, facts.engine),
         labels=tuple(sorted(labels.items())),
         granted=_granted(facts),
@@ -97,7 +97,6 @@ def _granted(facts: Facts) -> Granted:
         host_paths=frozenset(own) | facts.grants.host_paths,
         devices=facts.grants.devices,
         gpus=facts.grants.gpus,
-        addresses=facts.grants.addresses,
     )
 
 
@@ -120,13 +119,21 @@ def _volume(facts: Facts, name: str, target: str) -> DataVolume:
     return DataVolume(name=name, target=target, labels=tuple(sorted(labels.items())))
 
 
-def _port(name: str, port: Port) -> PortSpec:
-    return PortSpec(
+def wanted_ports(profile: Profile, grants: Grants) -> tuple[Wanted, ...]:
+    """Return the declared ports. Beyond loopback there is only what the user agreed to. Pure."""
+    return tuple(_wanted(name, port, grants) for name, port in sorted(profile.ports.items()))
+
+
+def _wanted(name: str, port: Port, grants: Grants) -> Wanted:
+    exposed = port.expose == "lan" and EVERYWHERE in grants.addresses
+    free_to_move = port.host is None and port.guest < PRIVILEGED
+    return Wanted(
         name=name,
         guest=port.guest,
         host=port.guest if port.host is None else port.host,
         protocol=port.protocol,
-        address=EVERYWHERE if port.expose == "lan" else LOOPBACK,
+        address=EVERYWHERE if exposed else LOOPBACK,
+        otherwise=port.guest + OTHERWISE if free_to_move else 0,
     )
 
 

@@ -17,6 +17,7 @@ from devbox.values import slug
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 from devbox.workspace.find import current
+from devbox.workspace.ports import Reported, reported
 
 ABSENT = "absent"
 
@@ -50,6 +51,8 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     loaded, problems = _profile(host, workspace)
     instance = current(host, workspace)
     sessions, silent = _sessions(instance)
+    running = instance is not None and instance.state is InstanceState.RUNNING
+    ports = reported(host, workspace.hash, running=running) if instance else Reported(ports=())
     profile_digest = digest(loaded.profile) if loaded else None
     return EnvironmentStatus(
         name=(loaded.profile.name if loaded else None) or slug(workspace.name),
@@ -61,9 +64,9 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
         instance=instance.id if instance else None,
         image=instance.image if instance else None,
         profile_digest=profile_digest,
-        ports=instance.ports if instance else (),
+        ports=ports.ports,
         sessions=sessions,
-        problems=(*problems, *instance_problems(instance), *silent),
+        problems=(*problems, *instance_problems(instance), *silent, *ports.problems),
     )
 
 

@@ -8,7 +8,7 @@ from devbox.build.provision import create_steps
 from devbox.profile.confine import real
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
-from devbox.runtimes.base import Instance, InstanceSpec
+from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.apply import apply
@@ -20,10 +20,11 @@ from devbox.workspace.find import instances
 from devbox.workspace.located import located
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.ports import give
 from devbox.workspace.prepared import now
 from devbox.workspace.preparing import keep
 from devbox.workspace.provision import pending, provision
-from devbox.workspace.spec import Certificates, Facts, instance_spec
+from devbox.workspace.spec import Certificates, Facts, instance_spec, wanted_ports
 from devbox.workspace.state import State, locked
 from devbox.workspace.trusted import taken_from_host
 
@@ -40,6 +41,7 @@ class Ready:
     loaded: Loaded
     user: GuestUser
     done: tuple[str, ...]
+    ports: tuple[PublishedPort, ...]
 
 
 def up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> UpResult:
@@ -51,7 +53,7 @@ def up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None =
         name=ready.instance.name,
         instance=ready.instance.id,
         image=ready.instance.image,
-        ports=ready.instance.ports,
+        ports=ready.ports,
     )
 
 
@@ -72,13 +74,16 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
         if missing:
             env = taken_from_host(host, workspace, order.loaded)
             provision(applied.instance, missing, env=env, reporter=host.reporter)
+        wanted = wanted_ports(profile, order.grants)
+        given = give(host, workspace, wanted, identity=spec.digest)
         # What is set on the command line holds for this once; no later command may go by it.
-        hot = None if flags else keep(host, workspace, order.loaded, made, spec, began=began)
-        fields = hot_fields(host, hot, applied.instance, began=began)
+        hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, began=began)
+        fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
     built = (f"built {_steps(len(made.built.run))}",) if made.built.run else ()
     ran = (f"provisioned {_steps(len(missing))}",) if missing else ()
-    return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=(*built, *applied.done, *ran))
+    done = (*built, *(applied.done or given.done), *ran)
+    return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports)
 
 
 def _steps(count: int) -> str:

@@ -14,7 +14,6 @@ from devbox.runtimes.base import (
     Features,
     InstanceSpec,
     InstanceState,
-    PublishedPort,
     Session,
     Share,
 )
@@ -171,7 +170,6 @@ class FakeInstance:
     runtime: "FakeRuntime"
     spec: InstanceSpec
     id: str
-    ports: tuple[PublishedPort, ...]
     state: InstanceState = InstanceState.CREATED
     problem: str | None = None
     _sessions: list[FakeSession] = field(default_factory=list)
@@ -247,14 +245,13 @@ class FakeInstance:
 
 
 class FakeRuntime:
-    """A runtime in memory; `taken` are the ports of the host that others hold."""
+    """A runtime in memory."""
 
     def __init__(self, *, features: Features = Features(), programs: Mapping[str, Program] = PROGRAMS) -> None:  # noqa: B008
         self.name = "container"
         self.features = features
         self.programs = dict(programs)
         self.store: dict[str, FakeInstance] = {}
-        self.taken: set[int] = set()
         self._count = 0
 
     def check(self) -> None:
@@ -269,25 +266,9 @@ class FakeRuntime:
         if spec.shares and not self.features.bind_mounts:
             raise RuntimeUnavailableError(f"{spec.shares[0].source} cannot be mounted there")
         self._count += 1
-        ports = tuple(
-            PublishedPort(
-                name=port.name,
-                host=port.address,
-                host_port=self._free(port.host),
-                guest_port=port.guest,
-                protocol=port.protocol,
-            )
-            for port in spec.ports
-        )
-        instance = FakeInstance(self, spec, id=f"fake-{self._count}", ports=ports)
+        instance = FakeInstance(self, spec, id=f"fake-{self._count}")
         self.store[spec.name] = instance
         return instance
-
-    def _free(self, wanted: int) -> int:
-        port = wanted or 49152
-        while port in self.taken:
-            port += 1
-        return port
 
     def find(self, name: str) -> FakeInstance | None:
         return self.store.get(name)

@@ -13,6 +13,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.fakes.processes import FakeProcesses
 from tests.fakes.reporter import RecordingReporter
+from tests.fakes.supervisor import FakeSupervisors
 from tests.support.agent_spec import put_program
 
 BASE = "devbox-test/base:1"
@@ -58,6 +59,7 @@ class Desk:
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
     markers: Markers = field(default_factory=Markers)
     environ: dict[str, str] = field(default_factory=dict)
+    supervisors: FakeSupervisors = field(default_factory=FakeSupervisors)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,7 @@ class Desk:
             interactive=False,
             uid=os.getuid(),
             gid=os.getgid(),
+            supervisors=self.supervisors,
         )
 
     def _connect(self) -> Engine:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devbox import paths
+from devbox.agent import program
 from tests.support.account import Account
+from tests.support.agent import share_programs
 from tests.support.command import Devbox, sweep
 
 
@@ -28,6 +31,10 @@ def project(account: Account, *, source: Path | None = None, owner: int | None =
             directory.mkdir()
         home = place / "home"
         home.mkdir()
+        if account.uid == os.getuid():
+            share_programs(home / ".cache")
+        else:  # another one cannot read ours
+            _give_program(home / ".cache")
         _give(directory, account.uid if owner is None else owner, account.gid if owner is None else owner)
         _give(home, account.uid, account.gid)
         devbox = Devbox(directory=directory, home=home, account=account)
@@ -38,6 +45,13 @@ def project(account: Account, *, source: Path | None = None, owner: int | None =
             sweep(devbox.hash)
     finally:
         shutil.rmtree(place)
+
+
+def _give_program(cache: Path) -> None:
+    """Put the agent's program where devbox would put it when it has compiled it, which takes too long for each test."""
+    target = cache / "devbox" / "agent" / program.build_id() / program.name(os.uname().machine)
+    paths.private_directory(str(target.parent))
+    shutil.copy(program.binary(os.uname().machine), target)
 
 
 def _give(directory: Path, uid: int, gid: int) -> None:

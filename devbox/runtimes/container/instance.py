@@ -6,27 +6,25 @@ from devbox.agent import session
 from devbox.agent.protocol import GuestSession
 from devbox.agent.transport import Transport
 from devbox.engine.base import ContainerInfo, Engine, MountKind
-from devbox.errors import AgentError, EngineError, PortTakenError
+from devbox.errors import AgentError, EngineError
 from devbox.runtimes.agent import exec_message, explained
-from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, PublishedPort, Session, Share
+from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Session, Share
 from devbox.runtimes.container import agent
 from devbox.runtimes.container.delivery import deliver
-from devbox.runtimes.container.request import AGENT, LABEL_MEMORY, SOCKETS, published
+from devbox.runtimes.container.request import AGENT, LABEL_MEMORY, SOCKETS
 from devbox.runtimes.container.sources import check_sources
 from devbox.values import LABEL_IMAGE, LABEL_SPEC, format_size
 
-_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 _ENDED_BY_STOP = (0, 137, 143)
 _UNHEARD = 2  # seconds that a container whose agent does not answer is given to stop
 
 
 class ContainerInstance:
-    """One container, as it was when it was looked up; `refused` collects ports that the engine could not have."""
+    """One container, as it was when it was looked up."""
 
-    def __init__(self, engine: Engine, info: ContainerInfo, *, refused: set[tuple[int, str]]) -> None:
+    def __init__(self, engine: Engine, info: ContainerInfo) -> None:
         self._engine = engine
         self._info = info
-        self._refused = refused
 
     @property
     def id(self) -> str:
@@ -88,16 +86,10 @@ class ContainerInstance:
             return f"the engine calls it {info.status}"
         return None if info.exit_code in _ENDED_BY_STOP else f"ended by itself with exit code {info.exit_code}"
 
-    @property
-    def ports(self) -> tuple[PublishedPort, ...]:
-        """The ports that answer on the host, with the spec's names."""
-        return published(self._info)
-
     def start(self) -> None:
         """Start it and wait until its agent answers; no-op if it does. One with a silent agent is started again.
 
-        Raises `ProfileError` if a shared host path is gone (S-16), `PortTakenError` if a port of the host has
-        been taken since, `AgentError` if its agent does not come up.
+        Raises `ProfileError` if a shared host path is gone (S-16), `AgentError` if its agent does not come up.
         """
         if self._info.running:
             if self.agent_state() is AgentState.ANSWERS:
@@ -112,20 +104,14 @@ class ContainerInstance:
         self._info = self._engine.container(self.id) or self._info
         agent.await_agent(self._engine, self._info)
 
-    def _explained(self, error: EngineError) -> EngineError | PortTakenError | AgentError:
-        words = f"{error.message} {error.detail or ''}".lower()
-        if AGENT in words:
-            return AgentError(
-                f"the agent cannot be started in {self.name}",
-                detail=error.detail,
-                hint="let XDG_STATE_HOME be on a file system of the engine's machine, and without noexec",
-            )
-        if not any(phrase in words for phrase in _TAKEN):
+    def _explained(self, error: EngineError) -> EngineError | AgentError:
+        if AGENT not in f"{error.message} {error.detail or ''}".lower():
             return error
-        taken = [port for port in self.ports if f":{port.host_port}" in words] or list(self.ports)
-        self._refused.update((port.host_port, port.protocol) for port in taken)
-        names = ", ".join(f"{port.name} ({port.host_port})" for port in taken)
-        return PortTakenError(f"taken on this host: {names}", detail=error.detail)
+        return AgentError(
+            f"the agent cannot be started in {self.name}",
+            detail=error.detail,
+            hint="let XDG_STATE_HOME be on a file system of the engine's machine, and without noexec",
+        )
 
     def stop(self, *, timeout: int = 10) -> None:
         """Stop it within about `timeout` seconds; no-op if it does not run."""

@@ -1,24 +1,18 @@
 """What is asked of the engine for an Instance and for the way to its agent. Pure."""
 
-import json
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 from devbox.engine.base import (
     Allowance,
-    ContainerInfo,
     ContainerRequest,
     ExecRequest,
-    Labels,
     Mount,
     MountKind,
-    PortBinding,
 )
 from devbox.paths import AGENT_SOCKET
-from devbox.runtimes.base import AgentSpec, InstanceSpec, PortSpec, PublishedPort
+from devbox.runtimes.base import AgentSpec, InstanceSpec
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC
 
-LABEL_PORTS: Final = "devbox.ports"  # JSON {"8000/tcp": "web"}: which declared port a published one is
 LABEL_MEMORY: Final = "devbox.memory"  # the memory limit in bytes, to name it when it has been hit
 CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SETPCAP")
 AGENT: Final = "/run/devbox/agent"  # the agent's program inside
@@ -26,10 +20,8 @@ SOCKETS: Final = "/run/devbox/socket"  # the directory that its socket is made i
 SOCKET: Final = f"{SOCKETS}/{AGENT_SOCKET}"
 
 
-def container_request(
-    spec: InstanceSpec, bindings: Sequence[PortBinding], *, layered: str | None = None
-) -> ContainerRequest:
-    """Return the container that `spec` stands for, its ports published as `bindings` say.
+def container_request(spec: InstanceSpec, *, layered: str | None = None) -> ContainerRequest:
+    """Return the container that `spec` stands for. No port of it is published: they are relayed by the agent.
 
     `layered`: id of the image with the agent on top, for an engine that cannot mount it.
     """
@@ -45,7 +37,6 @@ def container_request(
         workdir=spec.workdir,
         hostname=spec.hostname,
         mounts=(*_agent_mounts(spec.agent), *_mounts(spec)),
-        ports=tuple(bindings),
         capabilities=CAPABILITIES,
         init=False,  # the agent is process 1
         cpus=resources.cpus,
@@ -57,7 +48,6 @@ def container_request(
             bind_sources=spec.granted.host_paths | _agent_sources(spec.agent),
             devices=spec.granted.devices,
             gpus=spec.granted.gpus,
-            exposed_addresses=spec.granted.addresses,
         ),
     )
 
@@ -83,8 +73,7 @@ def _agent_mounts(agent: AgentSpec) -> tuple[Mount, ...]:
 
 
 def _labels(spec: InstanceSpec, *, layered: str | None) -> tuple[tuple[str, str], ...]:
-    labels = [*spec.labels, (LABEL_SPEC, spec.digest), (LABEL_PORTS, port_names(spec.ports))]
-    labels.append((LABEL_AGENT, spec.agent.build))
+    labels = [*spec.labels, (LABEL_SPEC, spec.digest), (LABEL_AGENT, spec.agent.build)]
     if layered:
         labels.append((LABEL_IMAGE, spec.image))
     if spec.resources.memory is not None:
@@ -102,34 +91,6 @@ def _mounts(spec: InstanceSpec) -> tuple[Mount, ...]:
         for volume in spec.volumes
     ]
     return (*shares, *volumes)
-
-
-def port_names(ports: Sequence[PortSpec]) -> str:
-    """Return the value of `LABEL_PORTS` for `ports`."""
-    return json.dumps({f"{port.guest}/{port.protocol}": port.name for port in ports}, sort_keys=True)
-
-
-def published(info: ContainerInfo) -> tuple[PublishedPort, ...]:
-    """Return the ports of a container, with the names that its label gives them."""
-    names = _names(info.labels)
-    return tuple(
-        PublishedPort(
-            name=names.get(f"{port.guest}/{port.protocol}", str(port.guest)),
-            host=port.address,
-            host_port=port.host,
-            guest_port=port.guest,
-            protocol=port.protocol,
-        )
-        for port in sorted(info.ports, key=lambda port: (port.guest, port.protocol, port.address))
-    )
-
-
-def _names(labels: Labels) -> Mapping[str, str]:
-    try:
-        names = json.loads(labels.get(LABEL_PORTS, "{}"))
-    except ValueError:
-        return {}
-    return {str(key): str(value) for key, value in names.items()} if isinstance(names, dict) else {}
 
 
 def stream_request() -> ExecRequest:

@@ -7,18 +7,15 @@ from devbox.errors import EngineError, RuntimeUnavailableError
 from devbox.runtimes.base import Features, Instance, InstanceSpec
 from devbox.runtimes.container.delivery import deliver, layered_image
 from devbox.runtimes.container.instance import ContainerInstance
-from devbox.runtimes.container.ports import Probe, choose, probe_host
 from devbox.runtimes.container.request import container_request
 from devbox.runtimes.container.sources import check_sources
 
 
 class ContainerRuntime:
-    """Instances are containers; labels on them are all that it remembers. `probe` looks for free ports."""
+    """Instances are containers; labels on them are all that it remembers."""
 
-    def __init__(self, engine: Engine, *, probe: Probe = probe_host) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._probe = probe
-        self._refused: set[tuple[int, str]] = set()
 
     @property
     def name(self) -> str:
@@ -52,15 +49,11 @@ class ContainerRuntime:
         check_sources(spec.shares)
         layered = None if spec.agent.directory else layered_image(self._engine, spec)
         deliver(spec.agent, self._engine)
-        request = container_request(spec, choose(spec.ports, self._free), layered=layered)
-        container = self._engine.create(request)
+        container = self._engine.create(container_request(spec, layered=layered))
         info = self._engine.container(container)
         if info is None:
             raise EngineError(f"the container {spec.name} was gone as soon as it was made", hint="run: devbox up")
-        return ContainerInstance(self._engine, info, refused=self._refused)
-
-    def _free(self, address: str, port: int, protocol: str) -> int | None:
-        return None if (port, protocol) in self._refused else self._probe(address, port, protocol)
+        return ContainerInstance(self._engine, info)
 
     def _require_shared(self, spec: InstanceSpec) -> None:
         if spec.shares and not self.features.bind_mounts:
@@ -72,13 +65,11 @@ class ContainerRuntime:
         # The engine finds by id as well, which is not what is asked for.
         if info is None or info.name != name:
             return None
-        return ContainerInstance(self._engine, info, refused=self._refused)
+        return ContainerInstance(self._engine, info)
 
     def instances(self, labels: Mapping[str, str]) -> list[Instance]:
         """Return the Instances that carry all `labels` (empty value: any value)."""
-        return [
-            ContainerInstance(self._engine, info, refused=self._refused) for info in self._engine.containers(labels)
-        ]
+        return [ContainerInstance(self._engine, info) for info in self._engine.containers(labels)]
 
 
 def unshared(url: str, source: str) -> RuntimeUnavailableError:

@@ -19,6 +19,7 @@ from devbox.workspace.context import Host
 from tests.fakes.engine import FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.fakes.processes import FakeProcesses
+from tests.fakes.supervisor import FakeSupervisors
 from tests.support.account import invoker
 from tests.support.agent_spec import put_program
 from tests.support.command import Devbox
@@ -90,6 +91,7 @@ class FakeWorld:
     capture: pytest.CaptureFixture[str]
     engine: FakeEngine = field(default_factory=lambda: FakeEngine(on_command=command))
     processes: FakeProcesses = field(default_factory=FakeProcesses)
+    supervisors: FakeSupervisors = field(default_factory=FakeSupervisors)
     down: bool = False
 
     def __post_init__(self) -> None:
@@ -117,6 +119,7 @@ class FakeWorld:
             interactive=interactive,
             uid=os.getuid(),
             gid=os.getgid(),
+            supervisors=self.supervisors,
         )
 
     def connect(self) -> FakeEngine:

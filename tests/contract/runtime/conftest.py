@@ -1,6 +1,6 @@
 """One contract, every runtime: the fake, and the container runtime on the real engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ class Bench:
     """A runtime, a directory to share, and a spec of its own."""
 
     runtime: Runtime
-    take: Callable[[int], None]
     spec: InstanceSpec
     made: list[Instance] = field(default_factory=list)
 
@@ -74,19 +73,12 @@ def _spec(image: str, directory: Path, agent: AgentSpec) -> InstanceSpec:
 
 @pytest.fixture
 def fake(tmp_path: Path) -> Bench:
-    runtime = FakeRuntime()
-    return Bench(runtime, runtime.taken.add, _spec("sha256:1", tmp_path, fake_agent()))
+    return Bench(FakeRuntime(), _spec("sha256:1", tmp_path, fake_agent()))
 
 
 @pytest.fixture
 def container(docker_engine: Engine, tmp_path: Path) -> Bench:
-    held: set[int] = set()
-
-    def probe(address: str, port: int, protocol: str) -> int | None:
-        return None if port in held else port or 49152
-
-    runtime = ContainerRuntime(docker_engine, probe=probe)
-    return Bench(runtime, held.add, _spec(tiny_image(docker_engine).id, tmp_path, real_agent()))
+    return Bench(ContainerRuntime(docker_engine), _spec(tiny_image(docker_engine).id, tmp_path, real_agent()))
 
 
 @pytest.fixture(params=["fake", pytest.param("container", marks=pytest.mark.docker)])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from devbox.errors import CannotStartError, EngineError
-from devbox.runtimes.base import AgentState, InstanceState, PortSpec
+from devbox.runtimes.base import AgentState, InstanceState
 from tests.contract.runtime.conftest import Bench, exec_spec, run
 
 
@@ -72,17 +72,6 @@ def _state(bench: Bench) -> InstanceState:
     found = bench.runtime.find(bench.spec.name)
     assert found is not None
     return found.state
-
-
-def test_a_port_keeps_its_name_and_a_taken_one_becomes_the_next_free_one(bench: Bench) -> None:
-    bench.take(48211)
-    instance = bench.create(
-        ports=(PortSpec(name="web", guest=80, host=48211), PortSpec(name="api", guest=81, host=48400))
-    )
-    assert [(port.name, port.host, port.host_port, port.guest_port, port.protocol) for port in instance.ports] == [
-        ("web", "127.0.0.1", 48212, 80, "tcp"),
-        ("api", "127.0.0.1", 48400, 81, "tcp"),
-    ]
 
 
 def test_nothing_starts_in_an_instance_that_does_not_run(bench: Bench) -> None:

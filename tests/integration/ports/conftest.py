@@ -14,6 +14,7 @@ from tests.support.account import invoker
 from tests.support.command import Devbox
 from tests.support.guest_server import program
 from tests.support.project import project
+from tests.support.skips import NOT_HERE
 from tests.support.supervisors import gone
 
 PATIENCE = 20.0  # seconds
@@ -29,6 +30,12 @@ def devbox(docker_engine: Engine) -> Iterator[Devbox]:
         yield found
         found("destroy", "-f", status=None)
         assert gone(found.hash), "a supervisor was left"
+
+
+def require_inside(devbox: Devbox, host: str) -> None:
+    """Skip the test of an address that environments of this engine do not have."""
+    if ":" in host and not devbox("exec", "--", "cat", "/proc/net/if_inet6", status=None).stdout:
+        pytest.skip(f"{NOT_HERE}this engine gives its containers no IPv6")
 
 
 def serve(devbox: Devbox, what: str, port: int, *, host: str = "127.0.0.1") -> None:

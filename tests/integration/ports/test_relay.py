@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.ports.conftest import PATIENCE, asked, echo, host_port, serve
+from tests.integration.ports.conftest import PATIENCE, asked, echo, host_port, require_inside, serve
 from tests.integration.workspace.conftest import write
 from tests.support.command import Devbox
 
@@ -29,6 +29,7 @@ def web(devbox: Devbox) -> Devbox:
 @pytest.mark.parametrize("inside", ["127.0.0.1", "0.0.0.0", "::1", "::"])
 @pytest.mark.parametrize("outside", ["127.0.0.1", "::1"])
 def test_whatever_address_is_listened_on_inside(web: Devbox, inside: str, outside: str) -> None:
+    require_inside(web, inside)
     echo(web, 8000, host=inside)
     assert asked(host_port(web, "web"), b"hello", host=outside) == b"hello"
 
@@ -88,6 +89,7 @@ def test_a_thousand_at_once(web: Devbox) -> None:
 def test_datagrams_stay_what_they_are(devbox: Devbox, inside: str, outside: str) -> None:
     write(devbox, UDP)
     devbox("up")
+    require_inside(devbox, inside)
     serve(devbox, "udp", 5353, host=inside)
     port = host_port(devbox, "dns")
 

@@ -133,7 +133,7 @@ def test_a_declared_port_is_open_on_loopback_alone(devbox: Devbox) -> None:
     (devbox.directory / "devbox.toml").write_text(PROFILE + "[ports]\nweb = { guest = 80, host = 0 }\n")
     devbox("up")
     port = devbox.json("status")["ports"][0]["host_port"]
-    assert {address for address, number in _listening() if number == port} == {"127.0.0.1"}
+    assert {address for address, number in _listening() if number == port} in ({"127.0.0.1"}, {"127.0.0.1", "::1"})
 
 
 def test_no_container_gets_more_than_its_own_project(devbox: Devbox) -> None:

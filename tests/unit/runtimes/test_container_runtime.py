@@ -6,26 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from devbox.agent import wire
+from devbox.agent import program, wire
 from devbox.agent.client import StartError
 from devbox.errors import (
     AgentError,
     CannotStartError,
     EngineError,
     PolicyError,
-    PortTakenError,
     ProfileError,
     RuntimeUnavailableError,
     StateError,
 )
 from devbox.runtimes.agent import explained
 from devbox.runtimes.base import (
+    AgentSpec,
     AgentState,
     ExecSpec,
     Granted,
     InstanceSpec,
     InstanceState,
-    PortSpec,
     ResourceLimits,
     Share,
 )
@@ -47,7 +46,7 @@ def engine() -> FakeEngine:
 
 
 def _runtime(engine: FakeEngine) -> ContainerRuntime:
-    return ContainerRuntime(engine, probe=lambda address, port, protocol: port or 50000)
+    return ContainerRuntime(engine)
 
 
 def _spec(**changes: object) -> InstanceSpec:
@@ -103,24 +102,11 @@ def test_what_was_not_granted_is_not_mounted(engine: FakeEngine, tmp_path: Path)
         _runtime(engine).create(replace(_sharing(tmp_path), granted=Granted()))
 
 
-def test_a_port_that_is_taken_at_the_last_moment_is_told_apart_and_not_given_again(engine: FakeEngine) -> None:
-    runtime = _runtime(engine)
-    engine.taken_ports.add(("127.0.0.1", 8000))
-    instance = runtime.create(_spec(ports=(PortSpec(name="web", guest=80, host=8000),)))
-    with pytest.raises(PortTakenError, match=r"web \(8000\)"):
-        instance.start()
-    instance.remove()
-    again = runtime.create(_spec(ports=(PortSpec(name="web", guest=80, host=8000),)))
-    again.start()
-    assert [port.host_port for port in again.ports] == [8001]
-
-
 def test_another_refusal_of_the_engine_stays_what_it_is(engine: FakeEngine) -> None:
     instance = _runtime(engine).create(_spec())
     engine.container_store.clear()
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(EngineError):
         instance.start()
-    assert not isinstance(caught.value, PortTakenError)
 
 
 def test_an_image_without_a_shell_is_an_environment_too(engine: FakeEngine) -> None:
@@ -234,3 +220,18 @@ def test_every_state_of_the_engine_has_a_word(
 def test_an_id_is_not_a_name(engine: FakeEngine) -> None:
     runtime = _runtime(engine)
     assert runtime.find(runtime.create(_spec()).id) is None
+
+
+def test_where_nothing_can_be_mounted_the_agent_is_a_layer_that_is_no_step_and_made_once() -> None:
+    engine = FakeEngine(info=replace(INFO, shares_host=False))
+    base = engine.add_image("built:1", labels={LABEL_RECIPE: "1", "maker": "somebody"})
+    spec = _spec(image=base.id, agent=AgentSpec(build=program.build_id(), protocol=wire.VERSION))
+    instance = _runtime(engine).create(spec)
+    assert instance.image == base.id
+    (layered,) = [image for image in engine.image_store.values() if image.id != base.id]
+    assert engine.requests[0].image == layered.id
+    labels = layered.labels
+    assert (labels[LABEL_ROLE], labels[LABEL_RECIPE], labels["devbox.owner"]) == ("agent", "", "me")
+    instance.remove()
+    _runtime(engine).create(spec)
+    assert len(engine.calls_of("build_classic")) == 1

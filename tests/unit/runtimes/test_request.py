@@ -1,24 +1,16 @@
-import json
 from dataclasses import replace
 
-import pytest
-
-from devbox.engine.base import ContainerInfo, MountKind, PortBinding
+from devbox.engine.base import MountKind
 from devbox.runtimes.base import (
     AgentSpec,
     DataVolume,
     Granted,
     InstanceSpec,
-    PortSpec,
-    PublishedPort,
     ResourceLimits,
     Share,
 )
 from devbox.runtimes.container.request import (
-    LABEL_PORTS,
     container_request,
-    port_names,
-    published,
     stream_request,
 )
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, GuestUser
@@ -33,16 +25,14 @@ SPEC = InstanceSpec(
     env=(("PIP_CERT", "/ca.pem"),),
     shares=(Share(source="/src/my shop", target="/workspaces/my shop"),),
     volumes=(DataVolume(name="devbox-shop-cache", target="/home/dev/.cache", labels=(("devbox.role", "data"),)),),
-    ports=(PortSpec(name="web", guest=80, host=8080),),
     resources=ResourceLimits(cpus=2.0, memory=1 << 30, pids=512),
     labels=(("devbox.owner", "me"),),
     granted=Granted(host_paths=frozenset({"/src/my shop"})),
 )
-BINDINGS = (PortBinding(guest=80, host=8081),)
 
 
 def test_the_agent_is_process_1_with_the_capabilities_of_the_design() -> None:
-    request = container_request(SPEC, BINDINGS)
+    request = container_request(SPEC)
     assert request.capabilities == ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SETPCAP")
     assert (request.init, request.entrypoint) == (False, ("/run/devbox/agent",))
     assert request.command == ("serve", "--socket", "/run/devbox/socket/agent.sock", "--identity", SPEC.digest)
@@ -50,14 +40,14 @@ def test_the_agent_is_process_1_with_the_capabilities_of_the_design() -> None:
 
 
 def test_the_agents_program_is_read_only_and_its_directory_is_its_own() -> None:
-    program, directory = container_request(SPEC, BINDINGS).mounts[:2]
+    program, directory = container_request(SPEC).mounts[:2]
     assert (program.source, program.target, program.read_only) == ("/state/agent-x86_64", "/run/devbox/agent", True)
     assert (directory.source, directory.target) == ("/state/agent", "/run/devbox/socket")
 
 
 def test_where_nothing_can_be_mounted_the_agent_is_in_the_image_and_hears_from_inside_alone() -> None:
     spec = replace(SPEC, agent=AgentSpec(build="0123456789abcdef", protocol=1), shares=())
-    request = container_request(spec, BINDINGS, layered="sha256:2")
+    request = container_request(spec, layered="sha256:2")
     assert (request.image, request.command[-1]) == ("sha256:2", "--inside")
     assert all(mount.kind is not MountKind.BIND for mount in request.mounts)
     assert dict(request.labels)[LABEL_IMAGE] == SPEC.image
@@ -71,7 +61,7 @@ def test_another_agent_is_another_spec() -> None:
 
 
 def test_the_project_is_bound_and_storage_is_a_labelled_volume() -> None:
-    bind, volume = container_request(SPEC, BINDINGS).mounts[2:]
+    bind, volume = container_request(SPEC).mounts[2:]
     assert (bind.kind, bind.source, bind.target) == (MountKind.BIND, "/src/my shop", "/workspaces/my shop")
     assert (volume.kind, volume.source, volume.labels) == (
         MountKind.VOLUME,
@@ -81,47 +71,20 @@ def test_the_project_is_bound_and_storage_is_a_labelled_volume() -> None:
 
 
 def test_only_what_was_granted_is_allowed() -> None:
-    allowance = container_request(SPEC, BINDINGS).allowance
+    allowance = container_request(SPEC).allowance
     assert allowance.bind_sources == frozenset({"/src/my shop", "/state/agent-x86_64", "/state/agent"})
     assert not allowance.host_network
     assert not allowance.capabilities
     assert not allowance.exposed_addresses
 
 
-def test_labels_say_what_it_was_made_from_and_what_its_ports_are_called() -> None:
-    labels = dict(container_request(SPEC, BINDINGS).labels)
+def test_the_engine_publishes_no_port() -> None:
+    assert container_request(SPEC).ports == ()
+
+
+def test_labels_say_what_it_was_made_from() -> None:
+    labels = dict(container_request(SPEC).labels)
     assert labels[LABEL_SPEC] == SPEC.digest
-    assert json.loads(labels[LABEL_PORTS]) == {"80/tcp": "web"}
     assert labels[LABEL_AGENT] == SPEC.agent.build
     assert LABEL_IMAGE not in labels
     assert labels["devbox.owner"] == "me"
-
-
-def test_a_given_port_is_bound_and_not_the_wanted_one() -> None:
-    assert container_request(SPEC, BINDINGS).ports == BINDINGS
-
-
-@pytest.mark.parametrize("label", ["{}", "not json", "[1]", ""])
-def test_ports_without_a_name_are_called_by_their_number(label: str) -> None:
-    assert [port.name for port in published(_info({LABEL_PORTS: label}))] == ["80"]
-
-
-def test_ports_get_their_names_back() -> None:
-    assert published(_info({LABEL_PORTS: port_names(SPEC.ports)})) == (
-        PublishedPort(name="web", host="127.0.0.1", host_port=8081, guest_port=80, protocol="tcp"),
-    )
-
-
-def _info(labels: dict[str, str]) -> ContainerInfo:
-    return ContainerInfo(
-        id="1",
-        name="x",
-        image="sha256:1",
-        status="running",
-        exit_code=0,
-        oom_killed=False,
-        labels=labels,
-        mounts=(),
-        ports=BINDINGS,
-        created="",
-    )

@@ -12,7 +12,8 @@ from devbox.supervisor.binding import SPAN
 from devbox.supervisor.protocol import DENIED, Failed, Wanted
 from devbox.workspace import ports_file
 from devbox.workspace.context import Host, Workspace
-from devbox.workspace.ports import end, failure, give, give_again, reported, wanted_ports
+from devbox.workspace.ports import end, failure, give, give_again, reported
+from devbox.workspace.spec import wanted_ports
 from tests.fakes.processes import FakeProcesses
 from tests.fakes.reporter import RecordingReporter
 from tests.fakes.supervisor import FakeSupervisors

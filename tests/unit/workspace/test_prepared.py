@@ -9,7 +9,8 @@ import pytest
 
 from devbox import paths
 from devbox.engine.base import EngineInfo
-from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, PortSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, ResourceLimits, Share
+from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.prepared import Prepared, now, recall, remember
 from devbox.workspace.signature import settled, signature
@@ -25,7 +26,6 @@ SPEC = InstanceSpec(
     env=(("A", "1\n2"), ("B", "")),
     shares=(Share(source="/a", target="/b", read_only=True),),
     volumes=(DataVolume(name="v", target="/c", labels=(("l", "1"),)),),
-    ports=(PortSpec(name="web", guest=1, host=0),),
     resources=ResourceLimits(cpus=1.5, memory=10, devices=("/dev/x",)),
     labels=(("devbox.role", "environment"),),
     granted=Granted(host_paths=frozenset({"/a", "/z"}), gpus=True),
@@ -36,7 +36,7 @@ ENGINE = EngineInfo(
 )  # fmt: skip
 PREPARED = Prepared(
     spec=SPEC, reference="devbox/shop:1", recipe="r", base="debian:12", bases=("sha256:0",), engine=ENGINE,
-    api="1.41", profile="p",
+    api="1.41", profile="p", ports=(Wanted(name="web", guest=1, host=0),),
 )  # fmt: skip
 LATER = 10**18  # nanoseconds from now: whatever changed, changed long before
 

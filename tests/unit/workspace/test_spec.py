@@ -69,15 +69,6 @@ def test_another_lock_file_gets_a_fresh_volume_for_its_modules() -> None:
     assert one.name != other.name
 
 
-def test_ports_are_on_loopback_unless_the_network_may_see_them() -> None:
-    spec = _spec(ports={"web": {"guest": 80}, "any": {"guest": 81, "host": 0}, "lan": {"guest": 82, "expose": "lan"}})
-    assert {(port.name, port.host, port.address) for port in spec.ports} == {
-        ("web", 80, "127.0.0.1"),
-        ("any", 0, "127.0.0.1"),
-        ("lan", 82, "0.0.0.0"),
-    }
-
-
 def test_more_than_the_machine_has_is_cut_down_and_said() -> None:
     profile = Profile.model_validate({"resources": {"cpus": 64, "memory": "64 GiB"}})
     spec = instance_spec(profile, FACTS)
@@ -95,4 +86,5 @@ def test_what_fits_needs_no_word(resources: dict[str, object]) -> None:
 
 def test_the_same_profile_has_the_same_digest() -> None:
     assert _spec().digest == _spec().digest
-    assert _spec().digest != _spec(ports={"web": {"guest": 80}}).digest
+    assert _spec().digest == _spec(ports={"web": {"guest": 80}}).digest
+    assert _spec().digest != _spec(resources={"pids": 50}).digest

@@ -22,6 +22,7 @@ from devbox.workspace.halt import halt
 from devbox.workspace.prune import prune
 from devbox.workspace.shell import execute
 from devbox.workspace.spec import LABEL_TARGET
+from devbox.workspace.status import status
 from devbox.workspace.up import UpResult, up
 from tests.fakes.engine_streams import Outcome
 from tests.support.desk import BASE, Desk
@@ -54,10 +55,9 @@ def test_up_creates_starts_and_then_has_nothing_to_do(desk: Desk) -> None:
 def test_a_changed_profile_recreates_and_keeps_the_volumes(desk: Desk) -> None:
     _up(desk)
     volumes = set(desk.engine.volume_store)
-    desk.write("[ports]\nweb = 8123\n")
+    desk.write("[resources]\npids = 100\n")
     result = _up(desk)
     assert result.done == ("recreated (its settings changed)",)
-    assert [(port.name, port.guest_port) for port in result.ports] == [("web", 8123)]
     assert set(desk.engine.volume_store) == volumes
     assert desk.boxes == [_name(desk)]
 
@@ -175,9 +175,40 @@ def test_a_profile_without_consent_makes_nothing(desk: Desk, tmp_path: Path) -> 
     assert desk.engine.calls == []
 
 
+def test_changed_ports_are_given_without_another_container(desk: Desk) -> None:
+    first = _up(desk)
+    desk.write("[ports]\nweb = 8123\n")
+    second = _up(desk)
+    assert (second.done, second.instance) == (("ports changed",), first.instance)
+    assert [(port.name, port.guest_port, port.host_port) for port in second.ports] == [("web", 8123, 8123)]
+    assert not _up(desk).changed
+    desk.write()
+    assert (_up(desk).done, desk.supervisors.store) == (("ports changed",), {})
+
+
+def test_halt_and_destroy_end_the_supervisor(desk: Desk) -> None:
+    desk.write("[ports]\nweb = 8123\n")
+    for verb in (halt, destroy):
+        _up(desk)
+        assert desk.supervisors.store
+        verb(desk.host, desk.workspace)
+        assert not desk.supervisors.store
+
+
+def test_a_supervisor_that_was_killed_is_a_problem_that_up_repairs(desk: Desk) -> None:
+    desk.write("[ports]\nweb = 8123\n")
+    _up(desk)
+    desk.supervisors.kill(desk.workspace.hash)
+    found = status(desk.host, desk.workspace)
+    assert [(problem.key, problem.hint) for problem in found.problems] == [("ports", "devbox up")]
+    assert [port.host_port for port in found.ports] == [8123]
+    assert _up(desk).done == ("ports answer again",)
+    assert not status(desk.host, desk.workspace).problems
+
+
 def test_a_taken_port_moves_and_is_said_once(desk: Desk) -> None:
     desk.write("[ports]\nweb = 8123\n")
-    desk.engine.taken_ports.add(("127.0.0.1", 8123))
+    desk.supervisors.taken.add(8123)
     result = _up(desk)
     assert result.ports[0].host_port != 8123
     assert [note for note in desk.reporter.notes if "8123 is taken" in note]
