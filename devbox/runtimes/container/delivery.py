@@ -16,7 +16,7 @@ from devbox.engine.base import Engine
 from devbox.errors import EngineError, RuntimeUnavailableError, StateError
 from devbox.faults import fault
 from devbox.runtimes.base import AgentSpec, InstanceSpec
-from devbox.values import LABEL_AGENT, LABEL_ROLE, ROLE_AGENT, printable
+from devbox.values import LABEL_IMAGE, LABEL_ROLE, ROLE_AGENT, printable
 
 _ARCHITECTURES: Final = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
 _DOCKERFILE: Final = "Dockerfile"
@@ -92,13 +92,13 @@ def layered_image(engine: Engine, spec: InstanceSpec) -> str:
 
     The layer is outside of every step's digest; it carries the labels of `spec`, so prune finds it.
     """
-    tag = f"devbox-agent/{spec.image.removeprefix('sha256:')[:12]}:{spec.agent.build}"
+    tag = f"devbox-agent/{spec.name}:{spec.agent.build}"
     found = engine.image(tag)
-    if found is None or found.labels.get(LABEL_AGENT) != spec.agent.build:
+    if found is None or found.labels.get(LABEL_IMAGE) != spec.image:
         below = engine.image(spec.image)
         # What the image below says of itself, as a step of a build, is not true of this one.
         inherited = dict.fromkeys((name for name in (below.labels if below else ()) if name.startswith("devbox.")), "")
-        labels = {**inherited, **dict(spec.labels), LABEL_ROLE: ROLE_AGENT, LABEL_AGENT: spec.agent.build}
+        labels = {**inherited, **dict(spec.labels), LABEL_ROLE: ROLE_AGENT, LABEL_IMAGE: spec.image}
         binary = program.binary(architecture(engine.info.architecture))
         context = _context(spec.image, binary.read_bytes())
         for _ in engine.build_classic(context, dockerfile=_DOCKERFILE, target=None, tag=tag, labels=labels):

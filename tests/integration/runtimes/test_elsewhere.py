@@ -11,7 +11,7 @@ from devbox.engine.base import Engine, EngineInfo
 from devbox.errors import CannotStartError
 from devbox.runtimes.base import AgentSpec, AgentState, Instance, InstanceSpec
 from devbox.runtimes.container.runtime import ContainerRuntime
-from devbox.values import LABEL_RECIPE, LABEL_ROLE, ROLE_AGENT, GuestUser
+from devbox.values import LABEL_IMAGE, LABEL_ROLE, ROLE_AGENT, GuestUser
 from tests.contract.runtime.conftest import exec_spec, run
 from tests.support.bare import PROGRAM, bare_image
 from tests.support.engine import labels, sweep, unique
@@ -37,7 +37,7 @@ class Elsewhere:
 def instance(docker_engine: Engine) -> Iterator[Instance]:
     """A running Instance of an image that holds one program."""
     name = unique()
-    own = (*labels(), ("devbox.name", name), (LABEL_RECIPE, "1"))
+    own = (*labels(), ("devbox.name", name))
     spec = InstanceSpec(
         name=name,
         image=bare_image(docker_engine).id,
@@ -80,8 +80,8 @@ def test_it_stands_on_the_image_of_the_spec_and_its_layer_is_no_step_of_a_build(
     docker_engine: Engine, instance: Instance
 ) -> None:
     assert instance.image == bare_image(docker_engine).id
-    layered = docker_engine.images({LABEL_ROLE: ROLE_AGENT, "devbox.name": instance.name})
-    assert len(layered) == 1
+    layered = [one for one in docker_engine.images({LABEL_ROLE: ROLE_AGENT, "devbox.name": instance.name}) if one.tags]
+    assert [one.labels[LABEL_IMAGE] for one in layered] == [instance.image]
     assert layered[0].id != instance.image
 
 

@@ -69,6 +69,11 @@ def test_what_devbox_keeps_is_private_whatever_the_umask(devbox: Devbox, umask: 
     assert _run(devbox, "up", umask=umask).returncode == 0
     kept = [*(devbox.home / ".local/state/devbox").rglob("*"), *(devbox.home / ".cache/devbox").rglob("*")]
     assert len(kept) > 3
+    programs = [
+        path for path in kept if path.name == f"agent-{os.uname().machine}"
+    ]  # run inside, where uids may differ
+    assert [stat.S_IMODE(path.parent.stat().st_mode) for path in programs] == [0o700]
+    kept = [path for path in kept if path not in programs and not path.is_symlink()]
     open_to_others = [str(path) for path in kept if stat.S_IMODE(path.lstat().st_mode) & 0o077]
     assert open_to_others == []
 

@@ -17,6 +17,7 @@ from tests.support.command import Devbox
 from tests.support.images import TINY, tiny_image
 from tests.support.project import project
 from tests.support.strace import traced
+from tests.support.tree import ROOT
 
 pytestmark = pytest.mark.docker
 
@@ -57,6 +58,9 @@ VERBS = (
     *(
         ("shell", "--", "true"),
         ("exec", "--", "true"),
+        ("port",),
+        ("ssh-config",),
+        ("code", "--print"),
         ("halt",),
         ("untrust",),
         ("destroy", "-f"),
@@ -109,7 +113,9 @@ def _look(devbox: Devbox, log: Path, words: tuple[str, ...], **more: str) -> tup
     """Run one command line; return its status, what of the project it started, what it wrote beside its state."""
     command = Path(sys.executable).parent / "devbox"
     trace = traced([str(command), *words], cwd=devbox.directory, env=_environment(devbox, **more), log=log)
-    ours = (f"{devbox.home}/.local/state/devbox", f"{devbox.home}/.cache/devbox")
+    # What Python keeps of devbox's own modules, when they are new; -I leaves PYTHONDONTWRITEBYTECODE unread.
+    modules = tuple(f"{place}/__pycache__/" for place in (ROOT / "devbox").rglob("") if place.is_dir())
+    ours = (f"{devbox.home}/.local/state/devbox", f"{devbox.home}/.cache/devbox", *modules)
     parents = {str(parent) for place in ours for parent in Path(place).parents}
     return (
         trace.status,
