@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LISTENS = "0A"  # the state of a TCP socket in /proc/net/tcp
+_SUPERVISOR = b"/devbox/supervisor/__main__.py\0"
 _PROXIES = ("docker-proxy", "rootlessport", "conmon")  # they hold a port for a container
 
 
@@ -14,6 +15,8 @@ def holder(port: int, protocol: str, *, proc: Path = Path("/proc")) -> str | Non
     for process in proc.glob("[0-9]*") if inodes else ():
         if inodes & set(_sockets(process)):
             name = _name(process)
+            if _is_supervisor(process):
+                return "another environment"
             return "another container" if name in _PROXIES else f"{name}, pid {process.name}"
     return None
 
@@ -35,6 +38,13 @@ def _sockets(process: Path) -> Iterator[str]:
                 target = str(descriptor.readlink())
                 if target.startswith("socket:["):
                     yield target[len("socket:[") : -1]
+
+
+def _is_supervisor(process: Path) -> bool:
+    """Whether it is devbox's own, which holds a port for an Environment."""
+    with contextlib.suppress(OSError):
+        return _SUPERVISOR in (process / "cmdline").read_bytes()
+    return False
 
 
 def _name(process: Path) -> str:

@@ -106,5 +106,5 @@ class Service:
 
 
 def _essence(wanted: Wanted) -> tuple[object, ...]:
-    """Return what a port is but for where it may be: that is tried when it comes into being."""
-    return (wanted.guest, wanted.host, wanted.protocol, wanted.address, wanted.declared)
+    """Return what a port is but for where it was before: that is tried when it comes into being."""
+    return (wanted.guest, wanted.host, wanted.otherwise, wanted.protocol, wanted.address, wanted.declared)

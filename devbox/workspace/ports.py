@@ -86,10 +86,12 @@ def _again(port: Forward) -> Wanted:
 
 
 def _as_before(wanted: Wanted, kept: Sequence[Forward]) -> Wanted:
-    """Return `wanted` with the port that it had the last time, if it was the same that was wanted."""
+    """Return `wanted` with the port that it had the last time, if that is one which could be found for it now."""
     same = (wanted.name, wanted.host, wanted.protocol)
     had = (port.host for port in kept if (port.name, port.wanted, port.protocol) == same)
-    return replace(wanted, kept=next(had, 0))
+    host = next(had, 0)
+    found = not wanted.host or any(0 <= host - first < SPAN for first in (wanted.host, wanted.otherwise) if first)
+    return replace(wanted, kept=host if found else 0)
 
 
 def _keep(workspace: Workspace, ports: Sequence[Forward]) -> None:

@@ -1,7 +1,7 @@
 """Supervisors in memory: they give ports out as the real ones do, and relay nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from devbox.errors import SupervisorError
 from devbox.supervisor.binding import SPAN
@@ -72,7 +72,7 @@ class FakeSupervisor:
         if port.name not in self.active:
             return False
         was = self.active[port.name][0]
-        return (was.guest, was.host, was.protocol, was.address) == (port.guest, port.host, port.protocol, port.address)
+        return replace(was, kept=0) == replace(port, kept=0)
 
     def _had(self, ports: Sequence[Wanted]) -> Answer:
         self._require_life()

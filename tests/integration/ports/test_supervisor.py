@@ -166,3 +166,28 @@ def test_its_log_can_be_followed(web: Devbox) -> None:
             pass
         follower.send_signal(signal.SIGINT)
         assert follower.wait(PATIENCE) == 130
+
+
+def _leaves_hot(devbox: Devbox) -> str:
+    """Return why the hot path would not answer `status` now; empty if it would."""
+    code = "import os; from devbox.hot.answer import Case, why_not; print(why_not(Case(['status'], os.environ)))"
+    argv = [devbox.account.python, "-c", code]
+    return subprocess.run(
+        argv, cwd=devbox.directory, env=devbox.environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_the_hot_path_says_nothing_of_ports_that_may_have_changed(web: Devbox) -> None:
+    while _leaves_hot(web):  # until the clock of the file system has moved on past the profile
+        web("up")
+    hot = web.json("status")
+    assert [one["name"] for one in hot["ports"]] == ["web"]
+    web("port", "5173:0")
+    assert _leaves_hot(web)
+    assert {one["name"] for one in web.json("status")["ports"]} == {"5173", "web"}
+    web("up")
+    assert not _leaves_hot(web)
+    assert {one["name"] for one in web.json("status")["ports"]} == {"5173", "web"}
+    os.kill(processes(web.hash)[0], signal.SIGKILL)
+    assert gone(web.hash)
+    assert "nobody relays them" in _leaves_hot(web)

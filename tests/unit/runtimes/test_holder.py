@@ -53,3 +53,9 @@ def test_the_real_proc_is_read() -> None:
         found = holder(listener.getsockname()[1], "tcp")
     assert found is not None
     assert found.endswith(f", pid {os.getpid()}")
+
+
+def test_a_supervisor_holds_it_for_another_environment(tmp_path: Path) -> None:
+    proc = _proc(tmp_path)
+    (proc / "12" / "cmdline").write_bytes(b"python3\0-I\0-S\0/x/devbox/supervisor/__main__.py\x0012345678\0")
+    assert holder(8000, "tcp", proc=proc) == "another environment"

@@ -9,7 +9,7 @@ from devbox.profile.asks import Grants
 from devbox.profile.model import Profile
 from devbox.runtimes.base import PublishedPort
 from devbox.supervisor.binding import SPAN
-from devbox.supervisor.protocol import DENIED, Failed, Wanted
+from devbox.supervisor.protocol import DENIED, Failed, Forward, Wanted
 from devbox.workspace import ports_file
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.ports import end, failure, give, give_again, reported
@@ -89,6 +89,13 @@ def test_what_was_kept_is_given_up_when_it_is_lost_or_another_one_is_wanted(benc
     end(bench.host, bench.workspace)
     other = Wanted(name="web", guest=80, host=9000)
     assert bench.give(other)[0] == [("web", 9000)]
+
+
+def test_a_port_that_was_found_elsewhere_is_not_kept_for_who_wants_that_very_one(bench: Bench) -> None:
+    elsewhere = Forward(name="web", guest=80, host=8080, wanted=80, protocol="tcp", address="127.0.0.1", declared=True)
+    ports_file.write(bench.workspace.hash, [elsewhere])
+    assert bench.give(Wanted(name="web", guest=80, host=80, otherwise=8080))[0] == [("web", 8080)]
+    assert bench.give(Wanted(name="web", guest=80, host=80))[0] == [("web", 80)]
 
 
 def test_changed_ports_are_said_as_such(bench: Bench) -> None:
