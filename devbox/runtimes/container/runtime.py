@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from devbox.engine.base import Engine
-from devbox.errors import EngineError, RuntimeUnavailableError
+from devbox.errors import AgentError, EngineError, RuntimeUnavailableError
 from devbox.runtimes.base import Features, Instance, InstanceSpec
 from devbox.runtimes.container.delivery import deliver, layered_image
 from devbox.runtimes.container.instance import ContainerInstance
@@ -49,11 +49,25 @@ class ContainerRuntime:
         check_sources(spec.shares)
         layered = None if spec.agent.directory else layered_image(self._engine, spec)
         deliver(spec.agent, self._engine)
-        container = self._engine.create(container_request(spec, layered=layered))
+        container = self._created(spec, layered)
         info = self._engine.container(container)
         if info is None:
             raise EngineError(f"the container {spec.name} was gone as soon as it was made", hint="run: devbox up")
         return ContainerInstance(self._engine, info)
+
+    def _created(self, spec: InstanceSpec, layered: str | None) -> str:
+        try:
+            return self._engine.create(container_request(spec, layered=layered))
+        except EngineError as error:
+            unseen = (place for place in (spec.agent.program, spec.agent.directory) if place in (error.detail or ""))
+            place = next(unseen, "") if spec.agent.directory else ""
+            if not place:
+                raise
+            raise AgentError(
+                f"the engine does not see {place}, from where the agent gets into the environment",
+                detail=error.detail,
+                hint="set XDG_STATE_HOME to a directory that the engine's machine has at the same path",
+            ) from error
 
     def _require_shared(self, spec: InstanceSpec) -> None:
         if spec.shares and not self.features.bind_mounts:

@@ -138,6 +138,20 @@ def test_an_agent_that_the_engine_cannot_start_is_one_error(
     assert "noexec" in str(caught.value.hint)
 
 
+def test_an_engine_that_does_not_see_where_the_agent_lies_is_told_apart(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _spec()
+
+    def refuse(request: object) -> str:
+        raise EngineError("no", detail=f"bind source path does not exist: {spec.agent.directory}")
+
+    monkeypatch.setattr(engine, "create", refuse)
+    with pytest.raises(AgentError, match="the engine does not see") as caught:
+        _runtime(engine).create(spec)
+    assert "XDG_STATE_HOME" in str(caught.value.hint)
+
+
 def test_the_agents_directory_is_the_users_alone_each_time_it_is_started(engine: FakeEngine) -> None:
     spec = _spec()
     instance = _runtime(engine).create(spec)
