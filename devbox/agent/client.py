@@ -7,6 +7,7 @@ nothing been read from anybody, so the caller may go another way.
 from __future__ import annotations
 
 import _socket
+import errno
 import fcntl
 import os
 import select
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds for connecting, and for the HELLO
 CHUNK = 256 * 1024  # the most that is received at once
-_SOCKET_PATH_MAX = 107
+_KIND, _SOCKET = 0o170000, 0o140000  # of st_mode
 _STANDARD = 3  # descriptors below are the standard streams, were they closed or not
 
 
@@ -87,26 +88,35 @@ class SocketTransport:
 def open_socket(path: str) -> _socket.socket:
     """Return a blocking socket that is connected to the agent at `path`; `NoAgent` if that fails within 5 s.
 
-    Works for paths that are longer than a socket's name may be. Never one of the standard descriptors.
+    Follows no link at the end: root inside can write to the socket's directory, and must not choose whom on this
+    host we talk to. Works for paths that are longer than a socket's name may be. Never a standard descriptor.
     """
     connected = _unix_socket()
-    directory = -1
+    door = -1
     try:
-        if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
-            parent, name = os.path.split(path)
-            directory = os.open(parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
-            path = f"/proc/self/fd/{directory}/{name}"
+        door, place = _door(path)
         # A full queue of connections must not keep us for ever; sending later may take as long as it takes.
         connected.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, pack("@ll", int(PATIENCE), 0))
-        connected.connect(path)
+        connected.connect(place)
         connected.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, pack("@ll", 0, 0))
     except OSError as error:
         connected.close()
         raise NoAgent(f"no agent answers: {(error.strerror or str(error)).lower()}") from error
     finally:
-        if directory >= 0:
-            os.close(directory)
+        if door >= 0:
+            os.close(door)
     return connected
+
+
+def _door(path: str) -> tuple[int, str]:
+    """Return a descriptor of the socket at `path`, to be closed, and a name by which that very one is reached."""
+    if not hasattr(os, "O_PATH"):  # not Linux: nothing inside can write here
+        return -1, path
+    door = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if os.fstat(door).st_mode & _KIND != _SOCKET:
+        os.close(door)
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+    return door, f"/proc/self/fd/{door}"
 
 
 def dial(path: str) -> SocketTransport:

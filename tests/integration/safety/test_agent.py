@@ -1,6 +1,7 @@
 """Nothing of the agent is for anybody else: users of the host, the user inside, root inside."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ from devbox.engine.base import Engine
 from devbox.runtimes.container.runtime import ContainerRuntime
 from devbox.values import LABEL_WORKSPACE
 from tests.contract.runtime.conftest import exec_spec
-from tests.support.account import ORDINARY_ID
+from tests.integration.safety.conftest import PROFILE
+from tests.support.account import ORDINARY_ID, ordinary
 from tests.support.command import Devbox
+from tests.support.images import tiny_image
+from tests.support.project import project
 
 pytestmark = pytest.mark.docker
 _CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
@@ -85,6 +89,34 @@ def test_what_runs_inside_has_no_rights_beyond_its_uid(up: Devbox) -> None:
     bounding = int(next(line for line in root.splitlines() if line.startswith("CapBnd")).split()[1], 16)
     setpcap = 8
     assert not bounding & (1 << setpcap)
+
+
+def test_root_inside_cannot_lead_devbox_to_another_socket_of_the_host(up: Devbox, tmp_path: Path) -> None:
+    target = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(target))
+        listener.listen()
+        listener.settimeout(0)
+        up("exec", "-u", "root", "--", "ln", "-sf", str(target), INSIDE)
+        assert (_directory(up) / "agent.sock").is_symlink()
+        assert up("exec", "--", "true", status=125).stderr.startswith("error[agent-error]")
+        up("status")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    up("up")
+    up("exec", "--", "true")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="not possible here: only root can become a second user")
+def test_the_user_inside_who_has_the_uid_of_the_user_outside_sees_nothing_of_it(docker_engine: Engine) -> None:
+    tiny_image(docker_engine)
+    with project(ordinary()) as devbox:
+        (devbox.directory / "devbox.toml").write_text(PROFILE)
+        devbox("up")
+        assert devbox("exec", "--", "id", "-u").stdout == f"{ORDINARY_ID}\n"
+        assert "Permission denied" in devbox("exec", "--", "ls", "/run/devbox", status=1).stderr
+        assert "Permission denied" in devbox("exec", "--", "ls", "/run/devbox/socket", status=1).stderr
+        assert "Permission denied" in devbox("exec", "--", "ls", "/proc/1/root/run/devbox", status=1).stderr
 
 
 def test_its_program_cannot_be_changed_by_root_inside(up: Devbox) -> None:
