@@ -49,11 +49,11 @@ def _guarded(command: Overview, arguments: Sequence[str], invocation: Invocation
     except typer.Exit as error:
         return error.exit_code
     except typer.TyperException as error:
-        return _fail(failure.from_typer(error), arguments, invocation)
+        return fail(failure.from_typer(error), arguments, invocation)
     except DevboxError as error:
-        return _fail(error, arguments, invocation)
+        return fail(error, arguments, invocation)
     except (KeyboardInterrupt, EOFError):
-        return _fail(InterruptedByUserError("interrupted"), arguments, invocation)
+        return fail(InterruptedByUserError("interrupted"), arguments, invocation)
     except OutputGoneError:
         raise
     except Exception:  # noqa: BLE001 (the one catch point: what nobody can explain is a bug and keeps its traceback)
@@ -66,7 +66,8 @@ def _invoke(command: Overview, arguments: list[str], invocation: Invocation) -> 
     return status if isinstance(status, int) else 0
 
 
-def _fail(error: DevboxError, arguments: Sequence[str], invocation: Invocation) -> int:
+def fail(error: DevboxError, arguments: Sequence[str], invocation: Invocation) -> int:
+    """Show `error` in the form that was asked for and return the exit status."""
     if invocation.json or (isinstance(error, UsageError) and _wants_json(arguments)):
         invocation.terminal.document(failure.document(error))
     else:

@@ -46,6 +46,9 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="build", short="make the image and start nothing"),
             Entry(name="list", short="list your environments on every engine in reach", module="list_verb"),
             Entry(name="prune", short="remove what no environment of yours needs"),
+            Entry(
+                name="ssh-config", short="let ssh, and whatever knows ssh, into the environment", module="ssh_config"
+            ),
             Entry(name="doctor", short="check this machine and say what to do"),
             Entry(name="completion", short="print a completion script for your shell"),
         ),
@@ -53,12 +56,16 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
 )
 
 ENTRIES: Final[dict[str, Entry]] = {entry.name: entry for _, group in CATALOGUE for entry in group}
+# Verbs that programs call; no list shows them.
+HIDDEN: Final[dict[str, Entry]] = {
+    "ssh-proxy": Entry(name="ssh-proxy", short="speak SSH with the client that started it", module="ssh_proxy"),
+}
 ALIASES: Final[dict[str, str]] = {alias: entry.name for entry in ENTRIES.values() for alias in entry.aliases}
 
 
 def resolve(word: str) -> Entry | None:
     """Return the verb called `word`, by its name or an alias."""
-    return ENTRIES.get(ALIASES.get(word, word))
+    return ENTRIES.get(ALIASES.get(word, word)) or HIDDEN.get(word)
 
 
 def module_name(entry: Entry) -> str:

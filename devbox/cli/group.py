@@ -81,7 +81,7 @@ def verb(
             name,
             cls=Verb,
             context_settings={**_SETTINGS, "allow_interspersed_args": not guest_command},
-            short_help=catalogue.ENTRIES[name].short,
+            short_help=(catalogue.ENTRIES | catalogue.HIDDEN)[name].short,
             add_help_option=False,  # the global options have it
         )(function)
         made = get_command(app)

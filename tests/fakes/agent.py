@@ -24,6 +24,7 @@ from tests.fakes.engine_streams import Outcome
 
 OnExec = Callable[[ExecMessage, bytes], Outcome]
 _STARTED = 1_700_000_000
+_TURNS = 5  # of asyncio's loop
 
 
 def _nothing(message: ExecMessage, stdin: bytes) -> Outcome:
@@ -129,12 +130,16 @@ class FakeAgent:
         self._ready.set()
         await self._stopping.wait()
         server.close()
+        for _ in range(_TURNS):  # whoever has just been let in is greeted, to be sent away again
+            await asyncio.sleep(0)
         for process in self.processes:
             process.hang_up()
         for client in list(self.clients):
             client.end()
         while self.clients:
             await asyncio.sleep(0.005)
+        for _ in range(_TURNS):  # and transports take more than one to close
+            await asyncio.sleep(0)
         with contextlib.suppress(OSError):
             Path(self.path).unlink()
 

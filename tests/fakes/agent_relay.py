@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import ipaddress
 import socket
 from collections.abc import Callable
 
@@ -124,13 +125,21 @@ def stream_connection(
 async def _open(kind: int, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if kind == wire.UNIX:
         return await asyncio.open_unix_connection(host)
-    addresses = ("127.0.0.1", "::1") if host == "localhost" else (host,)
+    addresses = ("127.0.0.1", "::1") if host == "localhost" else (_address(host),)
     for address in addresses[:-1]:
         try:
             return await asyncio.open_connection(address, port)
         except OSError:
             continue
     return await asyncio.open_connection(addresses[-1], port)
+
+
+def _address(host: str) -> str:
+    """Return `host` if it is an address: names are looked up by nobody."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "no address") from error
 
 
 async def _outward(connection: FakeConnection, reader: asyncio.StreamReader) -> None:

@@ -139,6 +139,26 @@ def test_a_shell_inside_a_shell_inside(place: Place, shell: Screen) -> None:
     assert shell.ask("echo status $?") == "status 3"
 
 
+def test_a_stopped_client_goes_on_where_it_was(place: Place, shell: Screen) -> None:
+    os.kill(place.client(), signal.SIGSTOP)
+    shell.until(r"^\[1\]\+ +Stopped +devbox shell$")
+    shell.resize(rows=30, columns=100)
+    shell.until(r"^host 2>$")
+    assert shell.ask("stty -a").count(" icanon ") == 1
+    shell.enter("fg")
+    shell.until("^devbox shell$")
+    shell.enter("echo back $((40 + 2))")
+    shell.until("^back 42$")
+    shell.until_prompt("in 2>")
+    assert shell.ask("stty size") == "30 100"
+    shell.enter("sleep 4214")
+    place.until_there("sleep 4214")
+    shell.press("C-c")
+    shell.until_prompt("in 4>")
+    shell.enter("exit")
+    shell.until_prompt("host 4>")
+
+
 def test_halt_ends_the_session_and_restores_the_terminal(place: Place, host: Screen) -> None:
     host.ask("stty -a >before")
     host.enter("devbox shell; echo ended; stty -a >after")

@@ -143,3 +143,11 @@ def test_a_password_is_not_shown(place: Place, shell: Screen) -> None:
     shell.until_prompt("in 2>")
     assert "it has 8 letters, the last ü" in shell.shown()
     assert "s3cret" not in shell.shown()
+
+
+def test_the_terminal_inside_has_a_name_and_belongs_to_the_person(place: Place, shell: Screen) -> None:
+    assert shell.ask("echo by its $(printf name) >$(tty)") == "by its name"
+    assert shell.ask("stat -c %u $(tty)") == str(place.devbox.account.uid)
+    assert shell.ask("echo to the $(printf session) >/dev/tty; echo to the $(printf error) >/dev/stderr") == (
+        "to the session\nto the error"
+    )
