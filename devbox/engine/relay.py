@@ -43,6 +43,8 @@ class Relay:
 
     def _run(self) -> None:
         with self._inner, contextlib.suppress(OSError):  # the local side learns of the end by end-of-file
+            self._from_engine()  # before the first wait: an end that TLS has read already makes nothing readable again
+            self._to_local()
             while not (self._told and self._up_ended and not self._up):
                 self._wait()
                 if self._leaving:
@@ -127,13 +129,13 @@ def _close_notify(connection: ssl.SSLSocket) -> None:
     try:
         with silent, other:
             silent.settimeout(0)
-            os.dup2(silent.fileno(), descriptor)
+            os.dup2(silent.fileno(), descriptor, inheritable=False)
             try:
                 connection.unwrap()
             except ssl.SSLError:
                 pass  # SSLWantReadError: the answer has not come, which is the point
             finally:
-                os.dup2(real, descriptor)
+                os.dup2(real, descriptor, inheritable=False)
             other.settimeout(0)
             alert = other.recv(_PIECE)
         while alert:

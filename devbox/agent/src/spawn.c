@@ -70,9 +70,10 @@ static void place_descriptors(const struct spawn *spawn) {
 }
 
 static void reset_signals(void) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
+    const uint64_t as_new[4] = {0}; /* the kernel's own structure: SIG_DFL, no flags */
     for (int number = 1; number <= 64; number++) {
-        sigaction(number, &action, NULL); /* fails for KILL, STOP and libc's own, which is as it should be */
+        /* Not by libc, which leaves its own signals alone: who started us may have ignored them. Fails for KILL, STOP. */
+        syscall(SYS_rt_sigaction, number, as_new, NULL, sizeof(uint64_t));
     }
     sigset_t none;
     sigemptyset(&none);

@@ -16,8 +16,7 @@ from devbox.workspace.ssh_config import SshEntry, own_command, remove, show, wri
     "ssh-config",
     examples=(
         ("devbox ssh-config", "print the entry, change nothing of yours"),
-        ("devbox ssh-config --write", "let ssh, scp, rsync, git and editors know it"),
-        ("devbox ssh-config --write --up", "and let a connection bring the environment up"),
+        ("devbox ssh-config --write --up", "let ssh, scp, git and editors know it, and a connection bring it up"),
         ("devbox ssh-config --remove", "take it back"),
     ),
     next_step="ssh HOST; devbox code, to open an editor in it",

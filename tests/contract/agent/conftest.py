@@ -102,15 +102,15 @@ def _program() -> str:
 
 
 @pytest.fixture
-def host() -> Iterator[Target]:
+def on_host() -> Iterator[Target]:
     with host_agent(argv=[_program()]) as agent:
         yield Target(agent.path, lambda: dial(agent.path), host=agent)
 
 
 @pytest.fixture
-def real(request: pytest.FixtureRequest, host: Target) -> Target:
+def real(on_host: Target) -> Target:
     """The real agent: for what a Python function cannot do (users, files, terminals, process groups)."""
-    return host
+    return on_host
 
 
 @pytest.fixture(params=["fake", "host", "stream"])
@@ -119,7 +119,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
         with _fake(tmp_path / "agent.sock") as fake:
             yield Target(fake.path, lambda: dial(fake.path))
         return
-    found: Target = request.getfixturevalue("host")
+    found: Target = request.getfixturevalue("on_host")
     if request.param == "stream":
         found.dial = lambda: EngineTransport(StreamProgram(_program(), found.path))
     yield found
@@ -132,4 +132,4 @@ def local(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
         with _fake(tmp_path / "agent.sock") as fake:
             yield Target(fake.path, lambda: dial(fake.path))
         return
-    yield request.getfixturevalue("host")
+    yield request.getfixturevalue("on_host")

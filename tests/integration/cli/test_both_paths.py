@@ -45,7 +45,14 @@ def test_exit_codes_and_streams_are_passed_on(devbox: Traveller, verb: str) -> N
     done = devbox(verb, "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
     assert devbox(verb, "--", "true").returncode == 0
-    assert devbox(verb, "--", "sh", "-c", "kill -9 $$").returncode == 137
+    assert devbox(verb, "--", "sh", "-c", "kill -TERM $$").returncode == 143
+
+
+@pytest.mark.parametrize("verb", ["exec", "shell"])
+def test_one_who_is_killed_may_have_run_out_of_memory_which_the_whole_command_line_says(
+    project: Devbox, verb: str
+) -> None:
+    assert project(verb, "--", "sh", "-c", "kill -9 $$", status=137).stderr == ""
 
 
 def test_input_goes_in_and_comes_out_byte_by_byte(devbox: Traveller) -> None:

@@ -91,7 +91,7 @@ def test_a_base_of_ones_own_may_be_another_image_by_now(project: Devbox, docker_
 
 
 def test_what_is_set_on_the_command_line_holds_for_once(project: Devbox) -> None:
-    project("up", "--set", "env.ONCE=1")
+    project("up", "--set", 'env.ONCE="1"')
     assert left(project) == {"exec", "shell", "up", "status"}
     assert "recreated" in project("up").stdout
     assert left(project) == set()

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devbox.engine.relay import _close_notify
 from devbox.engine.streams import PIECE, Frames, HijackedStream, StreamBrokenError
 
 
@@ -214,8 +215,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture
-def tls(certificate: Path) -> Iterator[tuple[HijackedStream, ssl.SSLSocket]]:
+@contextlib.contextmanager
+def over_tls(certificate: Path, early: bytes | None = None) -> Iterator[tuple[HijackedStream, ssl.SSLSocket]]:
+    """Have a stream over TLS and its other end, which may have said `early` and ended before the stream is made."""
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     server.load_cert_chain(certificate)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
@@ -225,12 +227,28 @@ def tls(certificate: Path) -> Iterator[tuple[HijackedStream, ssl.SSLSocket]]:
     thread.start()
     here = client.wrap_socket(ends[0])
     thread.join()
+    if early is not None:
+        accepted[0].sendall(early)
+        _close_notify(accepted[0])
     source = here.makefile("rb")
     stream = HijackedStream(source, release=lambda: None, multiplexed=True)
     yield stream, accepted[0]
     stream.close()
     for item in (source, here, accepted[0]):
         item.close()
+
+
+@pytest.fixture
+def tls(certificate: Path) -> Iterator[tuple[HijackedStream, ssl.SSLSocket]]:
+    with over_tls(certificate) as both:
+        yield both
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("early", [b"", frame(1, b"all there is")])
+def test_an_end_that_comes_with_the_answers_header_is_seen(certificate: Path, early: bytes) -> None:
+    with over_tls(certificate, early) as (stream, _):
+        assert stream.receive() == ((1, b"all there is") if early else None)
 
 
 def test_tls_holds_nothing_back(tls: tuple[HijackedStream, ssl.SSLSocket]) -> None:

@@ -137,7 +137,7 @@ def test_the_file_is_the_users_alone(desk: Desk) -> None:
 
 def test_a_signature_is_of_this_devbox(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signature([], environ={}, uid=0, gid=0)
-    monkeypatch.setattr("devbox.workspace.signature.__version__", "99")
+    monkeypatch.setattr("devbox.hot.inputs.__version__", "99")
     assert signature([], environ={}, uid=0, gid=0) != before
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devbox import paths
+from devbox import paths, record
 from devbox.errors import StateError
 from devbox.workspace.state import is_held, locked
 from tests.support.desk import Desk
@@ -26,7 +26,7 @@ def test_what_was_written_is_read(desk: Desk) -> None:
     with locked(desk.host, desk.workspace, "devbox up") as state:
         assert state.read() is None
         state.write(ENTRIES)
-        assert state.read() == {**dict.fromkeys(("engine", "instance", "profile"), ""), **ENTRIES}
+        assert state.read() == {**dict.fromkeys(record.FIELDS, ""), **ENTRIES}
 
 
 def test_an_unchanged_record_is_not_written_again(desk: Desk) -> None:
