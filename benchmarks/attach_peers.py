@@ -5,6 +5,7 @@ A program that is not on PATH can be named by a variable: DEVCONTAINER, DISTROBO
 """
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from tests.support.command import engine
 
 Peer = Callable[[Bench, str, Path], "contextlib.AbstractContextManager[Way]"]
 
+NOBODY = 65534
+SOCKET = Path("/var/run/docker.sock")
 IMAGE = "devbox-bench-attach-sshd"
 DOCKERFILE = f"""
 FROM {IMAGE}-base
@@ -71,17 +74,28 @@ def _way(name: str, argv: list[str], environment: dict[str, str]) -> Way:
 def _devcontainer(made: Bench, program: str, directory: Path) -> Iterator[Way]:
     configuration = directory / ".devcontainer" / "devcontainer.json"
     configuration.parent.mkdir()
-    configuration.write_text(f'{{"image": "{BASE}"}}', encoding="utf-8")
+    settings = {"image": BASE, "workspaceFolder": made.directory}
+    configuration.write_text(json.dumps(settings), encoding="utf-8")
     where = ["--workspace-folder", str(directory), "--container-id", made.container, "--docker-path", made.docker]
     yield _way("devcontainer exec", [program, "exec", *where, "true"], dict(made.environment))
 
 
 @contextlib.contextmanager
 def _distrobox(made: Bench, program: str, _: Path) -> Iterator[Way]:
-    who = {"HOME": made.variables.get("HOME", "/"), "USER": made.user.partition(":")[0]}
+    who = {"HOME": "/tmp", "USER": made.user.partition(":")[0]}  # a home that is there on either side
     environment = {**made.environment, **who, "DBX_CONTAINER_MANAGER": "docker"}
-    argv = [program, "enter", "--no-tty", "--no-workdir", "--name", made.container, "--", "true"]
+    argv = [*_not_root(), program, "enter", "--no-tty", "--no-workdir", "--name", made.container, "--", "true"]
     yield _way("distrobox enter", argv, environment)
+
+
+def _not_root() -> list[str]:
+    """Return what makes of root somebody who may use the engine: distrobox does nothing for root."""
+    if os.getuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if not setpriv or not SOCKET.exists():
+        raise RuntimeError("is not for root")
+    return [setpriv, f"--reuid={NOBODY}", f"--regid={SOCKET.stat().st_gid}", "--clear-groups"]
 
 
 @contextlib.contextmanager
