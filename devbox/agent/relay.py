@@ -54,8 +54,9 @@ def relay(
 
     Output is passed on as it comes; signals go to the process and its children, and the third of one kind ends the
     waiting for it. `terminal`: stdin is one and its keys go inside untouched; it is as it was before, whatever
-    happens. A reader of our output that has gone ends the process by SIGPIPE (141), a terminal that has gone by
-    SIGHUP (129). What was started detached is left at once (0).
+    happens. A reader of our output that has gone ends the process by SIGPIPE (141). A terminal that has gone ends
+    this at once (129), and the agent ends all that was started from it, SIGHUP first. What was started detached is
+    left at once (0).
 
     `NoAgent`, `OtherAgent`: nothing was started and nothing read. `StartError`: it could not be started, and nothing
     was read. `AgentLost`: the connection ended in the middle. `OutputError`: a full disk. Closes `transport`.
@@ -228,7 +229,9 @@ class _Relay:
 
     def _cannot_write(self, error: OSError) -> None:
         """Let the process know, and give it a moment to end; what it writes until then is dropped."""
-        number = _signal.SIGHUP if error.errno == errno.EIO else _signal.SIGPIPE
+        if error.errno == errno.EIO:  # the terminal has gone; to leave is what ends all that was started from it
+            raise _Over(128 + _signal.SIGHUP)
+        number = _signal.SIGPIPE
         self._send(wire.signal(_CHANNEL, number))
         text = f"cannot write the command's output: {(error.strerror or str(error)).lower()}"
         self._broken = _Over(128 + number) if is_gone(error) else OutputError(text)
@@ -255,6 +258,8 @@ class _Relay:
                     self._raw.enter()
                 self._send(wire.resize(_CHANNEL, *terminal_size(self._screen)))
                 continue
+            if self._raw and number == _signal.SIGHUP:  # the terminal has gone, and what was started from it goes too
+                raise _Over(128 + number)
             self._sent[number] = self._sent.get(number, 0) + 1
             if self._sent[number] >= PATIENCE:
                 raise _Over(128 + number)

@@ -90,7 +90,8 @@ def test_ctrl_d_ends_the_shell(place: Place, shell: Screen) -> None:
 
 
 def test_ctrl_s_holds_the_output_and_ctrl_q_lets_it_go(place: Place, shell: Screen) -> None:
-    shell.enter("while read line; do echo $line >taken; echo got $line; done")
+    shell.enter('echo re""ady; while read line; do echo $line >taken; echo got $line; done')
+    shell.until("^ready$")  # a key that comes before the shell has left its own mode is a carriage return
     shell.type("one")
     shell.press("Enter")
     shell.until("^got one$")
@@ -115,11 +116,12 @@ try:
         sys.stdout.write(line % number)
         number += 1
 except KeyboardInterrupt:
+    print()  # the terminal's ^C may stand at the beginning of a line
     open("written", "w").write(str(number * 80))
 """
     (place.devbox.directory / "flood.py").write_text(program)
     shell.enter("python3 flood.py")
-    shell.until(r"^\.+ 00(62[5-9]|6[3-9]|[7-9])", within=60)  # 50 MB have been printed
+    shell.until(r"^\.+ (00(62[5-9]|6[3-9]|[7-9])|0[1-9])", within=60)  # 50 MB have been printed
     shell.press("C-c")
     shell.until_prompt("in 2>")
     assert int(place.content("written")) > 50_000_000
