@@ -1,6 +1,7 @@
 """`ssh-proxy`: the other end of one connection of the client's ssh."""
 
 import os
+import signal
 
 from devbox import paths
 from devbox.agent.client import AgentError
@@ -31,6 +32,8 @@ def proxy(host: Host, workspace: Workspace, *, up: bool) -> None:
     ready = front(host, workspace, up=up)
     from devbox.ssh.server import serve  # lazy: what is refused needs no asyncssh
 
+    # ssh hangs up on its ProxyCommand when it goes; the pipes say so as well, and in order.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         serve(ready, stdin=0, stdout=output)
     except AgentError as error:
