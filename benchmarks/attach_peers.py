@@ -25,7 +25,8 @@ SOCKET = Path("/var/run/docker.sock")
 IMAGE = "devbox-bench-attach-sshd"
 DOCKERFILE = f"""
 FROM {IMAGE}-base
-RUN apt-get update && apt-get install -y --no-install-recommends openssh-server && mkdir -p /run/sshd
+RUN apt-get update && apt-get install -y --no-install-recommends openssh-server sudo
+RUN mkdir -p /run/sshd && touch /etc/fstab
 COPY key.pub /root/.ssh/authorized_keys
 CMD ["/usr/sbin/sshd", "-D"]
 """

@@ -69,23 +69,26 @@ class Terminal:
         os.close(theirs)
         self._argv = argv
         self._shown = b""
+        self._waiting = select.poll()
+        self._waiting.register(self._ours, select.POLLIN)
+
+    def _read(self, seconds: float) -> bytes:
+        if not self._waiting.poll(max(0.0, seconds) * 1000):
+            raise RuntimeError(f"{' '.join(self._argv)}: does not go on after {self._shown!r}")
+        return os.read(self._ours, 65536)
 
     def until(self, pattern: re.Pattern[bytes] = _PROMPT) -> None:
         """Wait until what was shown since the last call matches; `RuntimeError` if it does not."""
         end = time.monotonic() + _PATIENCE
-        waiting = select.poll()
-        waiting.register(self._ours, select.POLLIN)
         while not pattern.search(self._shown):
-            if not waiting.poll(max(0.0, end - time.monotonic()) * 1000):
-                raise RuntimeError(f"{' '.join(self._argv)}: does not go on after {self._shown!r}")
-            self._shown += os.read(self._ours, 65536)
+            self._shown += self._read(end - time.monotonic())
         self._shown = b""
 
     def key(self, key: bytes) -> float:
         """Press a key, and return how many seconds later it was on the screen."""
         begin = time.perf_counter()
         os.write(self._ours, key)
-        shown = os.read(self._ours, 65536)
+        shown = self._read(_PATIENCE)
         seconds = time.perf_counter() - begin
         if shown != key:
             raise RuntimeError(f"{' '.join(self._argv)}: {key!r} was shown as {shown!r}")
