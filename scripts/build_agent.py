@@ -1,9 +1,11 @@
 """Hatchling's build hook: a wheel brings the agent's program for every architecture, compiled from the sources in it.
 
-An editable install is left alone: there `devbox.agent.program` compiles for this machine when it is first needed. An
-sdist has the sources alone. The wheel stays one for every machine: the program runs in environments, not on the host.
+For an editable install the program for this machine alone is compiled, into the cache where `devbox.agent.program`
+looks for it, so that the first environment does not wait for a compiler. An sdist has the sources alone. The wheel
+stays one for every machine: the program runs in environments, not on the host.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,10 +21,14 @@ class AgentBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile and name what the wheel has to take along. `AgentError` if it cannot be compiled."""
-        if self.target_name != "wheel" or version == "editable":
+        if self.target_name != "wheel":
             return
         sys.path.insert(0, self.root)  # these sources, whatever else is installed
         from devbox.agent import program
+
+        if version == "editable":
+            self._have_at_hand()
+            return
         from devbox.process import HostProcesses
         from devbox.reporter import SilentReporter
 
@@ -34,6 +40,16 @@ class AgentBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             output = place / program.name(architecture)
             program.compile_to(output, architecture, cache=cache, processes=HostProcesses(SilentReporter()))
             build_data["force_include"][str(output)] = f"devbox/agent/bin/{output.name}"
+
+    def _have_at_hand(self) -> None:
+        from devbox.agent import program
+
+        machine = os.uname().machine
+        architecture = "aarch64" if machine == "arm64" else machine
+        if architecture not in program.ARCHITECTURES or _compiler_cache() is None:
+            return  # devbox itself says what that means, if it comes to that
+        self.app.display_waiting(f"compiling the agent for {architecture}")
+        program.binary(architecture)
 
     def finalize(self, *_: object) -> None:
         """Remove what was compiled: it is in the wheel."""

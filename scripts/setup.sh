@@ -92,7 +92,7 @@ set_up_venv() {
     fi
     what=.
     [ "$extra" = run ] || what=".[$extra]"
-    say "installing devbox into .venv (pip install -e $what)"
+    say "installing devbox into .venv, and compiling its agent: about a minute (pip install -e $what)"
     .venv/bin/python -m pip install --disable-pip-version-check -q -e "$what" >>"$log" 2>&1 || give_up 1 "pip failed" "$log"
     stamp "$extra" >".venv/stamp-$extra"
 }

@@ -64,6 +64,11 @@ def binary(architecture: str) -> Path:
     return shipped if shipped.is_file() else _cached(architecture, HostProcesses(SilentReporter()))
 
 
+def is_at_hand(architecture: str) -> bool:
+    """Whether `binary` has nothing to compile."""
+    return (SHIPPED / name(architecture)).is_file() or _output(architecture).is_file()
+
+
 def name(architecture: str) -> str:
     """Return the file name of a program."""
     return f"agent-{architecture}"
@@ -97,8 +102,8 @@ def compile_to(output: Path, architecture: str, *, cache: Path, processes: Proce
 
 
 def _cached(architecture: str, processes: Processes) -> Path:
-    root = Path(paths.cache_root()) / "agent"
-    output = root / build_id() / name(architecture)
+    output = _output(architecture)
+    root = output.parents[1]
     if output.is_file():
         return output
     try:
@@ -109,6 +114,10 @@ def _cached(architecture: str, processes: Processes) -> Path:
     except OSError as error:
         raise AgentError(f"the agent cannot be kept in {root}: {error.strerror or error}") from error
     return output
+
+
+def _output(architecture: str) -> Path:
+    return Path(paths.cache_root()) / "agent" / build_id() / name(architecture)
 
 
 @contextmanager

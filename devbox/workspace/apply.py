@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from devbox.agent import program
 from devbox.interrupts import uninterrupted
 from devbox.runtimes.base import Instance, InstanceSpec, Runtime
+from devbox.runtimes.container.delivery import architecture
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
@@ -32,12 +35,21 @@ def apply(
         assert kept is not None, "a plan without action keeps what is there"
         instance, done = kept, ("removed leftovers",) if plan.remove else ()
     else:
+        _have_agent(host, spec)
         with host.reporter.step(_title(plan, spec.name)):
             instance = _started(host, workspace, runtime, spec, kept)
         done = (_in_words(plan),)
     if plan.action is not Action.NONE or plan.remove:
         _remove_superseded(host, workspace, spec)
     return Applied(instance=instance, done=done)
+
+
+def _have_agent(host: Host, spec: InstanceSpec) -> None:
+    """Compile the agent, as a step of its own: from a checkout the first environment waits for it."""
+    arch = architecture(host.engine.info.architecture)
+    if not program.is_at_hand(arch) and not Path(spec.agent.program or "/nowhere").exists():
+        with host.reporter.step("compile the agent, for all environments to come"):
+            program.binary(arch)
 
 
 def _title(plan: Plan, name: str) -> str:

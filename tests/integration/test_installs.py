@@ -155,3 +155,17 @@ def test_a_failure_keeps_its_exit_code_and_its_words(command: Path, tmp_path: Pa
     done = subprocess.run([command, "exec"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error[usage]: no command given")
+
+
+def test_the_agent_is_there_without_a_compiler(command: Path, tmp_path: Path) -> None:
+    python = command.resolve().parent / "python3"
+    script = """if True:
+        import importlib.util, os
+        from devbox.agent import program
+        assert importlib.util.find_spec("ziglang") is None
+        print(program.binary(os.uname().machine), program.build_id())
+    """
+    by_user = {} if python.exists() else {"PYTHONUSERBASE": str(command.parents[1])}
+    shown = output(python if python.exists() else SYSTEM_PYTHON, "-c", script, cwd=tmp_path, **by_user)
+    agent, _, build = shown.strip().rpartition(" ")
+    assert output(agent, "version", cwd=tmp_path).split()[1] == build

@@ -251,7 +251,7 @@ def test_an_image_without_a_shell_is_a_base_and_one_whose_shell_does_not_run_is_
     if bare:
         assert not bench.resolve("scratch/app:1").shell
     else:
-        with pytest.raises(BaseImageError, match="scratch/app:1 has a shell .* that does not run here"):
+        with pytest.raises(BaseImageError, match=r"scratch/app:1 has a shell .* that does not run here"):
             bench.resolve("scratch/app:1")
     assert bench.engine.container_store == {}
 
