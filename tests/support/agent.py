@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devbox import paths
 from devbox.agent import program
+from devbox.agent.client import NoAgent, open_socket
 
 IDENTITY = "0123456789abcdef"
 _PROGRAMS = Path(paths.cache_root()) / "agent"  # while this process still has the cache that it was started with
@@ -37,10 +38,18 @@ class HostAgent:
 
     def _wait_for_socket(self) -> None:
         end = time.monotonic() + _PATIENCE
-        while not Path(self.path).exists():
+        while not self._listens():
             if self._process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the agent did not start: {self.stop()[1]}")
             time.sleep(0.005)
+
+    def _listens(self) -> bool:
+        """Whether a connection is taken: the socket has its name a moment before."""
+        try:
+            open_socket(self.path).close()
+        except NoAgent:
+            return False
+        return True
 
     def memory(self) -> int:
         """Return the resident size in bytes."""

@@ -76,7 +76,7 @@ static void begin_end(void) {
     }
     ending = true;
     signal_all(SIGTERM);
-    signal_all(SIGHUP);
+    sessions_hang_up(); /* shells do not hear SIGTERM; who does is not to be cut short by a SIGHUP */
     signal_all(SIGCONT);
     timer_start(&timer, STUBBORN_TIME, force);
     reap();

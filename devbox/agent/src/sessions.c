@@ -131,3 +131,12 @@ static bool is_listed(pid_t session) {
 void sessions_signal_all(int number) {
     signal_sessions(is_listed, number);
 }
+
+static bool has_terminal(pid_t session) {
+    const struct session *found = session_find(session);
+    return found != NULL && (found->flags & EXEC_TERMINAL) != 0;
+}
+
+void sessions_hang_up(void) {
+    signal_sessions(has_terminal, SIGHUP);
+}

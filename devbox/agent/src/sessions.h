@@ -37,6 +37,8 @@ void sessions_answer(struct connection *connection, uint32_t channel, size_t pay
 void sessions_signal_groups(int number);
 /* To every process of each session. */
 void sessions_signal_all(int number);
+/* SIGHUP to every process of the sessions with a terminal. */
+void sessions_hang_up(void);
 /* To one process's group, or to the process alone while it has not made itself one. */
 void session_signal(const struct session *session, int number);
 
