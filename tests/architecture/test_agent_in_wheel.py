@@ -95,7 +95,8 @@ def test_an_sdist_has_no_program_and_its_wheel_has_the_same(wheel: Path, tmp_pat
     assert {path for path in tree.rglob("*") if "__pycache__" not in path.parts} == before
 
 
-def test_an_editable_install_compiles_nothing(tmp_path: Path) -> None:
+def test_an_editable_install_takes_no_program_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
     nothing: SimpleNamespace = SimpleNamespace()  # neither its settings nor the project's are asked
     hook = AgentBuildHook(str(ROOT), {}, nothing, nothing, str(tmp_path), "wheel")  # type: ignore[arg-type]
     data: dict[str, object] = {"force_include": {}}

@@ -48,11 +48,19 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def serving(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] = echo, host: str = "127.0.0.1"
 ) -> AsyncIterator[int]:
-    server = await asyncio.start_server(serve, host, 0, backlog=2048)
+    writers: list[asyncio.StreamWriter] = []
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await serve(reader, writer)
+
+    server = await asyncio.start_server(begin, host, 0, backlog=2048)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:  # one that waits for its peer to read would do so for ever
+            writer.transport.abort()
 
 
 async def exchange(mux: AgentMux, kind: int, host: str, port: int, data: bytes) -> bytes:
