@@ -13,10 +13,12 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
+| `$XDG_STATE_HOME/devbox/podman/api.sock` | socket of a Podman service that devbox started; its `log` beside it |
 | `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
 | `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.json` | what `up` worked out last, and from which inputs |
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
+| `$XDG_CACHE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent as compiled from a checkout; `lock`, `zig/`: its compiler's |
 | `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.<pid>.tar` | a root file system on its way from the archive to the engine |
