@@ -18,7 +18,7 @@
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
 | `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.json` | what `up` worked out last, and from which inputs |
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
-| `$XDG_CACHE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent as compiled from a checkout; `lock`, `zig/`: its compiler's |
+| `$XDG_CACHE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent, compiled from a checkout |
 | `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.<pid>.tar` | a root file system on its way from the archive to the engine |
