@@ -132,7 +132,10 @@ def keys(made: Bench, sizes: Sizes) -> Comparison:
 def memory(made: Bench, when: str) -> list[Amount]:
     """Return what the agent has resident: all of it, and what is its own alone."""
     found: dict[str, str] = {}
-    for line in Path(f"/proc/{made.process}/status").read_text(encoding="ascii").splitlines():
+    status = Path(f"/proc/{made.process}/status")
+    if not status.exists():  # the engine has a kernel of its own
+        return []
+    for line in status.read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
         found[name] = value.strip()
     if found["Name"] != "agent":
@@ -151,6 +154,8 @@ def main() -> int:
         with attach_peers.ready(made, quick=quick) as (peers, left_out), installed.hot_alone():
             compared = [*starts(made, sizes), prompt(made, sizes), keys(made, sizes), *pours(made, sizes)]
             amounts += memory(made, f"after {sizes.bytes // MIB} MiB")
+            if not amounts:
+                left_out.append("the agent's memory: the engine's processes are not this host's")
             ours = made.run_ours("exec", "--", "true")
             compared += [
                 measure(f"exec -- true / {peer.name} true", ours, peer, pairs=sizes.peers, target=None)
