@@ -147,9 +147,9 @@ static size_t write_some(struct sink *sink, int fd, const uint8_t *bytes, size_t
     size_t done = 0;
     while (done < size) {
         ssize_t put = write(fd, bytes + done, size - done);
-        if (put >= 0) {
+        if (put > 0) {
             done += (size_t)put;
-        } else if (errno == EAGAIN) {
+        } else if (put == 0 || errno == EAGAIN) {
             break;
         } else if (errno != EINTR) {
             *error = errno;

@@ -19,6 +19,7 @@ enum {
     HELLO_TIME = 10000,   /* ms */
     LINGER_TIME = 1000,   /* ms that a client has to read our last word */
     OUT_MOST = 262144,    /* bytes of answers that wait; above it no question is read */
+    OUT_LIMIT = 4194304,  /* the questions of one read may have longer answers: a client that takes none of them is lost */
     CONNECTIONS_MOST = 256,
 };
 
@@ -122,7 +123,8 @@ static void send_parts(struct connection *connection, struct iovec *parts, int c
     for (int index = 0; index < count && connection->state != CONNECTION_DEAD; index++) {
         size_t done = sent < parts[index].iov_len ? sent : parts[index].iov_len;
         sent -= done;
-        if (!buffer_add(&connection->out, (uint8_t *)parts[index].iov_base + done, parts[index].iov_len - done)) {
+        const uint8_t *rest = (const uint8_t *)parts[index].iov_base + done;
+        if (!buffer_add(&connection->out, rest, parts[index].iov_len - done) || connection->out.size > OUT_LIMIT) {
             doom(connection);
         }
     }

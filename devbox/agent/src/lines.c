@@ -9,6 +9,7 @@ bool lines_open(struct lines *lines, const char *path) {
     lines->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* not to hang on a pipe of that name */
     lines->start = 0;
     lines->end = 0;
+    lines->total = 0;
     lines->skipping = false;
     return lines->fd >= 0;
 }
@@ -26,14 +27,18 @@ static bool fill(struct lines *lines) {
         lines->end = 0;
         lines->skipping = true;
     }
-    ssize_t got;
-    do {
-        got = read(lines->fd, lines->bytes + lines->end, LINES_ROOM - lines->end);
-    } while (got < 0 && errno == EINTR);
+    ssize_t got = -1;
+    if (lines->total < LINES_MOST) {
+        do {
+            got = read(lines->fd, lines->bytes + lines->end, LINES_ROOM - lines->end);
+        } while (got < 0 && errno == EINTR);
+    }
     if (got <= 0) {
+        lines->skipping = lines->skipping || got < 0; /* half a line is none */
         return false;
     }
     lines->end += (size_t)got;
+    lines->total += (size_t)got;
     return true;
 }
 

@@ -3,35 +3,26 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "drain.h"
-#include "init.h"
+#include "launch.h"
+#include "output.h"
 #include "plumbing.h"
 #include "sessions.h"
 #include "spawn.h"
 #include "vanish.h"
-
-enum { TERMINAL_LEFT_MOST = 131072 }; /* more than a pty can hold of what an ended process had written */
-
-struct stream {
-    struct source source;
-    uint8_t type;
-    bool over;   /* nothing of it will be sent any more */
-    size_t left; /* once the process has ended: what may still be its own */
-};
 
 struct process {
     struct channel channel;
     struct session *session; /* NULL once reaped */
     struct source start;
     struct source in;   /* closed with a terminal */
-    struct stream out;  /* with a terminal: both directions */
-    struct stream err;
+    struct output out;  /* with a terminal its source is both directions */
+    struct output err;
     struct sink sink;
     struct spawn_report failure;
     bool terminal;
@@ -72,35 +63,15 @@ static void destroy(struct process *process) {
         process->session->process = NULL;
     }
     source_close(&process->start);
+    buffer_free(&process->sink.waiting); /* not given back: the channel is over */
     let_go(process);
     channel_remove(&process->channel);
     loop_free(process);
 }
 
-static void pump(struct process *process, struct stream *stream) {
-    size_t size;
-    int error;
-    size_t most = process->reaped ? stream->left : WIRE_PAYLOAD_MAX;
-    switch (channel_pump(&process->channel, stream->source.fd, stream->type, most, &size, &error)) {
-    case PUMPED:
-        if (process->reaped) {
-            stream->left -= size;
-            stream->over = stream->left == 0;
-        }
-        break;
-    case PUMP_EMPTY:
-        stream->over = process->reaped;
-        break;
-    case PUMP_END:
-        stream->over = true;
-        if (!process->terminal) {
-            source_close(&stream->source);
-        }
-        break;
-    case PUMP_BLOCKED:
-        process->blocked = true;
-        break;
-    }
+static void pump(struct process *process, struct output *output) {
+    bool full = !output_pump(output, &process->channel);
+    process->blocked = process->blocked || full;
 }
 
 static void say_exit(struct process *process) {
@@ -255,21 +226,11 @@ static void start_ready(struct source *source, uint32_t events) {
     hear(OWNER(source, struct process, start));
 }
 
-static size_t unread(const struct stream *stream, bool terminal) {
-    int size;
-    if (terminal) {
-        return TERMINAL_LEFT_MOST;
-    }
-    return stream->source.fd >= 0 && ioctl(stream->source.fd, FIONREAD, &size) == 0 ? (size_t)size : 0;
-}
-
 void process_ended(struct process *process, int status) {
     process->reaped = true;
     process->status = status;
-    process->out.left = unread(&process->out, process->terminal);
-    process->err.left = unread(&process->err, false);
-    process->out.over = process->out.over || process->out.left == 0;
-    process->err.over = process->err.over || process->err.left == 0;
+    output_ended(&process->out);
+    output_ended(&process->err);
     if (process->start.fd >= 0) {
         hear(process);
     } else {
@@ -312,7 +273,7 @@ static void on_signal(struct channel *channel, int number) {
     }
     pid_t own = process->session->pid;
     pid_t front = process->terminal && process->out.source.fd >= 0 ? tcgetpgrp(process->out.source.fd) : -1;
-    if (front > 0 && front != own) {
+    if (front > 1 && front != own) {
         kill(-front, number); /* the group may have ended meanwhile */
         if (number != SIGHUP && number != SIGTERM && number != SIGKILL) {
             return;
@@ -340,7 +301,7 @@ static void on_close(struct channel *channel) {
 
 static void on_vanish(struct channel *channel) {
     struct process *process = OWNER(channel, struct process, channel);
-    if (process->session != NULL && !process->detached) {
+    if (process->session != NULL) { /* a detached one too: that it has started nobody has heard */
         vanish_start(process->session->pid);
     }
     destroy(process);
@@ -376,6 +337,7 @@ static struct process *new_process(struct connection *connection, const struct e
         process->err.type = FRAME_STDERR;
         process->detached = (message->flags & EXEC_DETACH) != 0;
         process->terminal = (message->flags & EXEC_TERMINAL) != 0 && !process->detached;
+        process->out.terminal = process->terminal;
     }
     return process;
 }
@@ -397,31 +359,6 @@ static void take_child(struct process *process, struct session *session, pid_t p
     source_want(&process->start, EPOLLIN);
 }
 
-/* The child's pid, or -1 and errno: nothing is left then. */
-static pid_t start_child(struct exec_message *message, struct plumbing *plumbing) {
-    if (init_is_ending()) {
-        errno = ESHUTDOWN;
-        return -1;
-    }
-    if (!plumbing_open(plumbing, message)) {
-        return -1;
-    }
-    struct spawn spawn = {
-        .message = message,
-        .descriptors = {plumbing->theirs[0], plumbing->theirs[1], plumbing->theirs[2]},
-        .report = plumbing->report_theirs,
-        .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,
-    };
-    pid_t pid = spawn_start(&spawn);
-    int error = errno;
-    plumbing_close_theirs(plumbing);
-    if (pid < 0) {
-        plumbing_close_ours(plumbing);
-    }
-    errno = error;
-    return pid;
-}
-
 void process_exec(struct connection *connection, uint32_t channel, uint8_t *payload, size_t size) {
     struct exec_message message;
     if (!decode_exec(payload, size, &message)) {
@@ -432,7 +369,7 @@ void process_exec(struct connection *connection, uint32_t channel, uint8_t *payl
     struct process *process = new_process(connection, &message);
     struct session *session = session_new(&message);
     errno = ENOMEM;
-    pid_t pid = process != NULL && session != NULL ? start_child(&message, &plumbing) : -1;
+    pid_t pid = process != NULL && session != NULL ? launch(&message, &plumbing) : -1;
     if (pid < 0) {
         struct channel refused = {.connection = connection, .number = channel};
         channel_fail(&refused, (uint32_t)errno, STAGE_RESOURCES, "the process cannot be started");

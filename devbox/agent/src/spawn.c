@@ -20,6 +20,7 @@ enum { REPORT = 3, OLD_KERNEL_DESCRIPTORS = 65536 };
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
+static int report_to = REPORT; /* in a child */
 
 bool spawn_prepare(void) {
     if (getrlimit(RLIMIT_NOFILE, &original_files) != 0) {
@@ -34,7 +35,7 @@ static void report(uint32_t stage, uint32_t value) {
     struct spawn_report words = {.stage = stage, .value = value};
     ssize_t put;
     do {
-        put = write(REPORT, &words, sizeof words);
+        put = write(report_to, &words, sizeof words);
     } while (put < 0 && errno == EINTR);
 }
 
@@ -54,18 +55,21 @@ static void close_from(unsigned first) {
 }
 
 static void place_descriptors(const struct spawn *spawn) {
+    report_to = spawn->report;
     int kept = fcntl(spawn->report, F_DUPFD_CLOEXEC, 10);
     if (kept < 0) {
-        _exit(127);
+        give_up(STAGE_RESOURCES, errno);
     }
+    report_to = kept;
     for (int target = 0; target < 3; target++) {
         if (dup2(spawn->descriptors[target], target) < 0) {
-            _exit(127);
+            give_up(STAGE_RESOURCES, errno);
         }
     }
     if (dup3(kept, REPORT, O_CLOEXEC) < 0) {
-        _exit(127);
+        give_up(STAGE_RESOURCES, errno);
     }
+    report_to = REPORT;
     close_from(REPORT + 1);
 }
 

@@ -1,5 +1,6 @@
 #include "userdb.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -54,11 +55,13 @@ static bool take_entry(char *fields[static FIELDS_MOST], uint32_t uid, struct us
     return true;
 }
 
-/* Find by number if there is one, else by name. */
-static bool find_user(struct lines *lines, const char *name, const uint32_t *number, struct user *user) {
+/* Find by number if there is one, else by name. `*unknown`: there may be one, but the file cannot be read. */
+static bool find_user(struct lines *lines, const char *name, const uint32_t *number, struct user *user, bool *unknown) {
     bool found = false;
     char *line;
+    *unknown = false;
     if (!lines_open(lines, "/etc/passwd")) {
+        *unknown = errno != ENOENT && errno != ENOTDIR;
         return false;
     }
     while (!found && (line = lines_next(lines)) != NULL) {
@@ -120,6 +123,7 @@ static void find_memberships(struct lines *lines, struct user *user) {
 bool user_find(char *text, struct user *user) {
     static struct lines lines;
     uint32_t number;
+    bool unknown;
     char *group = strchr(text, ':');
     if (group != NULL) {
         *group++ = '\0';
@@ -127,8 +131,8 @@ bool user_find(char *text, struct user *user) {
     const char *name = text[0] != '\0' ? text : "0";
     bool numeric = parse_id(name, &number);
     *user = (struct user){.home = "/"};
-    if (!find_user(&lines, name, numeric ? &number : NULL, user)) {
-        if (!numeric) {
+    if (!find_user(&lines, name, numeric ? &number : NULL, user, &unknown)) {
+        if (!numeric || (unknown && group == NULL && number != 0)) { /* not with another group than the user's */
             return false;
         }
         user->uid = number;

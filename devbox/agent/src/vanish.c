@@ -9,7 +9,7 @@
 #include "loop.h"
 #include "sessions.h"
 
-enum { TERM_AFTER = 1000, KILL_AFTER = 3000, KILL_AGAIN = 1000, KILLS_MOST = 10 };
+enum { TERM_AFTER = 1000, KILL_AFTER = 3000, KILL_AGAIN = 1000, KILLS_MOST = 10, LOOK_AGAIN = 100 };
 
 struct ending {
     struct ending *next;
@@ -46,10 +46,11 @@ static pid_t session_of(pid_t pid) {
     return session_find(pid) != NULL ? pid : getsid(pid);
 }
 
-static void each_process(void (*visit)(pid_t pid, pid_t session, int number), int number) {
+/* False if they cannot be seen now: no descriptor, no memory. */
+static bool each_process(void (*visit)(pid_t pid, pid_t session, int number), int number) {
     DIR *processes = opendir("/proc");
     if (processes == NULL) {
-        return;
+        return false;
     }
     struct dirent *entry;
     while ((entry = readdir(processes)) != NULL) {
@@ -60,6 +61,7 @@ static void each_process(void (*visit)(pid_t pid, pid_t session, int number), in
         }
     }
     closedir(processes);
+    return true;
 }
 
 static bool (*chooser)(pid_t session);
@@ -72,7 +74,7 @@ static void signal_chosen(pid_t pid, pid_t session, int number) {
 
 void signal_sessions(bool (*chosen)(pid_t session), int number) {
     chooser = chosen;
-    each_process(signal_chosen, number);
+    (void)each_process(signal_chosen, number); /* who calls it comes back with SIGKILL */
 }
 
 static void press(pid_t pid, pid_t session, int number) {
@@ -116,17 +118,17 @@ static void tick(struct timer *fired) {
         ending->now = ending->due <= now;
         ending->seen = false;
     }
-    each_process(press, 0);
+    bool looked = each_process(press, 0);
     struct ending **place = &endings;
     while (*place != NULL) {
         struct ending *ending = *place;
-        if (ending->now && (!ending->seen || ++ending->step >= KILLS_MOST)) {
+        if (ending->now && looked && (!ending->seen || ++ending->step >= KILLS_MOST)) {
             *place = ending->next;
             free(ending);
             continue;
         }
         if (ending->now) {
-            ending->due = next_due(ending);
+            ending->due = looked ? next_due(ending) : now + LOOK_AGAIN;
         }
         place = &ending->next;
     }

@@ -1,5 +1,6 @@
 """HELLO, and what an agent does with clients that do not keep to the protocol."""
 
+import contextlib
 import itertools
 from _struct import Struct
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ class Client:
         self._frames: list[Frame] = []
 
     def say(self, data: bytes) -> None:
-        self._transport.send(data)
+        with contextlib.suppress(ConnectionError):  # the end has come already; `next` tells of it
+            self._transport.send(data)
 
     def next(self) -> tuple[int, int, bytes] | None:
         """Return the next frame; None at the end."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from devbox.agent import wire
+from devbox.agent.client import hello
 from devbox.engine.base import Engine
 from devbox.errors import DevboxError
 from devbox.runtimes.base import AgentState, Granted, Instance, InstanceSpec, ResourceLimits, Session, Share
@@ -231,6 +233,34 @@ def test_who_takes_all_memory_is_killed_and_not_the_agent(start: Start, docker_e
     found = docker_engine.container(instance.id)
     assert found
     assert found.running
+
+
+def spoil_users(instance: Instance, target: str) -> None:
+    assert run(instance, "ln", "-sf", target, "/etc/passwd")[0] == 0
+
+
+def test_a_list_of_users_that_never_ends_holds_up_nobody(start: Start) -> None:
+    instance = start()
+    spoil_users(instance, "/dev/zero")
+    transport = instance.connect()
+    decoder = wire.Decoder()
+    hello(transport, instance.spec_digest, decoder)
+    transport.send(wire.listen(1, wire.UNIX, "/tmp/s", 0, user="somebody", window=1000))
+    frames = list(decoder.feed(transport.receive(65536)))
+    assert [(kind, channel) for kind, channel, _ in frames] == [(wire.FAILED, 1)]
+    assert wire.parse_failed(frames[0][2])[1] == wire.STAGE_USER
+    transport.close()
+    assert run(instance, "echo", "alive", user="1000:1000")[0] == 0
+
+
+def test_a_list_of_users_that_cannot_be_read_gives_nobody_the_group_of_root(start: Start) -> None:
+    instance = start()
+    assert run(instance, "id", "-g", user="1000")[1] == b"0\n"  # not listed: what the protocol says
+    spoil_users(instance, "passwd")  # a link to itself
+    with pytest.raises(DevboxError, match="no such user"):
+        run(instance, "id", "-g", user="1000")
+    assert run(instance, "id", "-g", user="1000:1000")[1] == b"1000\n"
+    assert run(instance, "id", "-u", user="0")[1] == b"0\n"
 
 
 def _drain(session: Session) -> int:

@@ -1,0 +1,31 @@
+#include "launch.h"
+
+#include <errno.h>
+
+#include "init.h"
+#include "spawn.h"
+#include "wire.h"
+
+pid_t launch(struct exec_message *message, struct plumbing *plumbing) {
+    if (init_is_ending()) {
+        errno = ESHUTDOWN;
+        return -1;
+    }
+    if (!plumbing_open(plumbing, message)) {
+        return -1;
+    }
+    struct spawn spawn = {
+        .message = message,
+        .descriptors = {plumbing->theirs[0], plumbing->theirs[1], plumbing->theirs[2]},
+        .report = plumbing->report_theirs,
+        .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,
+    };
+    pid_t pid = spawn_start(&spawn);
+    int error = errno;
+    plumbing_close_theirs(plumbing);
+    if (pid < 0) {
+        plumbing_close_ours(plumbing);
+    }
+    errno = error;
+    return pid;
+}

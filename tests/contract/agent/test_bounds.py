@@ -1,0 +1,172 @@
+"""The real agent when descriptors run out, and when a client asks for more than is good for it."""
+
+import _socket
+import contextlib
+import errno
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devbox.agent import program, wire
+from devbox.agent.client import StartError, dial, open_socket
+from devbox.agent.session import ask_sessions, ask_stat
+from devbox.agent.wire import ExecMessage, frame
+from tests.contract.agent.conftest import Target
+from tests.contract.agent.test_connection import Client
+from tests.contract.agent.test_processes import ended, until
+from tests.support.agent import host_agent
+
+pytestmark = pytest.mark.timeout(60)
+
+FEW = 40  # descriptors
+MIB = 1024 * 1024
+FAR = 10_000_000_000  # seconds since 1970: the year 2286
+
+
+@pytest.fixture
+def poor() -> Iterator[Target]:
+    """An agent that may have few descriptors."""
+    ours = os.environ.get("DEVBOX_TEST_AGENT") or str(program.binary(os.uname().machine))
+    with host_agent(argv=["/bin/sh", "-c", f'ulimit -n {FEW}; exec "$0" "$@"', ours]) as agent:
+        yield Target(agent.path, lambda: dial(agent.path), host=agent)
+
+
+def processor_time(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_descriptors_it_waits_for_some_and_does_not_spin(poor: Target) -> None:
+    assert poor.host
+    first = poor.start("cat")
+    knocking = [open_socket(poor.path) for _ in range(2 * FEW)]
+    before = processor_time(poor.host.pid)
+    time.sleep(0.5)
+    assert processor_time(poor.host.pid) - before < 0.25
+    first.send(b"as ever")
+    assert first.receive() == (1, b"as ever")
+    for one in knocking:
+        one.close()
+    assert poor.run("echo", "again")[:2] == (0, b"again\n")
+    first.close()
+
+
+def test_what_has_no_descriptors_left_fails_and_leaks_none(poor: Target) -> None:
+    assert poor.host
+    until(lambda: not ask_sessions(poor.dial(), poor.identity))
+    held = []
+    with contextlib.suppress(StartError):
+        while True:
+            held.append(poor.start("sleep", "600"))
+    with pytest.raises(StartError) as caught:
+        poor.start("sleep", "600")
+    assert (caught.value.errno, caught.value.stage) == (errno.EMFILE, wire.STAGE_RESOURCES)
+    assert len(ask_sessions(poor.dial(), poor.identity)) == len(held) > 3
+    for session in held:
+        session.close()
+    until(lambda: not ask_sessions(poor.dial(), poor.identity))
+    # the agent's own are the standard streams, epoll, signals, the directory and the door
+    until(lambda: len(list(Path(f"/proc/{poor.host.pid}/fd").iterdir())) <= 7 if poor.host else False)
+
+
+def test_who_vanishes_while_there_are_no_descriptors_takes_its_processes_along(real: Target) -> None:
+    assert real.host
+    session = real.start("sleep", "600")
+    usual = resource.prlimit(real.host.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(real.host.pid, resource.RLIMIT_NOFILE, (3, usual[1]))
+    session.close()
+    time.sleep(0.3)
+    resource.prlimit(real.host.pid, resource.RLIMIT_NOFILE, usual)
+    until(lambda: ended(session.pid))
+
+
+def test_a_detached_process_is_listed_or_gone(real: Target) -> None:
+    """Whoever goes before it has heard that it started, hears of it by the list."""
+    for pause in (0.0, 0.0005, 0.001, 0.002, 0.004):
+        detached = ExecMessage(("sleep", "600"), flags=wire.FLAG_DETACH)
+        with contextlib.closing(open_socket(real.path)) as client:
+            client.sendall(wire.hello("") + wire.exec_(1, detached, window=1000))
+            time.sleep(pause)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                continue
+        until(lambda: sorted(children(real)) == sorted(one.pid for one in ask_sessions(real.dial(), real.identity)))
+
+
+def children(target: Target) -> list[int]:
+    """Return the pids of what the agent has started."""
+    assert target.host
+    parent = target.host.pid
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def test_nothing_is_said_of_a_channel_that_has_ended(real: Target) -> None:
+    transport = real.dial()
+    client = Client(transport)
+    left = "exec 3<&0; sleep 2 <&3 >/dev/null 2>&1 & sleep 0.3"  # has the input open, and does not read it
+    message = ExecMessage(("sh", "-c", left), flags=wire.FLAG_STDIN)
+    full = frame(wire.DATA, 1, b"x" * 65536)
+    client.say(wire.hello("") + wire.exec_(1, message, window=1000) + full)
+    seen: list[int] = []
+    credit = 0
+    while credit < 65536:  # what the pipe took; what is sent from here on waits for a reader that never comes
+        kind, _, payload = client.next() or (0, 0, b"")
+        assert kind in (wire.HELLO, wire.STARTED, wire.WINDOW)
+        credit += wire.parse_window(payload) if kind == wire.WINDOW else 0
+    client.say(full)
+    while not seen or seen[-1] != wire.EXIT:
+        seen.append((client.next() or (0,))[0])
+    client.say(frame(wire.SESSIONS, 3))
+    assert (client.next() or (0, 0))[:2] == (wire.SESSIONS, 3)
+    transport.close()
+
+
+def test_a_client_that_asks_and_never_reads_is_left(real: Target) -> None:
+    assert real.host
+    with contextlib.ExitStack() as held:
+        for _ in range(400):  # to have something to tell: 24 bytes each
+            listener = held.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+        client = held.enter_context(contextlib.closing(open_socket(real.path)))
+        client.settimeout(20)
+        with contextlib.suppress(ConnectionError):
+            client.sendall(wire.hello("") + frame(wire.LISTENERS, 1) * 5000)
+        until(lambda: is_over(client))
+        assert real.host.memory() < 16 * MIB
+    assert real.run("true")[0] == 0
+
+
+def is_over(client: _socket.socket) -> bool:
+    """Whether the other side has closed, without reading a byte that it said."""
+    try:
+        client.send(b"\0")
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_a_time_beyond_what_a_signed_number_of_nanoseconds_holds(real: Target, tmp_path: Path) -> None:
+    path = tmp_path / "from the future"
+    path.touch()
+    os.utime(path, ns=(0, FAR * 10**9 + 7))
+    assert path.stat().st_mtime_ns == FAR * 10**9 + 7, "this file system holds no such time"
+    found = ask_stat(real.dial(), real.identity, str(path))
+    assert found
+    assert found.mtime == FAR * 10**9 + 7
+
+
+def test_many_clients_at_once_are_all_served(real: Target) -> None:
+    results: list[tuple[int, bytes, bytes]] = []
+    threads = [threading.Thread(target=lambda: results.append(real.run("echo", "hi"))) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [(0, b"hi\n", b"")] * 100
