@@ -134,5 +134,5 @@ def _had(host: Host, wanted: Wanted, answer: Answer) -> Forward:
         raise failure(answer.failed[0], declared=False)
     port = next(port for port in answer.ports if port.name == wanted.name)
     if port.host != port.wanted and port.wanted:
-        host.reporter.note(moved(port))
+        host.reporter.note(moved(port, answer.ports))
     return port

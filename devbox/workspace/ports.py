@@ -102,17 +102,19 @@ def _say_moved(host: Host, ports: Sequence[Forward], kept: Sequence[Forward]) ->
     told = {(port.name, port.wanted, port.host) for port in kept}
     for port in ports:
         if port.host != port.wanted and (port.name, port.wanted, port.host) not in told:
-            host.reporter.note(moved(port))
+            host.reporter.note(moved(port, ports))
 
 
-def moved(port: Forward) -> str:
-    """Return a sentence about a port that is not the wanted one."""
+def moved(port: Forward, ports: Sequence[Forward]) -> str:
+    """Return a sentence about a port, one of the Environment's `ports`, that is not the wanted one."""
     where = f"port {port.name} answers on {port.address}:{port.host}"
     if not port.wanted:
         return where
     if port.wanted < PRIVILEGED <= port.host and port.host >= port.wanted + OTHERWISE:
         return f"{where}, since this host does not let you have {port.wanted}"
-    who = holder(port.wanted, port.protocol)
+    own = (other.name for other in ports if (other.host, other.protocol) == (port.wanted, port.protocol))
+    name = next(own, "")
+    who = f"this environment's own port {name}" if name else holder(port.wanted, port.protocol)
     by = f" by {printable(who)}" if who else ""
     return f"{where}, since {port.wanted} is taken on this host{by}"
 

@@ -80,6 +80,13 @@ def test_a_taken_port_moves_is_said_once_and_kept(bench: Bench) -> None:
     assert len(bench.reporter.notes) == 1
 
 
+def test_a_port_that_another_one_of_the_same_environment_has(bench: Bench) -> None:
+    bench.give(WEB, Wanted(name="api", guest=90, host=8000))
+    assert bench.reporter.notes == [
+        "port api answers on 127.0.0.1:8001, since 8000 is taken on this host by this environment's own port web"
+    ]
+
+
 def test_what_was_kept_is_given_up_when_it_is_lost_or_another_one_is_wanted(bench: Bench) -> None:
     bench.supervisors.taken.add(8000)
     bench.give(WEB)
