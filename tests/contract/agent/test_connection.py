@@ -114,7 +114,7 @@ BAD = {
     "a length beyond the payload": next(itertools.islice(_damaged_exec(), 3, None)),
     "unknown flags": next(itertools.islice(_damaged_exec(), 4, None)),
     "EXEC of nothing": wire.exec_(1, ExecMessage(()), window=1),
-    "more DATA than the credit": start() + frame(wire.DATA, 1, b"x" * 65536) + frame(wire.DATA, 1, b"x" * 65536) * 4,
+    "more DATA than the credit": start(1, "sleep", "1000") + frame(wire.DATA, 1, b"x" * 65536) * 5,
     "signal 0": start() + wire.signal(1, 0),
     "signal 65": start() + wire.signal(1, 65),
     "a short SIGNAL": start() + frame(wire.SIGNAL, 1, b"\1"),

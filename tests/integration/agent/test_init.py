@@ -257,7 +257,7 @@ def test_a_list_of_users_that_cannot_be_read_gives_nobody_the_group_of_root(star
     instance = start()
     assert run(instance, "id", "-g", user="1000")[1] == b"0\n"  # not listed: what the protocol says
     spoil_users(instance, "passwd")  # a link to itself
-    with pytest.raises(DevboxError, match="no such user"):
+    with pytest.raises(DevboxError, match="there is no user"):
         run(instance, "id", "-g", user="1000")
     assert run(instance, "id", "-g", user="1000:1000")[1] == b"1000\n"
     assert run(instance, "id", "-u", user="0")[1] == b"0\n"
