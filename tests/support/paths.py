@@ -1,5 +1,6 @@
 """devbox by either of its two paths: the hot one, which must then not be left, and the whole command line."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -65,7 +66,9 @@ class Traveller:
 
     def start(self, *words: str, **settings: Any) -> "subprocess.Popen[bytes]":
         """Start one command line."""
-        return subprocess.Popen([*self.path.start, *words], cwd=self.devbox.directory, env=self.environment, **settings)
+        argv = [*self.path.start, *words]
+        place: dict[str, Any] = {"cwd": self.devbox.directory, "env": self.environment, "preexec_fn": _hear_signals}
+        return subprocess.Popen(argv, **place, **settings)
 
     @contextmanager
     def terminal(self, *words: str) -> Iterator["pexpect.spawn[str]"]:
@@ -83,6 +86,12 @@ class Traveller:
             yield child
         finally:
             child.close(force=True)
+
+
+def _hear_signals() -> None:
+    """Ignore none: the suite may have been started in the background, and who ignores SIGINT hands that on."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
