@@ -184,6 +184,7 @@ set_up_test_tools() {
     have busybox || need "busybox (static)" busybox-static
     have zsh && have fish || need "zsh and fish" zsh fish
     have tmux || need "tmux" tmux # the terminal of the interactive tests
+    have ssh && have sftp && have rsync && have git || need "ssh, rsync and git" openssh-client rsync git
     have podman && have catatonit || need "podman, with catatonit" podman catatonit
 }
 
