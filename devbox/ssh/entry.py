@@ -5,7 +5,6 @@ ProxyCommand to the user's shell as it stands: each value here is written for al
 """
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,8 @@ _MADE: Final = "# made by devbox ssh-config; it writes this file anew"
 _PROJECT: Final = "# project: "
 _INCLUDE_NOTE: Final = "# by devbox ssh-config --write; devbox ssh-config --remove takes it out"
 _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./-]+\Z")  # nothing in it for any shell
+_APART: Final = re.compile(r"(['\\!])")
 _CIPHERS: Final = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr"
 
 
@@ -89,7 +90,20 @@ def parse(text: str) -> Written | None:
 
 def proxy_command(argv: Sequence[str]) -> str:
     """Return `argv` as ProxyCommand takes it: for a shell, and with every % doubled."""
-    return shlex.join(_single_line(word) for word in argv).replace("%", "%%")
+    return " ".join(_quoted(_single_line(word)) for word in argv).replace("%", "%%")
+
+
+def _quoted(word: str) -> str:
+    """Return `word` as one word of whatever shell the user has.
+
+    In single quotes a backslash is itself for sh but not for fish, and a directory's name, which a repository's author
+    chooses, could end them there. Before a quote, a backslash or a ! that stands outside, all shells agree on it.
+    """
+    if _PLAIN.match(word):
+        return word
+    pieces = _APART.split(word)  # every second one is such a character
+    quoted = ("\\" + piece if number % 2 else piece and f"'{piece}'" for number, piece in enumerate(pieces))
+    return "".join(quoted) or "''"
 
 
 def file_value(path: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devbox.ssh import entry
-from devbox.ssh.entry import Entry, check_alias, entry_file, parse, render, with_include, without_include
+from devbox.ssh.entry import Entry, check_alias, entry_file, parse, proxy_command, render, with_include, without_include
 
 PATTERN = "/home/a b/.local/state/devbox/s/*/ssh/config"
 LINE = f'Include "{PATTERN}"'
@@ -52,6 +52,26 @@ def test_any_path_reaches_the_program_as_it_is(tmp_path: Path, place: str) -> No
     file.write_text(render(made(proxy=proxy)))
     subprocess.run(["ssh", "-F", str(file), "shop.devbox"], capture_output=True, check=False)
     assert shown.read_text() == f"{place}\n"
+
+
+HOSTILE = [
+    "/srv/\\'\"(touch SPRUNG) #",
+    "/srv/\\';touch SPRUNG;'",
+    "/srv/$(touch SPRUNG)",
+    "/srv/\\\\' !! \\",
+    "/srv/a'\\''b",
+]
+
+
+@pytest.mark.parametrize("place", [*HOSTILE, "", "/srv/a b"])
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
+def test_a_directory_s_name_is_one_word_for_every_shell(tmp_path: Path, shell: str, place: str) -> None:
+    """ssh gives a ProxyCommand to the user's own shell, and the name is chosen by a repository's author."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}: apt-get install {shell}")
+    command = proxy_command(("printf", "[%s]", place)).replace("%%", "%")
+    done = subprocess.run([shell, "-c", f"exec {command}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, list(tmp_path.iterdir())) == (f"[{place}]", [])
 
 
 @pytest.mark.parametrize("place", ["/srv/a shop", "/srv/100%h", '/srv/a"b', "/srv/a\\b"])
