@@ -1,6 +1,7 @@
 """What holds for all tests: nobody's home is touched, nothing of the process is left changed, nothing stays behind."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,13 @@ __all__ = ["docker_engine", "podman_engine"]
 
 # Its reaper is an image that needs a registry; the sweep below does its work.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+
+# A shell's background job ignores SIGINT and nohup SIGHUP, and hands that on to all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 _XDG = ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 _before: set[str] = set()

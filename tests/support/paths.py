@@ -1,6 +1,5 @@
 """devbox by either of its two paths: the hot one, which must then not be left, and the whole command line."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -67,8 +66,7 @@ class Traveller:
     def start(self, *words: str, **settings: Any) -> "subprocess.Popen[bytes]":
         """Start one command line."""
         argv = [*self.path.start, *words]
-        place: dict[str, Any] = {"cwd": self.devbox.directory, "env": self.environment, "preexec_fn": _hear_signals}
-        return subprocess.Popen(argv, **place, **settings)
+        return subprocess.Popen(argv, cwd=self.devbox.directory, env=self.environment, **settings)
 
     @contextmanager
     def terminal(self, *words: str) -> Iterator["pexpect.spawn[str]"]:
@@ -86,12 +84,6 @@ class Traveller:
             yield child
         finally:
             child.close(force=True)
-
-
-def _hear_signals() -> None:
-    """Ignore none: the suite may have been started in the background, and who ignores SIGINT hands that on."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
