@@ -16,7 +16,7 @@ from devbox.agent.streams import READ, WRITE, Input, Output, Raw, Signals, Waite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from devbox.agent.transport import Transport
     from devbox.agent.wire import ExecMessage, Frame
@@ -117,7 +117,11 @@ class _Relay:
         if self._raw:
             self._request.rows, self._request.columns = terminal_size(self._screen)
         start = wire.exec_(_CHANNEL, self._request, window=WINDOW)
-        _, frames = hello(self._transport, identity, self._decoder, start)
+        self._signals.breaks = self._end_of_patience
+        try:
+            _, frames = hello(self._transport, identity, self._decoder, start)
+        finally:
+            self._signals.breaks = None
         self._take(frames)
         try:
             while self._status is None or self._stdout.queue or self._stderr.queue:
@@ -266,10 +270,23 @@ class _Relay:
             self._send(wire.signal(_CHANNEL, number))
 
     def _send(self, data: bytes) -> None:
-        """Send, unless it is over; what is broken is reported by the receiving side."""
+        """Send, unless it is over; what is broken is reported by the receiving side.
+
+        An agent that is paused, or none that is honest, may read nothing: then signals are all that ends the waiting.
+        """
         if self._status is not None:
             return
+        self._signals.breaks = self._end_of_patience
         try:
             self._transport.send(data)
         except OSError:
             return
+        finally:
+            self._signals.breaks = None
+
+    def _end_of_patience(self, taken: Sequence[int]) -> _Over | None:
+        """Return the end that the last of the signals `taken` stands for, as `_pass_signals` would find."""
+        number = taken[-1]
+        count = self._sent.get(number, 0) + taken.count(number)
+        hung_up = self._raw and number == _signal.SIGHUP
+        return _Over(128 + number) if hung_up or (number in PASSED_ON and count >= PATIENCE) else None

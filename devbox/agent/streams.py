@@ -18,6 +18,7 @@ from devbox.agent.client import above_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 READ, WRITE = select.POLLIN, select.POLLOUT
@@ -269,12 +270,14 @@ class Raw:
 class Signals:
     """Signals of this process, made into something to wait for; outside of the main thread there are none.
 
-    One that is ignored (nohup, a job in the background of a script) stays ignored.
+    One that is ignored (nohup, a job in the background of a script) stays ignored. While `breaks` is set it is asked
+    at each signal what there is to be raised, in the midst of whatever this process waits for; that happens once.
     """
 
-    __slots__ = ("_before", "_read", "_taken", "_wakeup", "_write")
+    __slots__ = ("_before", "_read", "_taken", "_wakeup", "_write", "breaks")
 
     def __init__(self, numbers: tuple[int, ...]) -> None:
+        self.breaks: Callable[[Sequence[int]], Exception | None] | None = None
         self._taken: list[int] = []
         self._before: dict[int, Any] = {}
         self._wakeup: int | None = None  # the one of before, if there can be any
@@ -291,6 +294,10 @@ class Signals:
 
     def _take(self, number: int, _frame: object) -> None:
         self._taken.append(number)
+        error = self.breaks(self._taken) if self.breaks else None
+        if error:
+            self.breaks = None
+            raise error
 
     def fileno(self) -> int:
         """The descriptor to wait on."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -517,3 +518,44 @@ def test_an_agent_that_misbehaves_is_an_error(tmp_path: Path, ends: Ends, after:
             )
     finally:
         thread.join(10)
+
+
+_GENEROUS = says.hello("it") + says.started(1) + wire.window(1, 1 << 30)
+
+
+@pytest.mark.parametrize(("words", "said"), [(1000, b""), (1, _GENEROUS)], ids=["of EXEC", "of input"])
+def test_an_agent_that_reads_nothing_is_left_at_the_third_signal(tmp_path: Path, words: int, said: bytes) -> None:
+    path = tmp_path / "agent.sock"
+    with (
+        socket.socket(socket.AF_UNIX) as door,
+        Path("/dev/zero").open("rb") as zeros,
+        Path(os.devnull).open("wb") as out,
+    ):
+        door.bind(str(path))
+        door.listen()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                request = wire.ExecMessage(["x" * 1000] * words)  # a thousand are more than a socket holds
+                streams = {"stdin": zeros.fileno(), "stdout": out.fileno(), "stderr": out.fileno()}
+                status = relay(dial(str(path)), identity="it", request=request, terminal=False, **streams)
+            os._exit(status)
+        agent, _ = door.accept()
+        with agent:
+            agent.sendall(said)
+            ended = _signalled_until_it_ends(child, signal.SIGINT)
+    assert ended == 128 + signal.SIGINT
+
+
+def _signalled_until_it_ends(child: int, number: int) -> int:
+    for _ in range(5):
+        time.sleep(0.5)
+        os.kill(child, number)
+    for _ in range(50):
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
