@@ -1,10 +1,13 @@
 """`devbox logs`."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
+from devbox.cli.following import until_ctrl_c
 from devbox.cli.group import invocation_of, verb
+from devbox.cli.invocation import Invocation
 from devbox.errors import UsageError
 
 _STREAMS = {1: "stdout", 2: "stderr"}
@@ -43,13 +46,18 @@ def command(
 ) -> None:
     """Show what the environment wrote, or what its last build said."""
     invocation = invocation_of(context)
-    from devbox.workspace.logs import logs, supervisor_log
-
     if build and supervisor:
         raise UsageError("--build and --supervisor are two logs", hint="devbox logs --supervisor")
     if follow and (invocation.json or build):
         other = "--json" if invocation.json else "--build"
         raise UsageError(f"{other} has an end and --follow has none", hint=f"devbox logs {other}")
+    with until_ctrl_c() if follow else nullcontext():
+        _show(invocation, follow=follow, tail=tail, build=build, supervisor=supervisor)
+
+
+def _show(invocation: Invocation, *, follow: bool, tail: int | None, build: bool, supervisor: bool) -> None:
+    from devbox.workspace.logs import logs, supervisor_log
+
     if supervisor:
         chunks = supervisor_log(invocation.workspace, follow=follow, tail=tail)
     else:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from devbox.cli.following import until_ctrl_c
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.invocation import Invocation
 from devbox.cli.render import address, endpoint, port_documents
@@ -74,9 +75,10 @@ def _watch(invocation: Invocation) -> None:
         found = listeners.look(invocation.host, invocation.workspace)
         invocation.show({"listeners": [_document(one) for one in found]}, ())
         return
-    for number, change in enumerate(listeners.watch(invocation.host, invocation.workspace)):
-        lines = [*(_gone(one) for one in change.gone), *(_listens(one) for one in change.now)]
-        invocation.terminal.result(lines or (["nothing listens inside"] if number == 0 else []))
+    with until_ctrl_c():
+        for number, change in enumerate(listeners.watch(invocation.host, invocation.workspace)):
+            lines = [*(_gone(one) for one in change.gone), *(_listens(one) for one in change.now)]
+            invocation.terminal.result(lines or (["nothing listens inside"] if number == 0 else []))
 
 
 def _document(one: Inside) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
+from devbox.values import short_hash
 from tests.support.tree import ROOT
 
 COMMAND = (sys.executable, "-m", "devbox")
@@ -113,6 +115,48 @@ def test_a_signal_ends_it_with_its_own_status(environ: dict[str, str], number: s
             _, stderr = child.communicate(timeout=60)
     assert child.returncode == status
     assert stderr.startswith("error[interrupted]")
+
+
+FOLLOW = (*COMMAND, "logs", "--supervisor", "-f")
+
+
+@pytest.fixture
+def said(environ: dict[str, str], tmp_path: Path) -> Path:
+    """A project whose Supervisor has said one line; its directory."""
+    log = tmp_path / ".local" / "state" / "devbox" / "s" / short_hash(str(tmp_path.resolve())) / "supervisor.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("it began\n")
+    (tmp_path / "devbox.toml").write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "expected"), [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, "error[interrupted]")]
+)
+def test_a_log_that_is_followed_ends_by_ctrl_c_without_a_word(
+    environ: dict[str, str], said: Path, number: signal.Signals, status: int, expected: str
+) -> None:
+    with subprocess.Popen(
+        FOLLOW, env=environ, cwd=said, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "it began\n"
+        child.send_signal(number)
+        rest, stderr = child.communicate(timeout=60)
+    assert (child.returncode, rest, stderr.partition(":")[0]) == (status, "", expected)
+
+
+def test_ctrl_c_at_a_terminal_ends_it_without_a_word_too(environ: dict[str, str], said: Path) -> None:
+    terminal = {**environ, "TERM": "xterm", "LANG": "C.UTF-8"}
+    child = pexpect.spawn(FOLLOW[0], list(FOLLOW[1:]), cwd=str(said), env=terminal, encoding="utf-8", timeout=60)
+    try:
+        child.expect_exact("it began\r\n")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert (child.exitstatus, child.before) == (130, "^C")
+    finally:
+        child.close(force=True)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -164,3 +164,26 @@ def test_ctrl_c_in_a_build_step_cleans_up(devbox: Devbox) -> None:
     assert status == 130
     assert "error[interrupted]" in COLOUR.sub("", shown)
     assert left_over(devbox.hash) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (("port", "--watch"), "nothing listens inside\r\n"),
+        (("-v", "logs", "-f"), "follow=1"),  # the first process says nothing; its stream is open by then
+        (("logs", "--supervisor", "-f"), "devbox supervisor"),
+    ],
+)
+def test_what_goes_on_until_ctrl_c_ends_by_it_without_a_word(
+    devbox: Devbox, words: tuple[str, ...], first: str
+) -> None:
+    (devbox.directory / "devbox.toml").write_text(PROFILE + "[ports]\nweb = { guest = 8000, host = 0 }\n")
+    devbox("up")
+    with terminal(devbox, *words) as child:
+        child.expect_exact(first)
+        child.sendintr()
+        status, shown = end(child)
+    assert status == 130
+    assert shown.endswith("^C")
+    assert "error" not in shown
+    assert "hint" not in shown

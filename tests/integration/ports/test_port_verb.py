@@ -95,7 +95,12 @@ def test_of_what_does_not_run_it_says_so(devbox: Devbox) -> None:
 def test_watching_shows_what_listens_and_forwards_nothing(running: Devbox) -> None:
     command = [running.account.python, "-m", "devbox", "port", "--watch"]
     with subprocess.Popen(
-        command, cwd=running.directory, env=running.environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=running.directory,
+        env=running.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as watcher:
         assert watcher.stdout
         assert watcher.stdout.readline() == "nothing listens inside\n"
@@ -105,7 +110,8 @@ def test_watching_shows_what_listens_and_forwards_nothing(running: Devbox) -> No
         where = running("port", "5173:0").stdout.strip()
         assert watcher.stdout.readline() == f"5173/tcp listens inside; http://{where} leads to it\n"
         watcher.send_signal(signal.SIGINT)
-        assert watcher.wait(PATIENCE) == 130
+        assert watcher.communicate(timeout=PATIENCE) == ("", "")
+        assert watcher.returncode == 130
 
 
 def test_one_look_is_a_document(running: Devbox) -> None:
