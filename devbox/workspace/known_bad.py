@@ -20,17 +20,6 @@ class KnownBad:
 
 
 KNOWN_BAD: Final = (
-    KnownBad(
-        program="docker",
-        fixed="28.0.0",
-        what="ports published on 127.0.0.1 answer machines on the same network segment",
-    ),
-    KnownBad(
-        program="docker",
-        since="28.2.0",
-        fixed="28.3.3",
-        what="published ports answer the network after a firewalld reload (CVE-2025-54388)",
-    ),
     KnownBad(program="runc", fixed="1.1.12", what="a container can reach the host's files (CVE-2024-21626)"),
     KnownBad(program="runc", fixed="1.2.8", what="a container can reach the host (CVE-2025-31133, -52565, -52881)"),
     KnownBad(

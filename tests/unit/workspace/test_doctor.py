@@ -138,9 +138,8 @@ def test_another_command_of_this_name_is_noticed_and_ours_is_not(tmp_path: Path)
         ("runc", "1.2.8", 0),
         ("runc", "1.3.1", 1),
         ("runc", "1.3.3", 0),
-        ("docker", "20.10.24+dfsg1", 1),
-        ("docker", "28.2.2", 1),
-        ("docker", "29.5.1", 0),
+        ("docker", "20.10.24+dfsg1", 0),  # what it does wrong is with published ports, and devbox publishes none
+        ("docker", "28.2.2", 0),
         ("podman", "4.3.1", 0),
         ("runc", "unknown", 0),
     ],
