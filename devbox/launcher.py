@@ -9,6 +9,7 @@ import os
 import sys
 
 _KILLED = 137  # perhaps for memory, which has to be said
+_INTERRUPTED = 130
 _HOT = ("shell", "ssh", "exec", "up", "status")
 _COMPLETE = "_DEVBOX_COMPLETE"  # a shell asks for completions of what is on its own command line
 
@@ -18,6 +19,14 @@ def main(packages: str | None = None) -> int:
 
     `packages`: the directory that devbox is installed in, if Python was started without `site` (see scripts/devbox).
     """
+    try:
+        return _main(packages)
+    except KeyboardInterrupt:  # before there was anybody who could have said it, and anything to clean up
+        _say("error[interrupted]: interrupted\n")
+        return _end(_INTERRUPTED)
+
+
+def _main(packages: str | None) -> int:
     argv = sys.argv[1:]
     if any(word in _HOT for word in argv[:4]) and _COMPLETE not in os.environ:
         status = _hot(argv, packages)
@@ -65,6 +74,13 @@ def _bring_site_in(packages: str | None) -> None:
     site.main()
     if packages not in site.getsitepackages():  # pip install --user, which an isolated Python does not look at
         site.addsitedir(packages)
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(2, text.encode())
+    except OSError:
+        return  # nobody is left to hear it
 
 
 def _end(status: int) -> int:

@@ -148,7 +148,7 @@ def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes 
     """
     try:
         _send(transport, wire.hello(identity) + request)
-        first, frames = _first(transport, decoder)
+        first, frames = receive_first(transport, decoder)
     except (OSError, wire.WireError) as error:
         raise NoAgent(f"the agent does not answer as one: {error}") from error
     return welcome(first, identity), frames
@@ -188,7 +188,7 @@ def ask(transport: Transport, identity: str, question: bytes) -> memoryview:
     decoder = wire.Decoder()
     try:
         _, frames = hello(transport, identity, decoder, question)
-        kind, _, payload = next(frames, None) or _first(transport, decoder)[0]
+        kind, _, payload = next(frames, None) or receive_first(transport, decoder)[0]
     except wire.WireError as error:
         raise AgentLost(f"the agent does not keep to its protocol: {error}") from error
     except OSError as error:
@@ -202,8 +202,8 @@ def ask(transport: Transport, identity: str, question: bytes) -> memoryview:
     return payload
 
 
-def _first(transport: Transport, decoder: Decoder) -> tuple[Frame, Iterator[Frame]]:
-    """Receive until there is a frame; return it, and what else came with it."""
+def receive_first(transport: Transport, decoder: Decoder) -> tuple[Frame, Iterator[Frame]]:
+    """Receive until there is a frame; return it, and what else came with it. `NoAgent` if there is none within 5 s."""
     deadline = time.monotonic() + PATIENCE
     waiting = select.poll()
     waiting.register(transport.fileno(), select.POLLIN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 
 from devbox.agent import client, wire
@@ -56,13 +55,8 @@ def _ask(entry: Mapping[str, str], question: int) -> bytes | None:
         frames = list(rest)
         if hello.boot != entry["boot"]:
             return None
-        waiting = select.poll()
-        waiting.register(transport.fileno(), select.POLLIN)
-        while question and not frames:
-            data = transport.receive(client.CHUNK) if waiting.poll(client.PATIENCE * 1000) else b""
-            if not data:
-                return None
-            frames = list(decoder.feed(data))
+        if question and not frames:
+            frames = [client.receive_first(transport, decoder)[0]]
         if question and frames[0][:2] != (question, _CHANNEL):
             return None
         return bytes(frames[0][2]) if question else b""

@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 from devbox.values import short_hash
+from tests.support.stand import standing
 from tests.support.tree import ROOT
 
 COMMAND = (sys.executable, "-m", "devbox")
@@ -219,3 +220,27 @@ def test_completing_reads_no_profile_and_writes_nothing(environ: dict[str, str],
     assert done.stdout == "plain,status\n"
     assert done.stderr == ""
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", [("status",), ("shell", "--", "true")])
+def test_ctrl_c_before_an_agent_has_answered_is_no_traceback(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    words: tuple[str, ...],
+) -> None:
+    """The hot path's own waiting: an environment that is paused."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with standing(tmp_path, capfdbinary) as stand, socket.socket(socket.AF_UNIX) as mute:
+        stand.entry["socket"] = str(tmp_path / "mute.sock")
+        mute.bind(stand.entry["socket"])
+        mute.listen()
+        stand.write()
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen([*COMMAND, *words], cwd=stand.directory, env=environ, stderr=subprocess.PIPE) as child:
+            connection, _ = mute.accept()
+            with connection:
+                connection.recv(1)
+                child.send_signal(signal.SIGINT)
+                _, said = child.communicate(timeout=30)
+    assert (child.returncode, said) == (130, b"error[interrupted]: interrupted\n")

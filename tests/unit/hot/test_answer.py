@@ -1,14 +1,20 @@
 """The hot path before an agent that is Python: what it answers, and all that makes it leave the answer to others."""
 
+import contextlib
 import os
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from devbox.agent import client
 from devbox.agent.client import StartError
 from devbox.agent.protocol import GuestSession
 from devbox.agent.wire import FLAG_DETACH, FLAG_STDIN, ExecMessage
+from tests.fakes import agent_messages as says
 from tests.fakes.agent import FakeAgent
 from tests.fakes.engine_streams import Outcome
 from tests.support.stand import IDENTITY, Stand, standing
@@ -179,3 +185,34 @@ def test_without_a_record_or_a_project_there_is_nothing_to_go_by(stand: Stand, m
     assert "not made anything" in stand.why_not("-C", "sub", "up")
     stand.entry = {}
     assert stand.why_not("up")
+
+
+def test_an_answer_that_drips_is_waited_for_as_long_as_one_that_does_not_come(
+    stand: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte within the patience, and all of them never: root inside can put such an agent there."""
+    monkeypatch.setattr(client, "PATIENCE", 0.5)
+    stand.entry["socket"] = str(tmp_path / "other.sock")
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(stand.entry["socket"])
+        door.listen()
+        over = threading.Event()
+        thread = threading.Thread(target=_drip, args=(door, stand.agent.boot, over))
+        thread.start()
+        began = time.monotonic()
+        status = stand("status")
+        over.set()
+        thread.join()
+    assert status is None
+    assert time.monotonic() - began < 2
+
+
+def _drip(door: socket.socket, boot: bytes, over: threading.Event) -> None:
+    connection, _ = door.accept()
+    answer = says.sessions(1, [GuestSession(pid=1, uid=0, started=0, terminal=False, detached=False, argv=("x",) * 16)])
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(says.hello(IDENTITY, boot=boot))
+        for byte in answer:
+            connection.sendall(bytes([byte]))
+            if over.wait(0.1):
+                return
