@@ -20,7 +20,7 @@ test: ## set up what is missing and run the whole suite, on the real engine
 	@$(PYTEST) -m "not nightly"
 
 test-all: ## make test and the nightly tests
-	@scripts/setup.sh test
+	@scripts/setup.sh test-all
 	@$(PYTEST)
 
 check: ## linters, types, import contract, and the tests that need no engine: under a minute

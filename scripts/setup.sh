@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh demo    the runtime dependencies, an engine that answers
 #   scripts/setup.sh test    that, the linters and test tools, and what the integration tests use
+#   scripts/setup.sh test-all  the same, and what the nightly tests use
 #   scripts/setup.sh check   .venv with the linters and test tools; no engine
 #
 # On Debian as root it installs what is missing with apt-get and says so in one line each; elsewhere it installs
@@ -10,7 +11,7 @@
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
-goal=${1:?demo, test or check}
+goal=${1:?demo, test, test-all or check}
 logs=build-out
 log=$logs/setup.log
 mkdir -p "$logs"
@@ -100,7 +101,7 @@ set_up_venv() {
 # Podman will do for the demo of somebody who cannot install; the tests want Docker, and where it can be had it is started.
 engine_answers() {
     peers="docker podman"
-    if can_install || [ "$goal" = test ]; then peers=docker; fi
+    if can_install || [ "${goal%-all}" = test ]; then peers=docker; fi
     .venv/bin/python - $peers <<'PYTHON' 2>"$logs/engine.log"
 import os, shutil, subprocess, sys
 import docker
@@ -188,6 +189,12 @@ set_up_test_tools() {
     have podman && have catatonit || need "podman, with catatonit" podman catatonit
 }
 
+# A compiler with libFuzzer and the sanitizers, of about 200 MB.
+set_up_fuzzer() {
+    have clang && [ -n "$(find "$(clang -print-resource-dir)/" -name 'libclang_rt.fuzzer*' -print -quit)" ] && return 0
+    need "clang with libFuzzer (compiler-rt)" clang libclang-rt-dev
+}
+
 case $goal in
 check) set_up_venv dev ;;
 demo)
@@ -195,12 +202,13 @@ demo)
     set_up_bootstrap
     set_up_engine
     ;;
-test)
+test | test-all)
     set_up_venv dev
     set_up_bootstrap
     set_up_engine
     set_up_client
     set_up_test_tools
+    [ "$goal" = test ] || set_up_fuzzer
     ;;
 *)
     say "no such goal: $goal"

@@ -138,7 +138,7 @@ void connection_send(struct connection *connection, uint32_t channel, uint8_t ty
         {.iov_base = header, .iov_len = sizeof header},
         {.iov_base = (void *)(uintptr_t)payload, .iov_len = size}, /* writev only reads it */
     };
-    send_parts(connection, parts, 2);
+    send_parts(connection, parts, size > 0 ? 2 : 1);
 }
 
 void connection_send_framed(

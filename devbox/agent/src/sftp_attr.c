@@ -8,7 +8,7 @@
 
 #include "text.h"
 
-enum { LONG_NAME_MOST = 512, MODE_BITS = 07777, OWNER_WIDTH = 8, SIZE_WIDTH = 8, LINKS_WIDTH = 4 };
+enum { LONG_NAME_MOST = 512, MODE_BITS = 07777, OWNER_WIDTH = 8, LENGTH_WIDTH = 8, LINKS_WIDTH = 4 };
 
 static const uint32_t extended = 0x80000000U;
 
@@ -112,7 +112,7 @@ void answer_long_name(const struct stat *found, const char *name) {
     char *at = write_column(line + 10, found->st_nlink, LINKS_WIDTH);
     at = write_column(at, found->st_uid, OWNER_WIDTH);
     at = write_column(at, found->st_gid, OWNER_WIDTH);
-    at = write_column(at, (uint64_t)found->st_size, SIZE_WIDTH);
+    at = write_column(at, (uint64_t)found->st_size, LENGTH_WIDTH);
     at = write_time(at, found->st_mtime);
     *at++ = ' ';
     size_t room = sizeof line - (size_t)(at - line);

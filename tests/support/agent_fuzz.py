@@ -1,0 +1,70 @@
+"""The fuzzed part of the agent, compiled: with libFuzzer by clang, or as a program that replays inputs by ziglang."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from devbox.agent import program
+from tests.support.tree import ROOT
+
+HERE = ROOT / "tests" / "fuzz" / "agent"
+CORPUS = HERE / "corpus"
+# What forks, connects, signals and listens is played by client.c.
+_PLAYED = frozenset(
+    f"{name}.c"
+    for name in (
+        "credentials",
+        "door",
+        "init",
+        "launch",
+        "listener",
+        "main",
+        "relay",
+        "socketfile",
+        "spawn",
+        "stream",
+        "vanish",
+    )
+)
+_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{program.SOURCES}")
+
+
+def fuzzer(directory: Path) -> Path:
+    """Return a program of libFuzzer with the address and undefined-behaviour sanitizers; needs clang."""
+    sanitizers = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"]
+    return _compile(["clang"], sanitizers, directory, ())
+
+
+def replayer(directory: Path) -> Path:
+    """Return a program that takes each file that is named as an input; it dies where behaviour is undefined."""
+    target = ["-target", f"{os.uname().machine}-linux-musl", "-static"]
+    sanitizers = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
+    return _compile([sys.executable, "-m", "ziglang", "cc", *target], sanitizers, directory, ("replay.c",))
+
+
+def sanitized(directory: Path) -> Path:
+    """Return the whole agent with the address and undefined-behaviour sanitizers; needs clang."""
+    sources = [str(source) for source in sorted(program.SOURCES.glob("*.c"))]
+    build = f'-DAGENT_BUILD="{program.build_id()}"'
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    _run(["clang", *_FLAGS, build, *sanitizers, *sources, "-o", str(directory / "agent")])
+    return directory / "agent"
+
+
+def _compile(compiler: list[str], sanitizers: list[str], directory: Path, more: tuple[str, ...]) -> Path:
+    common = [*compiler, *_FLAGS, *sanitizers]
+    tame = ["-include", str(HERE / "tame.h")]
+    objects = []
+    for source in sorted(program.SOURCES.glob("*.c")):
+        if source.name not in _PLAYED:
+            objects.append(str(directory / f"{source.stem}.o"))
+            _run([*common, *tame, "-c", str(source), "-o", objects[-1]])
+    ours = [str(HERE / name) for name in ("tame.c", "target.c", "client.c", *more)]
+    _run([*common, *ours, *objects, "-o", str(directory / "fuzzed")])
+    return directory / "fuzzed"
+
+
+def _run(argv: list[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
