@@ -22,10 +22,14 @@ _COMMAND: Final = "devbox port"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One port, and whether it had to be forwarded for it (or, of one that is removed, whether there was one)."""
+    """One port, and whether it had to be forwarded for it (or, of one that is removed, whether there was one).
+
+    `others`: of one that is to be removed and is not there, the names of those that are.
+    """
 
     ports: tuple[PublishedPort, ...]
     changed: bool
+    others: tuple[str, ...] = ()
 
 
 def listed(host: Host, workspace: Workspace) -> tuple[PublishedPort, ...]:
@@ -57,14 +61,18 @@ def forward(host: Host, workspace: Workspace, text: str) -> Shown:
 
 
 def remove(host: Host, workspace: Workspace, text: str) -> Shown:
-    """Forward a port no more that was forwarded at run time; `UsageError` for a declared one."""
+    """Forward a port no more that was forwarded at run time; one that is not there is removed already.
+
+    `UsageError` for a declared one, and where another one must have been meant.
+    """
     order = parse(text)
     instance = running(host, workspace)
     with locked(host, workspace, _COMMAND):
         ports = _ports(host, workspace, instance)
-        found = next((port for port in ports if port.name in (order.name, _name(order))), None)
+        found = next((port for port in ports if _is_called(port, order)), None)
         if found is None:
-            return Shown(ports=(), changed=False)
+            _require_no_other(order, ports)
+            return Shown(ports=(), changed=False, others=tuple(port.name for port in ports))
         if found.declared:
             raise UsageError(
                 f"port {printable(found.name)} stands in devbox.toml", hint="take it out there, then run: devbox up"
@@ -114,6 +122,25 @@ def _wanted(order: Order, ports: Sequence[Forward]) -> Wanted:
 
 def _name(order: Order) -> str:
     return order.name if order.protocol in (None, "tcp") else f"{order.name}/{order.protocol}"
+
+
+def _is_called(port: Forward, order: Order) -> bool:
+    """Whether it is this one that was named: of 53 and 53/udp each is itself alone."""
+    return port.name == _name(order) or (port.name == order.name and port.protocol == order.protocol)
+
+
+def _require_no_other(order: Order, ports: Sequence[Forward]) -> None:
+    """Raise `UsageError` if one that can be removed has this number with the other protocol, or nearly this name.
+
+    A number that is nearly this one is another port: who removes 5173 twice means 5174 neither time.
+    """
+    names = [port.name for port in ports if not port.declared and port.guest == order.guest]
+    if order.guest is None:
+        names = difflib.get_close_matches(order.name, [port.name for port in ports], n=1)
+    if names:
+        raise UsageError(
+            f"no port is called {printable(_name(order))}", hint=f"did you mean: devbox port --remove {names[0]}"
+        )
 
 
 def _unknown(name: str, ports: Sequence[Forward]) -> UsageError:

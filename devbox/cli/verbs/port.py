@@ -66,7 +66,8 @@ def _lines(found: tuple[PublishedPort, ...]) -> list[Line]:
 
 def _remove(invocation: Invocation, port: str) -> None:
     shown = port_verb.remove(invocation.host, invocation.workspace, port)
-    lines = [f"{endpoint(one)} leads inside no more" for one in shown.ports] or ["nothing to do"]
+    there = f"there are: {', '.join(shown.others)}" if shown.others else "there is none"
+    lines = [f"{endpoint(one)} leads inside no more" for one in shown.ports] or [f"no port is called {port}; {there}"]
     invocation.show({"changed": shown.changed, "ports": port_documents(shown.ports)}, lines)
 
 

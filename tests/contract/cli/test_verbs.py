@@ -162,6 +162,21 @@ def test_list_of_nothing(fake: FakeWorld) -> None:
     assert fake("list", "--json").document == {"schema": 1, "environments": []}
 
 
+def test_a_port_to_remove_that_is_not_there_is_the_one_that_was_meant_or_none(world: World) -> None:
+    world.write(PROFILE + "[ports]\nweb = { guest = 90, host = 0 }\n")
+    for words in (("up",), ("port", "53:0/udp"), ("port", "8000:0")):
+        assert world(*words).status == 0
+    for typed, meant in (("53", "53/udp"), ("53:5353", "53/udp"), ("8000/udp", "8000"), ("wob", "web")):
+        done = world("port", "--remove", typed)
+        assert (done.status, done.error) == (2, "usage")
+        assert done.stderr.endswith(f"hint: did you mean: devbox port --remove {meant}\n")
+    for typed in ("90", "5300", "nil"):
+        done = world("port", "--remove", typed)
+        assert (done.status, done.stdout) == (0, f"no port is called {typed}; there are: 53/udp, 8000, web\n")
+    assert len(world("port", "--json").document["ports"]) == 3
+    assert world("port", "--remove", "8000/tcp").stdout.endswith("leads inside no more\n")
+
+
 def test_prune_says_what_it_would_remove_and_removes_it(fake: FakeWorld) -> None:
     fake.write()
     assert fake("up").status == 0

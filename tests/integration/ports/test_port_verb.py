@@ -32,6 +32,7 @@ def test_a_port_at_run_time_lasts_until_it_is_removed_or_halt(running: Devbox) -
     assert [one["name"] for one in running.json("status")["ports"]] == ["5173"]
     assert running.json("port", "--remove", "5173")["changed"]
     assert not running.json("port", "--remove", "5173")["changed"]
+    assert running("port", "--remove", "5173").stdout == "no port is called 5173; there is none\n"
     assert processes(running.hash) == []
     running("port", "5173:0")
     running("halt")
