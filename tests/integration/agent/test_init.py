@@ -33,7 +33,7 @@ Start = Callable[..., Instance]
 
 @pytest.fixture
 def start(docker_engine: Engine, tmp_path: Path) -> Iterator[Start]:
-    """Start an Instance with these limits; the test's directory is /work in it."""
+    """Start an Instance with these limits; the test's directory is /shared in it."""
     made: list[Instance] = []
     directory = str(tmp_path.resolve())
     spec = InstanceSpec(
@@ -43,7 +43,7 @@ def start(docker_engine: Engine, tmp_path: Path) -> Iterator[Start]:
         user=GuestUser(name="root", uid=0, gid=0, home="/root"),
         workdir="/",
         agent=real_agent(),
-        shares=(Share(source=directory, target="/work"),),
+        shares=(Share(source=directory, target="/shared"),),
         labels=labels(),
         granted=Granted(host_paths=frozenset({directory})),
     )
@@ -139,9 +139,9 @@ def test_stop_lets_processes_end_by_themselves_and_is_quick(
 ) -> None:
     instance = start()
     session = begun(
-        instance, 'trap "sleep 0.5; echo TERM >/work/said; exit 3" TERM; echo ready; while :; do sleep 0.1; done'
+        instance, 'trap "sleep 0.5; echo TERM >/shared/said; exit 3" TERM; echo ready; while :; do sleep 0.1; done'
     )
-    daemon = 'trap "echo TERM >/work/daemon; exit" TERM; echo ready >/work/up; while :; do sleep 0.1; done'
+    daemon = 'trap "echo TERM >/shared/daemon; exit" TERM; echo ready >/shared/up; while :; do sleep 0.1; done'
     run(instance, "setsid", "sh", "-c", f"({daemon}) >/dev/null 2>&1 &")
     until((tmp_path / "up").exists)
     assert timed_stop(instance) < GRACE
