@@ -77,7 +77,7 @@ def show(
         host=_alias(workspace, alias, written, profile.name or slug(workspace.name)),
         key_alias=workspace.container_name,
         user=guest_user(host, workspace, host.engine.info, profile.user).name,
-        proxy=_proxy(host, workspace, command, up=f" {UP}" in written.proxy if up is None and written else bool(up)),
+        proxy=_proxy(host, workspace, command, up=brings_up(written.proxy) if up is None and written else bool(up)),
         known_hosts=str(known_hosts_file(workspace.hash)),
     )
     try:
@@ -160,6 +160,11 @@ def _alias(workspace: Workspace, wanted: str | None, written: Written | None, na
         return written.host
     short = f"{name}{_SUFFIX}"
     return f"{name}-{workspace.hash}{_SUFFIX}" if short in taken else short
+
+
+def brings_up(proxy: str) -> bool:
+    """Whether an entry's ProxyCommand brings the Environment up. A directory, which comes last, may be called that."""
+    return proxy.partition(f" {PROXY} ")[2].startswith(f"{UP} ")
 
 
 def _proxy(host: Host, workspace: Workspace, command: Sequence[str], *, up: bool) -> tuple[str, ...]:

@@ -70,5 +70,6 @@ def _show(invocation: Invocation, entry: SshEntry, *, written: bool) -> None:
     if invocation.json or written:
         invocation.show(document, [f"{entry.host}: written" if entry.changed else "nothing to do"])
     else:
-        invocation.terminal.text(entry.text)
+        # A directory's name may hold anything. A file gets it as it is; a person, as it can be shown.
+        invocation.terminal.foreign(1, entry.text.encode("utf-8", "surrogateescape"))
     invocation.say(next_step(f"ssh {entry.host}" if entry.included else "devbox ssh-config --write"))

@@ -1,8 +1,10 @@
 """`devbox ssh-config` and `ssh-proxy` as a user has them: an entry, OpenSSH's client, an environment of the engine."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from devbox.engine.base import Engine
@@ -47,3 +49,17 @@ def test_what_does_not_run_is_not_started_but_on_request(devbox: Devbox, ssh: Cl
     ssh.config.write_text(devbox("ssh-config", "--host", "shop", "--up").stdout)
     ssh("true")
     assert devbox.json("status")["state"] == "running"
+
+
+def test_a_directory_s_name_does_nothing_to_the_terminal_and_stays_what_it_is_in_a_file(devbox: Devbox) -> None:
+    name = "a\x9b31m\u202eb"
+    (devbox.directory / name).mkdir()
+    (devbox.directory / name / "devbox.toml").write_text((devbox.directory / "devbox.toml").read_text())
+    words = ["-m", "devbox", "-C", name, "ssh-config"]
+    environ = {**devbox.environment, "LC_ALL": "C.UTF-8"}
+    command = shlex.join([devbox.account.python, *words])
+    shown = pexpect.run(command, cwd=str(devbox.directory), env=environ, encoding="utf-8")
+    assert isinstance(shown, str)
+    assert "ProxyCommand" in shown
+    assert not {"\x9b", "\u202e"} & set(shown)
+    assert f"{name}'\n" in devbox("-C", name, "ssh-config").stdout
