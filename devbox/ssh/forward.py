@@ -6,13 +6,12 @@ import ipaddress
 import re
 from typing import Final
 
-import asyncssh
-
 from devbox.agent.client import AgentError, StartError
 from devbox.agent.mux import AgentMux, MuxChannel
 from devbox.agent.wire import TCP, UNIX, ExecMessage
 from devbox.ssh.flow import Flow
 from devbox.ssh.guest import Front
+from devbox.ssh.library import asyncssh
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})\Z")
 _ANSWER_MAX: Final = 64 * 1024

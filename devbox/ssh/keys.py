@@ -5,10 +5,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-import asyncssh
-
 from devbox import paths, record
 from devbox.errors import StateError
+from devbox.ssh.library import asyncssh
 
 HOST_KEY: Final = "host_key"
 KNOWN_HOSTS: Final = "known_hosts"

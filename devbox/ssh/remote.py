@@ -6,13 +6,12 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-import asyncssh
-
 from devbox.agent.client import AgentError
 from devbox.agent.mux import AgentMux, MuxChannel, MuxListener
 from devbox.agent.wire import TCP, UNIX
 from devbox.ssh.forward import Forward
 from devbox.ssh.guest import Front
+from devbox.ssh.library import asyncssh
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 # What a client names when it means any or no address in particular. As with an sshd that has GatewayPorts off, all

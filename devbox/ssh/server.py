@@ -6,13 +6,12 @@ import logging
 from collections.abc import Awaitable
 from typing import Final
 
-import asyncssh
-
 from devbox import __version__
 from devbox.agent.client import AgentError
 from devbox.agent.mux import AgentMux
 from devbox.ssh import forward, remote
 from devbox.ssh.guest import Front
+from devbox.ssh.library import asyncssh
 from devbox.ssh.pipes import joined
 from devbox.ssh.session import GuestSession
 

@@ -6,13 +6,12 @@ import errno
 import signal
 from typing import Final
 
-import asyncssh
-
 from devbox.agent.client import AgentError, StartError
 from devbox.agent.mux import AgentMux, MuxProcess
 from devbox.agent.wire import FLAG_SFTP, FLAG_STDIN, FLAG_TERMINAL, STAGE_EXEC, STAGE_USER, ExecMessage
 from devbox.ssh.flow import Flow
 from devbox.ssh.guest import Front, environment, with_modes
+from devbox.ssh.library import asyncssh
 from devbox.ssh.remote import AgentForwarding
 from devbox.values import printable
 

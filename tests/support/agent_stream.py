@@ -22,8 +22,11 @@ class StreamProgram:
         return (1, data) if data else None
 
     def send(self, data: bytes) -> None:
-        self._stdin.write(data)
-        self._stdin.flush()
+        try:
+            self._stdin.write(data)
+            self._stdin.flush()
+        except BrokenPipeError:  # as an engine's stream: what ended is seen by who receives
+            return
 
     def close(self) -> None:
         if self._process.poll() is None:
