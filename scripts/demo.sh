@@ -26,7 +26,7 @@ Nothing was installed on this machine for the project. A second \`make demo\` fi
 Type next:
   cd $project
   ../../$devbox shell              # you are inside; exit leaves it running
-  ../../$devbox shell -- flask run --host 0.0.0.0 --port 8000
+  ../../$devbox shell -- flask run --port 8000
   ../../$devbox status             # what runs, on which ports
   ../../$devbox destroy -f         # it is gone, your files are not
 TEXT

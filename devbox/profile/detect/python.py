@@ -50,7 +50,6 @@ def python(directory: Path) -> Stack | None:
         packages=_packages(files, tree),
         evidence=(*evidence, *(hit for hit, _ in found)),
         ports=ports[:1],
-        env=(("FLASK_RUN_HOST", "0.0.0.0"),) if any(name == "flask" for _, name in ports) else (),
         provision=_provision(files, tree, setup=setup),
         newer=first_numbers(str((package or {}).get("requires-python", ""))) > (3, 11),
     )

@@ -32,7 +32,6 @@ def render(detection: Detection, *, image: str | None = None, extends: str | Non
         "[packages]",
         _line('# system = ["libpq-dev"]', "packages of the base's own package manager"),
         *(_line(stack.packages, _because(stack)) for stack in detection.stacks),
-        *_env(detection),
         *_provision(detection),
         *_ports(detection),
     ]
@@ -62,15 +61,6 @@ def render_for(base: str, detection: Detection) -> str:
 def _because(stack: Stack) -> str:
     files = dict.fromkeys(evidence.file for evidence in stack.evidence)
     return f"found: {', '.join(files)}"
-
-
-def _env(detection: Detection) -> Iterator[str]:
-    variables = [variable for stack in detection.stacks for variable in stack.env]
-    if variables:
-        yield ""
-        yield "[env]"
-    for name, value in variables:
-        yield _line(f'{name} = "{value}"', "inside; from outside, this machine alone can reach it")
 
 
 def _provision(detection: Detection) -> Iterator[str]:

@@ -32,7 +32,6 @@ class Stack:
     packages: str
     evidence: tuple[Evidence, ...]
     ports: tuple[tuple[int, str], ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
     provision: tuple[tuple[str, str], ...] = ()
     newer: bool = False
 

@@ -1,7 +1,10 @@
 """Each example, as somebody uses it for the first time: as root, and as an ordinary user."""
 
+import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,8 @@ TESTS = {
     "python-flask": (["pytest", "-q"], " passed"),
     "node-express": (["npm", "test"], "# fail 0"),
 }
+SERVERS = {"python-flask": ["flask", "run", "--port", "8000"], "node-express": ["npm", "start"]}  # as its README has it
+PATIENCE = 60.0  # seconds until a server listens
 
 
 @pytest.fixture(params=[invoker, ordinary], ids=["invoker", "ordinary user"])
@@ -42,6 +47,23 @@ def strangers(directory: Path, account: Account) -> list[str]:
     return [str(path) for path in paths if (path.lstat().st_uid, path.lstat().st_gid) != (account.uid, account.gid)]
 
 
+def listening(devbox: Devbox) -> list[str]:
+    """Wait until somebody listens inside; return the addresses."""
+    end = time.monotonic() + PATIENCE
+    while not (found := devbox.json("port", "--watch")["listeners"]):
+        assert time.monotonic() < end, "nobody listens inside"
+    return [address for one in found for address in one["addresses"]]
+
+
+def require_an_answer(devbox: Devbox, example: str) -> None:
+    """Start the example's server, which lets in nobody from outside, and ask it from this host."""
+    devbox("exec", "-d", "--", *SERVERS[example])
+    assert listening(devbox) == ["127.0.0.1"]
+    with contextlib.closing(HTTPConnection(devbox("port", "web").stdout.strip(), timeout=PATIENCE)) as connection:
+        connection.request("GET", "/health")
+        assert json.load(connection.getresponse()) == {"ok": True}
+
+
 def test_an_example_from_the_first_shell_to_destroy(devbox: Devbox, example: str) -> None:
     command, closing = TESTS[example]
     sources = sorted(path.name for path in devbox.directory.iterdir())
@@ -56,6 +78,8 @@ def test_an_example_from_the_first_shell_to_destroy(devbox: Devbox, example: str
     status = devbox.json("status")
     assert (status["state"], status["stale"], status["problems"]) == ("running", False, [])
     assert [port["host"] for port in status["ports"]] == ["127.0.0.1"]
+
+    require_an_answer(devbox, example)
 
     since = time.time()
     assert "nothing to do" in devbox("up").stdout
