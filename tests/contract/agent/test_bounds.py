@@ -21,6 +21,7 @@ from tests.contract.agent.conftest import Target
 from tests.contract.agent.test_connection import Client
 from tests.contract.agent.test_processes import ended, until
 from tests.support.agent import host_agent
+from tests.support.skips import NOT_HERE
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -156,7 +157,8 @@ def test_a_time_beyond_what_a_signed_number_of_nanoseconds_holds(real: Target, t
     path = tmp_path / "from the future"
     path.touch()
     os.utime(path, ns=(0, FAR * 10**9 + 7))
-    assert path.stat().st_mtime_ns == FAR * 10**9 + 7, "this file system holds no such time"
+    if path.stat().st_mtime_ns != FAR * 10**9 + 7:
+        pytest.skip(f"{NOT_HERE}the file system holds no such time")
     found = ask_stat(real.dial(), real.identity, str(path))
     assert found
     assert found.mtime == FAR * 10**9 + 7
