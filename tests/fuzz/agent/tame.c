@@ -44,11 +44,16 @@ int tame_open(const char *path, int flags, ...) {
 }
 
 DIR *tame_opendir(const char *path) {
-    return decide(path) == 0 ? opendir("/") : NULL;
+    return decide(path) == 0 ? opendir("/proc/self/task") : NULL;
 }
 
 int tame_one(const char *path) {
     return decide(path);
+}
+
+int tame_descriptor(int fd) {
+    errno = EPERM;
+    return fd % 4 == 3 ? -1 : 0;
 }
 
 int tame_two(const char *first, const char *second) {

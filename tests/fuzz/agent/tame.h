@@ -17,6 +17,7 @@ int tame_one(const char *path);
 int tame_two(const char *first, const char *second);
 char *tame_realpath(const char *path, char *room);
 ssize_t tame_readlink(const char *path, char *room, size_t size);
+int tame_descriptor(int fd);
 long tame_syscall(long number, ...);
 
 #define open tame_open
@@ -28,6 +29,10 @@ long tame_syscall(long number, ...);
 #define fchmodat(at, path, mode, flags) tame_one(((void)(mode), (void)(flags), path))
 #define fchownat(at, path, uid, gid, flags) tame_one(((void)(uid), (void)(gid), (void)(flags), path))
 #define utimensat(at, path, times, flags) tame_one(((void)(times), (void)(flags), path))
+/* A directory that is listed is a real one, and root may do all this to it. */
+#define fchmod(fd, mode) tame_descriptor(((void)(mode), fd))
+#define fchown(fd, uid, gid) tame_descriptor(((void)(uid), (void)(gid), fd))
+#define futimens(fd, times) tame_descriptor(((void)(times), fd))
 #define rename tame_two
 #define symlink tame_two
 #define link tame_two
