@@ -19,11 +19,25 @@ def main(packages: str | None = None) -> int:
 
     `packages`: the directory that devbox is installed in, if Python was started without `site` (see scripts/devbox).
     """
+    _hold_standard_streams()
     try:
         return _main(packages)
     except KeyboardInterrupt:  # before there was anybody who could have said it, and anything to clean up
         _say("error[interrupted]: interrupted\n")
         return _end(_INTERRUPTED)
+
+
+def _hold_standard_streams() -> None:
+    """Let nothing that is opened later become a standard stream which whoever started us has closed.
+
+    That might be the engine's socket, and what a process inside writes would go there. A directory can be neither read
+    nor written, so that all goes on as if they were closed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open("/", os.O_RDONLY)  # the lowest number that is free: this one
 
 
 def _main(packages: str | None) -> int:

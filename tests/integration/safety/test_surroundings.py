@@ -114,6 +114,26 @@ def test_a_full_disk_below_the_output_is_one_line(devbox: Devbox, words: tuple[s
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("path", ["hot", "cold"])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_output_that_was_closed_never_goes_to_what_was_opened_instead(devbox: Devbox, path: str, closed: str) -> None:
+    """With stdin closed as well that was the engine's socket: whatever runs inside could have given it orders."""
+    devbox("up")
+    engine = "printf 'GET /_ping HTTP/1.1\\r\\nHost: e\\r\\n\\r\\n'"
+    inside = f"{engine}; {engine} >&2; cat; exit 7"
+    argv = [devbox.account.python, "-m", "devbox", "exec", "--", "sh", "-c", inside]
+    environ = devbox.environment | ({"DEVBOX_NO_HOT": "1"} if path == "cold" else {})
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *argv],
+        cwd=devbox.directory,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == (141 if ">" in closed else 7)  # as when a reader has gone
+
+
 def test_no_escape_of_the_profile_a_step_or_a_file_reaches_a_terminal(devbox: Devbox) -> None:
     """S-09: names, output of steps and the words of errors."""
     name = ESCAPES.encode("unicode_escape").decode().replace("\\x", "\\u00")
