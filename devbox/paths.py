@@ -67,9 +67,14 @@ def user_profile() -> str:
     return os.path.join(_xdg("XDG_CONFIG_HOME", ".config"), "devbox", "config.toml")
 
 
+def workspaces_root() -> str:
+    """Where the state directories of all Workspaces lie, by their hash."""
+    return os.path.join(state_root(), "s")
+
+
 def workspace_state(path_hash: str) -> str:
     """The state directory of the Workspace with this hash."""
-    return os.path.join(state_root(), "s", path_hash)
+    return os.path.join(workspaces_root(), path_hash)
 
 
 def lock_file(path_hash: str) -> str:
@@ -107,9 +112,14 @@ def failed_agent_directory(path_hash: str) -> str:
     return os.path.join(workspace_state(path_hash), "agent-failed")
 
 
+def agents_root() -> str:
+    """Where the builds of the agent's program lie, each in a directory of its name."""
+    return os.path.join(state_root(), "agent")
+
+
 def agent_program(build: str, architecture: str) -> str:
     """The agent's program of this build (16 hex), as Environments are given it."""
-    return os.path.join(state_root(), "agent", build, "agent-" + architecture)
+    return os.path.join(agents_root(), build, "agent-" + architecture)
 
 
 def supervisor_socket(path_hash: str) -> str:

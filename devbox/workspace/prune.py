@@ -1,7 +1,10 @@
-"""`prune`: take away what carries our labels and belongs to no Environment of this owner."""
+"""`prune`: take away what carries our labels and belongs to no Environment of this owner.
+
+On this host: the builds of the agent that no container mounts.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind, VolumeInfo
@@ -14,6 +17,7 @@ from devbox.values import (
     ROLE_ENVIRONMENT,
     short_hash,
 )
+from devbox.workspace.agent_builds import remove_builds, unneeded_builds
 from devbox.workspace.context import Host
 from devbox.workspace.state import is_held
 
@@ -26,6 +30,7 @@ class Pruned:
     containers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     bytes: int = 0
 
 
@@ -37,6 +42,7 @@ class _Leftovers:
     images: tuple[ImageInfo, ...]
     volumes: tuple[str, ...]
     networks: tuple[str, ...]
+    agents: tuple[str, ...]  # builds of the agent, which lie on this host
 
 
 def prune(host: Host, *, dry_run: bool = False) -> Pruned:
@@ -54,6 +60,7 @@ def prune(host: Host, *, dry_run: bool = False) -> Pruned:
         containers=tuple(one.name for one in gone.containers),
         volumes=gone.volumes,
         networks=gone.networks,
+        agents=gone.agents,
         bytes=own_bytes(gone.images, engine.images({})),
     )
 
@@ -76,6 +83,7 @@ def _leftovers(host: Host, engine: Engine) -> _Leftovers:
         images=() if busy else tuple(unneeded(images, kept, engine)),
         volumes=tuple(sorted(one.name for one in volumes if _is_idle_volume(one, live))),
         networks=tuple(sorted(set(engine.networks(labels)) - used)),
+        agents=() if busy else unneeded_builds(host, dead={one.id for one in dead}),
     )
 
 
@@ -142,7 +150,8 @@ def _remove(host: Host, engine: Engine, found: _Leftovers) -> _Leftovers:
         for name in found.networks:
             engine.remove_network(name)
         images = tuple(_remove_images(engine, found.images))
-    return _Leftovers(containers=found.containers, images=images, volumes=volumes, networks=found.networks)
+        agents = remove_builds(found.agents)
+    return replace(found, images=images, volumes=volumes, agents=agents)
 
 
 def _remove_images(engine: Engine, images: Sequence[ImageInfo]) -> list[ImageInfo]:

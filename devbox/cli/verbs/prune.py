@@ -22,7 +22,10 @@ def command(
     *,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only say what would be removed.")] = False,
 ) -> None:
-    """Remove what devbox made and no environment of yours needs: images, step containers, volumes, networks."""
+    """Remove what devbox made and no environment of yours needs: images, step containers, volumes, networks.
+
+    Also the agents of older versions of devbox, on this machine.
+    """
     invocation = invocation_of(context)
     from devbox.workspace.prune import prune
 
@@ -32,6 +35,7 @@ def command(
         ("container", gone.containers),
         ("volume", gone.volumes),
         ("network", gone.networks),
+        ("agent", gone.agents),
     )
     document = {f"{kind}s": list(names) for kind, names in kinds}
     word = "would remove" if dry_run else "removed"
