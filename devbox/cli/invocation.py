@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from devbox.cli.reporting import make_reporter
 from devbox.cli.terminal import Terminal
 from devbox.cli.text import Line
-from devbox.errors import UsageError
 from devbox.reporter import Reporter
 
 if TYPE_CHECKING:  # verbs that need no workspace (completion, --help) start faster without it
@@ -103,9 +102,8 @@ def _reachable(environ: Mapping[str, str], processes: "Processes", reporter: Rep
 
 
 def _current_directory() -> Path:
+    """Return it; if it was removed, a path that leads nowhere: whoever names the project does not need it."""
     try:
         return Path.cwd()
-    except OSError as error:
-        raise UsageError(
-            "the current directory does not exist any more", hint="cd into the project, or name it: devbox -C DIR ..."
-        ) from error
+    except OSError:
+        return Path("/proc/self/cwd")

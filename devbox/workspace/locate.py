@@ -28,6 +28,11 @@ def locate(host: Host, project: Path | None = None) -> Workspace:
     try:
         start = start.resolve(strict=True)
     except (OSError, RuntimeError) as error:
+        if project is None:
+            raise UsageError(
+                "the current directory does not exist any more",
+                hint="cd into the project, or name it: devbox -C DIR ...",
+            ) from error
         raise UsageError(
             f"there is no directory {printable(str(start))}", hint="name an existing one: devbox -C DIR ..."
         ) from error

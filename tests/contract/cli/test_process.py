@@ -100,6 +100,13 @@ def test_a_directory_that_is_gone_is_a_usage_error(environ: dict[str, str], tmp_
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error[usage]: the current directory does not exist any more")
+    named = subprocess.run(  # as its hint says
+        ["sh", "-c", 'mkdir "$1"; ' + script, "sh", str(gone), *COMMAND, "-C", str(tmp_path), "config"],
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+    assert (named.returncode, named.stderr.partition("error")[1]) == (0, "")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
