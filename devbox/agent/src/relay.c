@@ -13,9 +13,14 @@
 #include "message.h"
 #include "sockets.h"
 
+enum { KNOCK_TIME = 20, KNOCKS_MOST = 500 }; /* ms between two tries; 10 s in all */
+
 struct relay {
     struct channel channel;
     struct source source;
+    struct timer timer;
+    struct address *queue; /* a unix socket that has as many in its queue as it takes; NULL: no need to wait */
+    unsigned knocks;
     struct sink sink;
     uint16_t port;
     bool datagrams;
@@ -29,7 +34,14 @@ struct relay {
 
 static const char *const loopback[] = {"127.0.0.1", "::1"};
 
+static void stop_knocking(struct relay *relay) {
+    timer_stop(&relay->timer);
+    free(relay->queue);
+    relay->queue = NULL;
+}
+
 static void destroy(struct relay *relay) {
+    stop_knocking(relay);
     source_close(&relay->source);
     buffer_free(&relay->sink.waiting);
     channel_remove(&relay->channel);
@@ -51,7 +63,7 @@ static void fail(struct relay *relay, int error) {
 static void update(struct relay *relay) {
     uint32_t reads = relay->connected && !relay->blocked && !relay->heard_end ? EPOLLIN : 0;
     uint32_t writes = !relay->connected || relay->sink.waiting.size > 0 ? EPOLLOUT : 0;
-    source_want(&relay->source, reads | writes);
+    source_want(&relay->source, relay->queue != NULL ? 0 : reads | writes);
 }
 
 /* After anything has happened: pass an end on, and end when both directions have. May free the relay. */
@@ -149,6 +161,29 @@ static void take_connected(struct relay *relay) {
     settle(relay);
 }
 
+/* No event tells of room in the queue of a unix socket. */
+static void knock(struct timer *timer) {
+    struct relay *relay = OWNER(timer, struct relay, timer);
+    if (connect(relay->source.fd, address_of(relay->queue), relay->queue->size) == 0) {
+        stop_knocking(relay);
+        take_connected(relay);
+    } else if (errno == EAGAIN && ++relay->knocks < KNOCKS_MOST) {
+        timer_start(timer, KNOCK_TIME, knock);
+    } else {
+        fail(relay, errno);
+    }
+}
+
+static bool wait_in_line(struct relay *relay, const struct address *address) {
+    relay->queue = malloc(sizeof *relay->queue);
+    if (relay->queue == NULL) {
+        return false;
+    }
+    *relay->queue = *address;
+    timer_start(&relay->timer, KNOCK_TIME, knock);
+    return true;
+}
+
 static void check_connected(struct relay *relay) {
     int error = 0;
     socklen_t size = sizeof error;
@@ -196,8 +231,11 @@ static bool begin(struct relay *relay, const struct address *address) {
         sockets_be_prompt(fd);
     }
     relay->connected = connect(fd, address_of(address), address->size) == 0;
-    if (!relay->connected && errno != EINPROGRESS) {
-        int error = errno;
+    if (relay->connected || errno == EINPROGRESS) {
+        return true;
+    }
+    int error = errno;
+    if (error != EAGAIN || address_family(address) != AF_UNIX || !wait_in_line(relay, address)) {
         source_close(&relay->source);
         errno = error;
         return false;

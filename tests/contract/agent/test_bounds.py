@@ -1,6 +1,7 @@
 """The real agent when descriptors run out, and when a client asks for more than is good for it."""
 
 import _socket
+import asyncio
 import contextlib
 import errno
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from devbox.agent import program, wire
 from devbox.agent.client import StartError, dial, open_socket
+from devbox.agent.mux import AgentMux
 from devbox.agent.session import ask_sessions, ask_stat
 from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
@@ -172,3 +174,25 @@ def test_many_clients_at_once_are_all_served(real: Target) -> None:
     for thread in threads:
         thread.join()
     assert results == [(0, b"hi\n", b"")] * 100
+
+
+def test_a_unix_socket_whose_queue_is_full_is_waited_for(real: Target, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+
+    async def main() -> None:
+        mux = await AgentMux.open(real.path, real.identity)
+        waiting = [asyncio.create_task(mux.connect(wire.UNIX, path, 0)) for _ in range(12)]
+        await asyncio.sleep(0.3)
+        assert not all(task.done() for task in waiting)  # the queue is full, and nobody takes anything off it
+        listener.settimeout(10)
+        for _ in waiting:
+            await asyncio.sleep(0.02)
+            (await asyncio.to_thread(listener.accept))[0].close()
+        for task in waiting:
+            (await task).close()
+        await mux.close()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        asyncio.run(main())
