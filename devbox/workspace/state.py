@@ -13,6 +13,7 @@ from pathlib import Path
 from devbox import paths, record
 from devbox.errors import StateError
 from devbox.faults import fault
+from devbox.reporter import Reporter
 from devbox.values import printable
 from devbox.workspace.context import Host, Workspace
 
@@ -25,6 +26,7 @@ class State:
 
     directory: Path | None
     workspace: Workspace
+    reporter: Reporter
 
     def read(self) -> dict[str, str] | None:
         """Return the Record; None if there is none. One that cannot be understood is set aside.
@@ -53,13 +55,22 @@ class State:
             fault("record set aside")
 
     def write(self, entries: dict[str, str]) -> None:
-        """Remember `entries`; does nothing without a directory, and where the record says it already."""
+        """Remember `entries`; does nothing without a directory, and where the record says it already.
+
+        Where it cannot be written (a full disk) that is said, and nothing is remembered.
+        """
         if self.directory is None or record.read(paths.record_file(self.workspace.hash)) == _complete(entries):
             return
         for leftover in self.directory.glob("record.[0-9]*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         fault("write record")
-        record.write(paths.record_file(self.workspace.hash), entries)
+        path = Path(paths.record_file(self.workspace.hash))
+        try:
+            record.write(str(path), entries)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # what is there is of before
+            self.reporter.note(_forgetful(str(path), f"cannot be written: {(error.strerror or str(error)).lower()}"))
         fault("record written")
 
     def forget(self) -> None:
@@ -84,7 +95,7 @@ def locked(host: Host, workspace: Workspace, command: str) -> Iterator[State]:
     try:
         _acquire(host, descriptor)
         _sign(descriptor, command)
-        yield State(directory=directory, workspace=workspace)
+        yield State(directory=directory, workspace=workspace, reporter=host.reporter)
     finally:
         os.close(descriptor)  # which gives the lock back, as the end of this process would
 
@@ -123,8 +134,12 @@ def _directory(host: Host, workspace: Workspace) -> Path | None:
         why = "is not writable"
     except OSError as error:
         why = f"cannot be made: {(error.strerror or str(error)).lower()}"
-    host.reporter.note(f"{printable(path)} {why}; devbox goes on without remembering anything")
+    host.reporter.note(_forgetful(path, why))
     return None
+
+
+def _forgetful(path: str, why: str) -> str:
+    return f"{printable(path)} {why}; devbox goes on without remembering anything"
 
 
 def _fallback_directories(host: Host) -> list[Path]:
@@ -174,5 +189,7 @@ def _acquire(host: Host, descriptor: int) -> None:
 
 
 def _sign(descriptor: int, command: str) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{command} (pid {os.getpid()})\n".encode(), 0)
+    """Leave word of who holds the lock; it is held just as well if there is no room for that."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{command} (pid {os.getpid()})\n".encode(), 0)

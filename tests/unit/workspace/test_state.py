@@ -1,6 +1,9 @@
+import contextlib
 import os
+import resource
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -119,6 +122,29 @@ def test_without_a_state_directory_it_goes_on_with_one_notice(
     assert len(desk.reporter.notes) == 1
     assert "without remembering" in desk.reporter.notes[0]
     assert stat.S_IMODE((tmp_path / "devbox").stat().st_mode) == 0o700
+
+
+@contextlib.contextmanager
+def _full_disk() -> Iterator[None]:
+    """Let no file grow, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_one_notice_and_what_was_known_before(desk: Desk) -> None:
+    with locked(desk.host, desk.workspace, "devbox up") as state:
+        state.write(ENTRIES)
+    with _full_disk(), locked(desk.host, desk.workspace, "devbox up") as state:
+        state.write({**ENTRIES, "image": "j"})
+        assert is_held(desk.host, desk.workspace.hash)
+        assert state.read() is None
+    assert len(desk.reporter.notes) == 1
+    assert "without remembering" in desk.reporter.notes[0]
+    assert sorted(path.name for path in _record(desk).parent.iterdir()) == ["lock"]
 
 
 def test_a_lock_directory_that_is_somebody_elses_is_refused(
