@@ -6,6 +6,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/record` | the Record |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent/` | mounted into the Environment; the agent's socket is made in it |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/agent.foreign-<n>/` | one that root inside had given away, for you to remove |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent-failed/` | the same for `shell --failed` |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.sock` | the Supervisor's control socket |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |

@@ -64,6 +64,8 @@ def _require_known(agent: AgentSpec) -> None:
 
 def _private(directory: str) -> None:
     paths.private_directory(directory)
+    if os.lstat(directory).st_uid != os.geteuid() or _is_blocked(directory):
+        _set_aside(directory)
     found = os.lstat(directory)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise StateError(
@@ -71,6 +73,29 @@ def _private(directory: str) -> None:
         )
     if stat.S_IMODE(found.st_mode) != 0o700:
         os.chmod(directory, 0o700)  # noqa: PTH101
+
+
+def _is_blocked(directory: str) -> bool:
+    """Whether a directory stands where the socket is to be: the agent replaces everything else."""
+    try:
+        return stat.S_ISDIR(os.lstat(f"{directory}/{paths.AGENT_SOCKET}").st_mode)
+    except OSError:
+        return False
+
+
+def _set_aside(directory: str) -> None:
+    """Make room for one that is ours: root inside can give the directory away, and would have locked us out for good.
+
+    What is in it stays for whoever wants to look.
+    """
+    number = 1
+    while os.path.lexists(aside := f"{directory}.foreign-{number}"):
+        number += 1
+    with contextlib.suppress(OSError):
+        Path(directory).rename(aside)
+        paths.private_directory(directory)
+    with contextlib.suppress(OSError):
+        Path(aside).rmdir()
 
 
 def _copy(source: Path, target: Path) -> None:

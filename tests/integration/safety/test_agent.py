@@ -119,6 +119,30 @@ def test_the_user_inside_who_has_the_uid_of_the_user_outside_sees_nothing_of_it(
         assert "Permission denied" in devbox("exec", "--", "ls", "/proc/1/root/run/devbox", status=1).stderr
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="not possible here: only root can become a second user")
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "chown -R 0:0 . && chmod 700 .",
+        "mkdir -m 700 more && chown -R 999:999 .",
+        "rm agent.sock && mkdir -p agent.sock/more",
+        "rm agent.sock && mkfifo -m 777 agent.sock",
+    ],
+)
+def test_root_inside_cannot_lock_the_user_out_for_good(docker_engine: Engine, trick: str) -> None:
+    """The socket's directory is the host user's own, and root inside may give it to somebody else."""
+    tiny_image(docker_engine)
+    with project(ordinary()) as devbox:
+        (devbox.directory / "devbox.toml").write_text(PROFILE)
+        devbox("up")
+        place = os.path.dirname(INSIDE)  # noqa: PTH120 (a path inside)
+        devbox("exec", "-u", "root", "--", "sh", "-c", f"cd {place} && {trick}")
+        devbox("exec", "--", "true", status=125)
+        devbox("up")
+        devbox("exec", "--", "true")
+        assert _directory(devbox).stat().st_uid == ORDINARY_ID
+
+
 def test_its_program_cannot_be_changed_by_root_inside(up: Devbox) -> None:
     done = up("exec", "-u", "root", "--", "sh", "-c", "echo >/run/devbox/agent", status=None)
     assert done.returncode != 0
