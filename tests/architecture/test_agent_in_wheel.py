@@ -17,6 +17,7 @@ from devbox.agent import program, wire
 from scripts.build_agent import AgentBuildHook
 from tests.support.tree import PACKAGE, ROOT
 
+pytestmark = pytest.mark.wheel
 MOST = 100 * 1000  # bytes of one program
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
 

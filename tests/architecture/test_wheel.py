@@ -10,6 +10,8 @@ import pytest
 from devbox import __version__
 from tests.support.tree import PACKAGE, ROOT
 
+pytestmark = pytest.mark.wheel
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
