@@ -33,16 +33,6 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortBinding:
-    """One published port. `host` 0 lets the engine choose."""
-
-    guest: int
-    host: int
-    address: str = "127.0.0.1"
-    protocol: str = "tcp"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """What the user has agreed to beyond the policy's defaults; see `engine.policy`."""
 
@@ -51,12 +41,14 @@ class Allowance:
     devices: frozenset[str] = frozenset()
     gpus: bool = False
     host_network: bool = False
-    exposed_addresses: frozenset[str] = frozenset()  # host addresses beyond loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerRequest:
-    """A container to be made. Sizes in bytes, `cpus` in cores; None leaves the engine's default."""
+    """A container to be made. Sizes in bytes, `cpus` in cores; None leaves the engine's default.
+
+    No port is published: the Supervisor relays them through the agent.
+    """
 
     name: str | None
     image: str
@@ -68,7 +60,6 @@ class ContainerRequest:
     workdir: str | None = None
     hostname: str | None = None
     mounts: tuple[Mount, ...] = ()
-    ports: tuple[PortBinding, ...] = ()
     capabilities: tuple[str, ...] = ()  # added after all have been dropped
     init: bool = False
     stdin: bool = False
@@ -93,7 +84,6 @@ class ContainerInfo:
     oom_killed: bool
     labels: Labels
     mounts: tuple[Mount, ...]
-    ports: tuple[PortBinding, ...]
     created: str  # RFC 3339
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from devbox.engine.base import ContainerRequest, ExecRequest, ImageConfig, Mount, MountKind, PortBinding
+from devbox.engine.base import ContainerRequest, ExecRequest, ImageConfig, Mount, MountKind
 from devbox.engine.readings import split_env
 from devbox.errors import EngineError
 
@@ -30,7 +30,6 @@ def container_body(request: ContainerRequest, *, user_namespace: str = "") -> Js
         "AttachStdin": request.stdin,
         "AttachStdout": True,
         "AttachStderr": True,
-        "ExposedPorts": {_port_key(port): {} for port in request.ports},
         "Healthcheck": {"Test": ["NONE"]},  # an image's own would run as it likes, and survive a commit
         "HostConfig": {
             **_isolation(request),
@@ -117,7 +116,6 @@ def _isolation(request: ContainerRequest) -> Json:
         "SecurityOpt": ["no-new-privileges"],
         "Init": request.init,
         "NetworkMode": request.network or "default",
-        "PortBindings": _bindings(request.ports),
         "Privileged": False,
         "RestartPolicy": {"Name": "no"},
     }
@@ -150,15 +148,3 @@ def _mount(mount: Mount) -> Json:
         case MountKind.TMPFS:
             body["TmpfsOptions"] = {"Mode": 0o700}
     return body
-
-
-def _port_key(port: PortBinding) -> str:
-    return f"{port.guest}/{port.protocol}"
-
-
-def _bindings(ports: tuple[PortBinding, ...]) -> dict[str, list[Json]]:
-    found: dict[str, list[Json]] = {}
-    for port in ports:
-        binding = {"HostIp": port.address, "HostPort": str(port.host) if port.host else ""}
-        found.setdefault(_port_key(port), []).append(binding)
-    return found

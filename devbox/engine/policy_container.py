@@ -35,7 +35,6 @@ STEP_CAPABILITIES: Final = (
     "SYS_CHROOT",
 )
 RUN_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "SETPCAP")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _NO_NEW_PRIVILEGES: Final = frozenset(
     {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"},
 )
@@ -96,37 +95,6 @@ def _network(key: str, value: object, context: Context) -> Iterator[Problem]:
         yield Problem(key=key, message=f"the network {value!r} is not allowed")
 
 
-def _bindings(key: str, value: object, context: Context) -> Iterator[Problem]:
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        yield Problem(key=key, message="must be an object")
-        return
-    for port, found in value.items():
-        if not re.fullmatch(r"[0-9]{1,5}/(tcp|udp|sctp)", port):
-            yield Problem(key=f"{key}.{port}", message="not a port")
-        yield from list_of(_binding)(f"{key}.{port}", found, context)
-
-
-def _exposed(key: str, value: object, context: Context) -> Iterator[Problem]:
-    yield from _bindings(key, dict.fromkeys(value) if isinstance(value, dict) else value, context)
-
-
-def _binding(key: str, value: object, context: Context) -> Iterator[Problem]:
-    rules: Rules = {"HostIp": _address, "HostPort": _host_port}
-    yield from check_object(key, value, rules, context, required=("HostIp",))  # none would be every address
-
-
-def _address(key: str, value: object, context: Context) -> Iterator[Problem]:
-    if value not in _LOOPBACK and value not in context.allowance.exposed_addresses:
-        yield Problem(key=key, message=f"{value!r} is not a loopback address; others need consent")
-
-
-def _host_port(key: str, value: object, context: Context) -> Iterator[Problem]:  # noqa: ARG001
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{0,5}", value):
-        yield Problem(key=key, message=f"{value!r} is not a port")
-
-
 def _device(key: str, value: object, context: Context) -> Iterator[Problem]:
     rules: Rules = {"PathOnHost": _device_path, "PathInContainer": text, "CgroupPermissions": text}
     yield from check_object(key, value, rules, context, required=("PathOnHost",))
@@ -162,7 +130,9 @@ _NEVER: Final = (
     *("Runtime", "Isolation", "Sysctls", "MaskedPaths", "ReadonlyPaths", "DeviceCgroupRules", "VolumeDriver"),
     *("StorageOpt", "Tmpfs", "GroupAdd", "Annotations"),
     # ways to other containers and the network
-    *("Links", "PublishAllPorts", "ExtraHosts", "Dns", "DnsOptions", "DnsSearch"),
+    *("Links", "ExtraHosts", "Dns", "DnsOptions", "DnsSearch"),
+    # ways in past the Supervisor, which opens ports as they were agreed to
+    *("PortBindings", "PublishAllPorts"),
     # ways to starve the host
     *("OomKillDisable", "OomScoreAdj", "Ulimits", "KernelMemory", "KernelMemoryTCP", "MemorySwappiness"),
     *("CpuShares", "CpuPeriod", "CpuQuota", "CpuRealtimePeriod", "CpuRealtimeRuntime", "CpusetCpus", "CpusetMems"),
@@ -177,7 +147,6 @@ _HOST: Final[Rules] = {
     "CapDrop": _dropped_capabilities,
     "SecurityOpt": _security,
     "NetworkMode": _network,
-    "PortBindings": _bindings,
     "Devices": list_of(_device),
     "DeviceRequests": list_of(_device_request),
     "IpcMode": one_of("", "private", "none", None),
@@ -209,6 +178,7 @@ _COMMON: Final[Rules] = {
     "Entrypoint": texts,
     "Labels": labels,
     "Volumes": nothing,
+    "ExposedPorts": nothing,
     "OnBuild": nothing,
     "Shell": nothing,
     "Healthcheck": object_of({"Test": one_of(["NONE"])}),
@@ -222,7 +192,6 @@ _CONTAINER: Final[Rules] = {
     **dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce"), flag),
     **dict.fromkeys(("Domainname", "NetworkDisabled", "MacAddress", "ArgsEscaped", "NetworkingConfig"), nothing),
     "StopTimeout": number,
-    "ExposedPorts": _exposed,
     "HostConfig": object_of(_HOST, required=("CapDrop", "SecurityOpt")),
 }
 _EXEC: Final[Rules] = {
@@ -237,5 +206,5 @@ _EXEC: Final[Rules] = {
 }
 
 CONTAINER: Final = object_of(_CONTAINER, required=("Labels", "HostConfig"))
-IMAGE_CONFIG: Final = object_of({**_COMMON, "ExposedPorts": nothing}, required=("Labels",))
+IMAGE_CONFIG: Final = object_of(_COMMON, required=("Labels",))
 EXEC: Final = object_of(_EXEC, required=())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from devbox.engine.base import ContainerInfo, ImageInfo, Mount, MountKind, PortBinding, VolumeInfo
+from devbox.engine.base import ContainerInfo, ImageInfo, Mount, MountKind, VolumeInfo
 
 Json = Mapping[str, Any]
 _PODMAN_ENV = frozenset({"container", "TERM", "HOSTNAME"})  # put into each container by Podman, and so into each commit
@@ -22,7 +22,6 @@ def container_info(answer: Json) -> ContainerInfo:
         oom_killed=bool(state.get("OOMKilled")),
         labels=dict(config.get("Labels") or {}),
         mounts=tuple(_mount(item) for item in answer.get("Mounts") or () if item.get("Type") in _KINDS),
-        ports=_ports(answer),
         created=str(answer.get("Created") or ""),
     )
 
@@ -78,22 +77,4 @@ def _mount(item: Json) -> Mount:
         source=str(source or "") if kind is not MountKind.TMPFS else "",
         target=str(item.get("Destination") or ""),
         read_only=not item.get("RW", True),
-    )
-
-
-def _ports(answer: Json) -> tuple[PortBinding, ...]:
-    bound = (answer.get("NetworkSettings") or {}).get("Ports") or {}
-    wanted = (answer.get("HostConfig") or {}).get("PortBindings") or {}
-    pairs = {**wanted, **{key: value for key, value in bound.items() if value}}.items()
-    found = [_port(key, binding) for key, bindings in pairs for binding in bindings or ()]
-    return tuple(sorted(found, key=lambda port: (port.guest, port.protocol, port.address)))
-
-
-def _port(key: str, binding: Json) -> PortBinding:
-    guest, _, protocol = key.partition("/")
-    return PortBinding(
-        guest=int(guest),
-        host=int(binding.get("HostPort") or 0),
-        address=str(binding.get("HostIp") or ""),
-        protocol=protocol or "tcp",
     )

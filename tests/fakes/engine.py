@@ -20,7 +20,6 @@ from devbox.engine.base import (
     Labels,
     Mount,
     MountKind,
-    PortBinding,
     VolumeInfo,
 )
 from devbox.errors import EngineError, EngineUnavailableError, RegistryUnreachableError
@@ -67,7 +66,6 @@ class FakeContainer:
     request: ContainerRequest
     labels: dict[str, str]
     env: tuple[tuple[str, str], ...]
-    ports: tuple[PortBinding, ...] = ()
     status: str = "created"
     exit_code: int = 0
     oom_killed: bool = False
@@ -91,8 +89,8 @@ class FakeEngine:
     `on_command` decides what a container's command does, given its request and all of its stdin: an `Outcome`, or
     None to let it run until it is stopped. `on_exec` does so for `exec`, and for what the agent of a container is told
     to start: where one is mounted, a FakeAgent answers while the container runs. `calls` has the name and subject of
-    each call that changes something. `drop_on` cuts the connection. `taken_ports` are held by others; `registry` is
-    what can be pulled, None: the registry does not answer.
+    each call that changes something. `drop_on` cuts the connection. `registry` is what can be pulled, None:
+    the registry does not answer.
     """
 
     def __init__(self, *, on_command: OnCommand = _command, on_exec: OnExec = _exec, info: EngineInfo = INFO) -> None:
@@ -101,7 +99,6 @@ class FakeEngine:
         self.on_exec = on_exec
         self.calls: list[tuple[str, str]] = []
         self.registry: dict[str, ImageInfo] | None = {}
-        self.taken_ports: set[tuple[str, int]] = set()
         self.image_store: dict[str, ImageInfo] = {}
         self.container_store: dict[str, FakeContainer] = {}
         self.volume_store: dict[str, dict[str, str]] = {}
@@ -272,7 +269,6 @@ class FakeEngine:
             request=request,
             labels={**image.labels, **dict(request.labels)},
             env=tuple({**dict(image.env), **dict(request.env)}.items()),
-            ports=request.ports,
         )
         self.container_store[box.id] = box
         self.requests.append(request)
@@ -283,7 +279,6 @@ class FakeEngine:
         box = self._box(container_id)
         if box.status == "running":
             return
-        box.ports = tuple(self._publish(port) for port in box.request.ports)
         box.status, box.output, box.stdin = "running", [], b"" if box.status != "created" else box.stdin
         self._start_agent(box)
 
@@ -432,19 +427,6 @@ class FakeEngine:
         box.agent.start()
         _AGENTS.append(box.agent)
 
-    def _publish(self, port: PortBinding) -> PortBinding:
-        held = self.taken_ports | {
-            (bound.address, bound.host)
-            for box in self.container_store.values()
-            if box.status == "running"
-            for bound in box.ports
-        }
-        if port.host and (port.address, port.host) in held:
-            words = f"Bind for {port.address}:{port.host} failed: port is already allocated"
-            raise EngineError("the engine did not start the container", detail=words)
-        free = next(number for number in range(49152, 65536) if (port.address, number) not in held)
-        return replace(port, host=port.host or free)
-
     def _info(self, box: FakeContainer) -> ContainerInfo:
         if not box.request.stdin:
             self._run(box)
@@ -503,7 +485,6 @@ def _as_info(box: FakeContainer) -> ContainerInfo:
         oom_killed=box.oom_killed,
         labels=dict(box.labels),
         mounts=tuple(_as_seen(mount) for mount in box.request.mounts),
-        ports=box.ports,
         created=_CREATED,
     )
 

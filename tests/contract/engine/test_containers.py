@@ -2,7 +2,7 @@
 
 import pytest
 
-from devbox.engine.base import Mount, MountKind, PortBinding
+from devbox.engine.base import Mount, MountKind
 from devbox.errors import EngineError
 from devbox.values import LABEL_NAME, LABEL_ROLE, ROLE_CACHE
 from tests.contract.engine.conftest import Bench
@@ -91,15 +91,6 @@ def test_attached_before_the_start_nothing_is_missed_and_input_ends(bench: Bench
         stream.close()
         assert got == sent + b"end\n"
         assert bench.engine.wait(container) == 3
-
-
-def test_ports_are_published_on_loopback_and_told(bench: Bench) -> None:
-    with bench.container(ports=(PortBinding(guest=8000, host=0),)) as container:
-        info = bench.engine.container(container)
-        assert info is not None
-        (port,) = info.ports
-        assert (port.guest, port.address, port.protocol) == (8000, "127.0.0.1", "tcp")
-        assert port.host > 0
 
 
 def test_a_volume_comes_with_the_mount_and_is_kept_while_it_is_used(bench: Bench) -> None:

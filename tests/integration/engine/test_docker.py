@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_the_container_is_confined_as_asked(docker_engine: SdkEngine, make: Make
     assert not host["Privileged"]
     _, status = run(docker_engine, container, "grep -E 'CapEff|NoNewPrivs' /proc/1/status")
     assert status.split() == [b"CapEff:", b"0000000000000001", b"NoNewPrivs:", b"1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        ("PortBindings", {"port_bindings": {80: ("127.0.0.1", None)}}),
+        ("PublishAllPorts", {"publish_all_ports": True}),
+    ],
+)
+def test_the_sdk_itself_publishes_no_port(docker_engine: SdkEngine, key: str, options: dict[str, Any]) -> None:
+    client = docker_engine._client
+    host = client.create_host_config(**options)
+    with pytest.raises(PolicyError) as caught:
+        client.create_container(tiny_image(docker_engine).id, "true", host_config=host)
+    assert f"HostConfig.{key}" in {problem.key for problem in caught.value.problems}
 
 
 def test_a_bind_mount_shows_the_directory_and_never_makes_it(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devbox.engine import payload, policy
-from devbox.engine.base import Allowance, ContainerRequest, ExecRequest, ImageConfig, Mount, MountKind, PortBinding
+from devbox.engine.base import Allowance, ContainerRequest, ExecRequest, ImageConfig, Mount, MountKind
 from devbox.engine.policy_container import RUN_CAPABILITIES, STEP_CAPABILITIES
 from devbox.errors import PolicyError
 from devbox.values import LABEL_OWNER, LABEL_ROLE
@@ -29,7 +29,6 @@ def _request(**options: Any) -> ContainerRequest:
         "command": ("sleep", "infinity"),
         "labels": LABELS,
         "mounts": mounts,
-        "ports": (PortBinding(guest=8000, host=0),),
         "capabilities": STEP_CAPABILITIES,
         "workdir": "/workspaces/project",
         "hostname": "project",
@@ -165,12 +164,6 @@ FORBIDDEN: dict[str, dict[str, Any]] = {
     "device without a path": {"HostConfig.Devices": [{}]},
     "device by rule": {"HostConfig.DeviceCgroupRules": ["a *:* rwm"]},
     "gpu": {"HostConfig.DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]},
-    "port everywhere": {"HostConfig.PortBindings": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "80"}]}},
-    "port everywhere by v6": {"HostConfig.PortBindings": {"80/tcp": [{"HostIp": "::", "HostPort": "80"}]}},
-    "port everywhere by an empty address": {"HostConfig.PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}]}},
-    "port everywhere by no address": {"HostConfig.PortBindings": {"80/tcp": [{"HostPort": "80"}]}},
-    "port everywhere by zeros": {"HostConfig.PortBindings": {"80/tcp": [{"HostIp": "0", "HostPort": "80"}]}},
-    "all ports": {"HostConfig.PublishAllPorts": True},
     "link": {"HostConfig.Links": ["other:db"]},
     "sysctl": {"HostConfig.Sysctls": {"kernel.core_pattern": "|/x"}},
     "runtime": {"HostConfig.Runtime": "evil"},
@@ -210,10 +203,6 @@ ALLOWED = {
         {"devices": frozenset({"/dev/kvm"})},
     ),
     "gpu": ({"HostConfig.DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, {"gpus": True}),
-    "address": (
-        {"HostConfig.PortBindings": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "80"}]}},
-        {"exposed_addresses": frozenset({"0.0.0.0"})},
-    ),
     "path": (_bind(Source="/srv/data/below"), {"bind_sources": frozenset({"/srv/data"})}),
 }
 
@@ -226,14 +215,16 @@ def test_consent_lets_pass_what_is_refused_without(change: dict[str, Any], conse
     _check(body, **consent)
 
 
+EVERYTHING: dict[str, Any] = {
+    "bind_sources": frozenset({"/"}),
+    "capabilities": frozenset({"ALL"}),
+    "devices": frozenset({"/dev"}),
+    "gpus": True,
+    "host_network": True,
+}
+
+
 def test_no_consent_reaches_the_engine_or_all_capabilities() -> None:
-    everything: dict[str, Any] = {
-        "bind_sources": frozenset({"/"}),
-        "capabilities": frozenset({"ALL"}),
-        "devices": frozenset({"/dev"}),
-        "gpus": True,
-        "host_network": True,
-    }
     for name in (
         "bind of the engine's socket",
         "bind of the root",
@@ -241,10 +232,48 @@ def test_no_consent_reaches_the_engine_or_all_capabilities() -> None:
         "all capabilities",
     ):
         with pytest.raises(PolicyError):
-            _check(_body(FORBIDDEN[name]), **everything)
+            _check(_body(FORBIDDEN[name]), **EVERYTHING)
     for path in ("/run/user/1000", "/run/user/1000/podman", "/home/x/.local/docker.sock", "/var", "/proc/1/root"):
         with pytest.raises(PolicyError):
-            _check(_body(_bind(Source=path)), **everything)
+            _check(_body(_bind(Source=path)), **EVERYTHING)
+
+
+def _published(port: str = "80/tcp", **binding: str) -> dict[str, Any]:
+    return {port: [{"HostIp": "127.0.0.1", "HostPort": "8080", **binding}]}
+
+
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "on loopback": {"HostConfig.PortBindings": _published()},
+    "on loopback by v6": {"HostConfig.PortBindings": _published(HostIp="::1")},
+    "on loopback, the engine's choice": {"HostConfig.PortBindings": _published(HostPort="")},
+    "by udp": {"HostConfig.PortBindings": _published("53/udp")},
+    "a range": {"HostConfig.PortBindings": _published("80-90/tcp", HostPort="8080-8090")},
+    "everywhere": {"HostConfig.PortBindings": _published(HostIp="0.0.0.0")},
+    "everywhere by no address": {"HostConfig.PortBindings": {"80/tcp": [{"HostPort": "80"}]}},
+    "everywhere by no binding": {"HostConfig.PortBindings": {"80/tcp": None}},
+    "as a list": {"HostConfig.PortBindings": ["127.0.0.1:8080:80"]},
+    "in lower case": {"HostConfig.portbindings": _published()},
+    "in an odd S": {"HostConfig.PortBinding\u017f": _published()},
+    "by an empty twin": {"HostConfig.PORTBINDINGS": {}},
+    "at the top": {"PortBindings": _published()},
+    "by the oldest key": {"PortSpecs": ["8080:80"]},
+    "all": {"HostConfig.PublishAllPorts": True},
+    "all, as a word": {"HostConfig.PublishAllPorts": "false"},
+    "all, as a number": {"HostConfig.PublishAllPorts": 1},
+    "all, in lower case": {"HostConfig.publishallports": True},
+    "all, in an odd S": {"HostConfig.Publi\u017fhAllPorts": True},
+    "all, at the top": {"PublishAllPorts": True},
+    "exposed": {"ExposedPorts": {"80/tcp": {}}},
+    "exposed, in lower case": {"exposedports": {"80/tcp": {}}},
+}
+
+
+@pytest.mark.parametrize("change", PUBLISHED.values(), ids=PUBLISHED.keys())
+def test_no_port_is_published_whatever_was_consented_to(change: dict[str, Any]) -> None:
+    _check(_body({}), **EVERYTHING)
+    with pytest.raises(PolicyError) as caught:
+        _check(_body(change), **EVERYTHING)
+    assert {problem.key for problem in caught.value.problems} == set(change)
 
 
 def test_the_socket_in_use_is_never_mounted() -> None:
@@ -307,6 +336,8 @@ ROUTES = {
     "double slash": ("POST", "/v1.41//containers/create", "{}"),
     "Podman's own": ("POST", "/v4.0.0/libpod/containers/create", "{}"),
     "start with a host config": ("POST", "/containers/x/start", '{"Binds": ["/:/x"]}'),
+    "start with ports": ("POST", "/containers/x/start", '{"PublishAllPorts": true}'),
+    "ports in an image": ("POST", "/commit", json.dumps({"Labels": dict(LABELS), "ExposedPorts": {"80/tcp": {}}})),
     "update": ("POST", "/containers/x/update", "{}"),
     "attach by websocket": ("GET", "/containers/x/attach/ws", None),
     "privileged process": ("POST", "/containers/x/exec", '{"Cmd": ["sh"], "Privileged": true}'),

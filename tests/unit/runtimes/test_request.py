@@ -75,11 +75,6 @@ def test_only_what_was_granted_is_allowed() -> None:
     assert allowance.bind_sources == frozenset({"/src/my shop", "/state/agent-x86_64", "/state/agent"})
     assert not allowance.host_network
     assert not allowance.capabilities
-    assert not allowance.exposed_addresses
-
-
-def test_the_engine_publishes_no_port() -> None:
-    assert container_request(SPEC).ports == ()
 
 
 def test_labels_say_what_it_was_made_from() -> None:
