@@ -27,6 +27,7 @@ __all__ = ["AgentMux", "MuxChannel", "MuxListener", "MuxProcess"]
 
 _ENDED: Final = "the connection to the agent ended"
 _BUFFER: Final = 256 * 1024  # bytes that are received at once, and that may wait to be sent
+_CHANNELS_MAX: Final = 4096  # that may be open when the agent opens one more
 _Opened = TypeVar("_Opened", bound=Channel)
 
 
@@ -155,6 +156,8 @@ class AgentMux(asyncio.BufferedProtocol):
         """Return the channel of a connection that came in."""
         if number < wire.ACCEPTED_FIRST or number in self._channels:
             raise WireError(f"a connection on channel {number}")
+        if len(self._channels) >= _CHANNELS_MAX:  # nobody else bounds what the agent opens by itself
+            raise WireError("more connections than anybody has")
         channel = MuxChannel(self, number)
         self._channels[number] = channel
         channel.take(wire.STARTED, memoryview(bytes(4)))

@@ -10,9 +10,10 @@ import pytest
 
 from devbox.agent import channels, wire
 from devbox.agent.client import NoAgent, OtherAgent, StartError
-from devbox.agent.mux import AgentMux
+from devbox.agent.mux import AgentMux, MuxListener
 from devbox.agent.protocol import Listener
 from devbox.agent.wire import ExecMessage
+from tests.fakes import agent_messages as says
 from tests.fakes.agent import FakeAgent
 from tests.fakes.agent_process import FakeProcess
 
@@ -280,3 +281,34 @@ def test_an_agent_that_misbehaves_ends_the_connection(tmp_path: Path) -> None:
             await process.wait()
 
     run(tmp_path, test)
+
+
+async def _take_all(listener: MuxListener) -> None:
+    async for _ in listener:
+        continue
+
+
+def test_an_agent_that_opens_connections_without_end_is_left(tmp_path: Path) -> None:
+    """Nothing of it is asked for: no credit bounds it, and each costs memory here."""
+
+    async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(says.hello("it"))
+        await reader.read(65536)
+        writer.write(says.started(1))
+        with contextlib.suppress(ConnectionError):
+            for number in range(100_000):
+                writer.write(says.accepted(wire.ACCEPTED_FIRST + number, 1, 0, ""))
+                await writer.drain()
+        writer.close()
+
+    async def test() -> None:
+        server = await asyncio.start_unix_server(lie, tmp_path / "agent.sock")
+        mux = await AgentMux.open(str(tmp_path / "agent.sock"), "it")
+        listener = await mux.listen(wire.UNIX, "/x", 0, user="")
+        with pytest.raises(ConnectionError, match="more connections than anybody has"):
+            await _take_all(listener)
+        await mux.close()
+        server.close()
+
+    asyncio.run(asyncio.wait_for(test(), 60))
