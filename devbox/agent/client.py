@@ -37,6 +37,10 @@ class NoAgent(AgentError):
     """No agent answers."""
 
 
+class AgentBusy(NoAgent):
+    """An agent is there and lets nobody more in."""
+
+
 class OtherAgent(AgentError):
     """An agent answers that is of another version, or was made for something else."""
 
@@ -159,7 +163,7 @@ def welcome(first: Frame, identity: str) -> Hello:
     kind, channel, payload = first
     try:
         if kind == wire.ERROR:
-            raise NoAgent(f"the agent refused: {wire.parse_error(payload)}")
+            raise AgentBusy(f"the agent refused: {wire.parse_error(payload)}")
         if kind != wire.HELLO or channel:
             raise NoAgent("what answers is no agent")
         answer = wire.parse_hello(payload)

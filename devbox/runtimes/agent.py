@@ -26,6 +26,9 @@ def explained(name: str, spec: ExecSpec | None = None) -> Iterator[None]:
         raise cannot_start(error, spec) from error
     except client.AgentLost as error:
         raise AgentError(f"{name} ended in the middle: {error}", hint="devbox status, then devbox up") from error
+    except client.AgentBusy as error:
+        hint = "wait until something that you started inside has ended"
+        raise AgentError(f"{name} takes nobody in: {error}", hint=hint) from error
     except client.AgentError as error:
         raise AgentError(f"the agent of {name} cannot be used: {error}", hint=AGAIN) from error
     except ValueError as error:

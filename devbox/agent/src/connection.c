@@ -20,7 +20,7 @@ enum {
     LINGER_TIME = 1000,   /* ms that a client has to read our last word */
     OUT_MOST = 262144,    /* bytes of answers that wait; above it no question is read */
     OUT_LIMIT = 4194304,  /* the questions of one read may have longer answers: a client that takes none of them is lost */
-    CONNECTIONS_MOST = 256,
+    CONNECTIONS_MOST = 4096,
 };
 
 struct connection_facts connection_facts;
@@ -39,10 +39,20 @@ static void time_is_up(struct timer *timer) {
     doom(OWNER(timer, struct connection, timer));
 }
 
+/* Say why before it is closed: a client that hears nothing takes us for dead, and starts us again. */
+static void turn_away(int fd) {
+    uint8_t bytes[64];
+    struct writer writer = {.at = bytes + WIRE_HEADER, .room = sizeof bytes - WIRE_HEADER};
+    write_str(&writer, "too many connections");
+    encode_header(bytes, &(struct header){.length = (uint32_t)writer.size, .channel = 0, .type = FRAME_ERROR});
+    (void)!write(fd, bytes, WIRE_HEADER + writer.size); /* fits into a new socket; if not, it is closed all the same */
+    close(fd);
+}
+
 bool connection_open(int fd) {
     struct connection *connection = connection_count < CONNECTIONS_MOST ? calloc(1, sizeof *connection) : NULL;
     if (connection == NULL) {
-        close(fd);
+        turn_away(fd);
         return false;
     }
     if (!source_open(&connection->source, fd, ready)) {

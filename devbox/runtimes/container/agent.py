@@ -58,6 +58,8 @@ def state(engine: Engine, info: ContainerInfo) -> AgentState:
             client.hello(transport, identity_of(info), wire.Decoder())
     except client.OtherAgent:
         return AgentState.OTHER
+    except client.AgentBusy:  # to start it again would end all that it is busy with
+        return AgentState.ANSWERS
     except (client.AgentError, AgentError, EngineError, OSError):
         return AgentState.SILENT
     return AgentState.ANSWERS

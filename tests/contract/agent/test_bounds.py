@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from devbox.agent import program, wire
-from devbox.agent.client import StartError, dial, open_socket
+from devbox.agent.client import AgentBusy, StartError, dial, open_socket
 from devbox.agent.mux import AgentMux
 from devbox.agent.session import ask_sessions, ask_stat
 from devbox.agent.wire import ExecMessage, frame
@@ -196,3 +196,25 @@ def test_a_unix_socket_whose_queue_is_full_is_waited_for(real: Target, tmp_path:
         listener.bind(path)
         listener.listen(1)
         asyncio.run(main())
+
+
+def test_who_is_one_too_many_is_told_so_and_nobody_loses_anything() -> None:
+    """Who hears nothing takes the agent for dead, and `up` starts a container with a dead agent again."""
+    most = 4096
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < most + 200:
+        pytest.skip(f"{NOT_HERE}{most + 200} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    try:
+        with host_agent() as agent, contextlib.ExitStack() as held:
+            target = Target(agent.path, lambda: dial(agent.path), host=agent)
+            first = target.start("cat")
+            for _ in range(most - 1):
+                held.callback(open_socket(agent.path).close)
+            with pytest.raises(AgentBusy, match="too many connections"):
+                target.start("true")
+            first.send(b"as ever")
+            assert first.receive() == (1, b"as ever")
+            first.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

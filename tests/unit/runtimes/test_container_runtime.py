@@ -1,6 +1,8 @@
 """The container runtime over an engine in memory: what only an engine's faults bring out."""
 
 import errno
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from devbox.runtimes.base import (
 from devbox.runtimes.container.runtime import ContainerRuntime
 from devbox.runtimes.registry import runtime as by_name
 from devbox.values import LABEL_RECIPE, LABEL_ROLE, LABEL_SCHEMA, GuestUser
+from tests.fakes import agent_messages as says
 from tests.fakes.engine import INFO, FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.support.agent_spec import fake_agent
@@ -169,6 +172,32 @@ def test_a_link_in_place_of_the_agents_directory_stops_the_start(engine: FakeEng
     Path(spec.agent.directory).symlink_to(tmp_path)
     with pytest.raises(StateError, match="not a directory of yours"):
         instance.start()
+
+
+def test_an_agent_that_takes_nobody_in_is_alive_and_left_alone(engine: FakeEngine) -> None:
+    """To start it again would end all that it is busy with."""
+    instance = _runtime(engine).create(_spec())
+    instance.start()
+    box = engine.container_store[instance.id]
+    assert box.agent is not None
+    box.agent.stop()
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(box.agent.path)
+        door.listen()
+        thread = threading.Thread(target=_turn_away, args=(door, 2))
+        thread.start()
+        assert instance.agent_state() is AgentState.ANSWERS
+        with pytest.raises(AgentError, match="takes nobody in") as caught:
+            instance.exec(ExecSpec(argv=("true",), user="0:0", workdir="/"))
+        thread.join()
+    assert "devbox up" not in (caught.value.hint or "")
+
+
+def _turn_away(door: socket.socket, clients: int) -> None:
+    for _ in range(clients):
+        connection, _ = door.accept()
+        with connection:
+            connection.sendall(says.error("too many connections"))
 
 
 def test_a_silent_agent_is_started_again(engine: FakeEngine) -> None:
