@@ -19,6 +19,8 @@ from tests.support.supervisors import MARK
 
 PASSED_ON = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "TMPDIR")
 SUFFIXES_PASSED_ON = ("_PROXY", "_proxy", "_CA_BUNDLE", "_CERT", "_CERTS", "_CERT_FILE", "_CAINFO")
+# Where the tests were started: a fixture that outlives a test sees another HOME than the test does.
+_DOCKER_CONFIG = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,7 @@ class Devbox:
         """Run one command line without a terminal; another exit code than `status` fails the test (None: any)."""
         done = subprocess.run(
             [self.account.python, "-m", "devbox", *words],
-            cwd=self.directory,
-            env=self.environment,
-            user=self.account.uid if os.getuid() == 0 else None,
-            group=self.account.gid if os.getuid() == 0 else None,
-            extra_groups=self.account.groups if os.getuid() == 0 else None,
+            **self._settings,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -49,6 +47,17 @@ class Devbox:
             )
         return done
 
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Start one command line without a terminal; its output is the caller's to read, its end to wait for."""
+        return subprocess.Popen(
+            [self.account.python, "-m", "devbox", *words],
+            **self._settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def json(self, *words: str, status: int = 0) -> Any:
         """Run one command line with --json and return its document."""
         return json.loads(self("--json", *words, status=status).stdout)
@@ -57,10 +66,17 @@ class Devbox:
     def environment(self) -> dict[str, str]:
         """The environment of the command: what reaches the engine and the registries, and nothing personal."""
         kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or _reaches_the_net(name)}
-        docker_config = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
-        if self.account.uid == os.getuid() and docker_config.is_dir():
-            kept["DOCKER_CONFIG"] = str(docker_config)  # its contexts say where the engine is
+        if self.account.uid == os.getuid() and _DOCKER_CONFIG.is_dir():
+            kept["DOCKER_CONFIG"] = str(_DOCKER_CONFIG)  # its contexts say where the engine is
         return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN}
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """Where the command runs, and as whom."""
+        found: dict[str, Any] = {"cwd": self.directory, "env": self.environment}
+        if os.getuid() == 0:
+            found |= {"user": self.account.uid, "group": self.account.gid, "extra_groups": self.account.groups}
+        return found
 
     @property
     def hash(self) -> str:
