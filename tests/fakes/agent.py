@@ -129,9 +129,11 @@ class FakeAgent:
         server = await asyncio.start_unix_server(self._welcome, sock=listening(self.path))
         self._ready.set()
         await self._stopping.wait()
-        server.close()
-        for _ in range(_TURNS):  # whoever has just been let in is greeted, to be sent away again
+        for listener in server.sockets:  # nobody more is let in; a server that is closed loses whoever has just been
+            self._loop.remove_reader(listener.fileno())
+        for _ in range(_TURNS):  # so that they are greeted, to be sent away again
             await asyncio.sleep(0)
+        server.close()
         for process in self.processes:
             process.hang_up()
         for client in list(self.clients):
