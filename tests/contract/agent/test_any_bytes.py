@@ -145,7 +145,7 @@ def test_who_vanishes_leaves_no_process_and_no_descriptor(on_host: Target, data:
     before = descriptors(on_host.host.pid)
     pid = vanish(on_host, data)
     until(lambda: not children(pid), "the agent has children left")
-    until(lambda: descriptors(pid) == before, "the agent has descriptors left")
+    until(lambda: descriptors(pid) <= before, "the agent has descriptors left")
 
 
 @MANY
