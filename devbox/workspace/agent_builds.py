@@ -92,6 +92,7 @@ def _place(url: str) -> str:
 
 
 def _mounted(containers: Iterable[ContainerInfo], dead: Collection[str]) -> Iterator[str]:
+    """Yield the builds in `containers`, by name: an engine in a virtual machine may have other paths than this host."""
     for one in containers:
         if one.id not in dead:
             yield from (Path(mount.source).parent.name for mount in one.mounts if mount.kind is MountKind.BIND)
