@@ -7,6 +7,10 @@
 
 enum { GIVE_BACK = WIRE_CREDIT / 4 };
 
+struct channels *channels_of(struct connection *connection) {
+    return OWNER(connection, struct channels, connection);
+}
+
 void channel_open(struct channel *channel, const struct channel_kind *kind, struct connection *connection) {
     channel->kind = kind;
     channel->connection = connection;
@@ -14,11 +18,11 @@ void channel_open(struct channel *channel, const struct channel_kind *kind, stru
 }
 
 static struct channel **bucket(struct connection *connection, uint32_t number) {
-    return &connection->buckets[number % CONNECTION_BUCKETS];
+    return &channels_of(connection)->buckets[number % CHANNEL_BUCKETS];
 }
 
-struct channel *channel_find(const struct connection *connection, uint32_t number) {
-    struct channel *channel = connection->buckets[number % CONNECTION_BUCKETS];
+struct channel *channel_find(struct connection *connection, uint32_t number) {
+    struct channel *channel = *bucket(connection, number);
     while (channel != NULL && channel->number != number) {
         channel = channel->next;
     }
@@ -34,7 +38,7 @@ void channel_add(struct channel *channel, uint32_t number, uint32_t window) {
 }
 
 static void forget_pause(struct channel *channel) {
-    struct channel **place = &channel->connection->paused;
+    struct channel **place = &channels_of(channel->connection)->paused;
     while (*place != channel) {
         place = &(*place)->next_paused;
     }
@@ -54,18 +58,30 @@ void channel_remove(struct channel *channel) {
 }
 
 void channel_wait(struct channel *channel) {
+    struct channels *channels = channels_of(channel->connection);
     if (!channel->paused) {
         channel->paused = true;
-        channel->next_paused = channel->connection->paused;
-        channel->connection->paused = channel;
+        channel->next_paused = channels->paused;
+        channels->paused = channel;
     }
 }
 
-void channel_resume_all(struct connection *connection) {
-    while (connection->paused != NULL && !connection_is_full(connection)) {
-        struct channel *channel = connection->paused;
+void channels_resume(struct connection *connection) {
+    struct channels *channels = channels_of(connection);
+    while (channels->paused != NULL && !connection_is_full(connection)) {
+        struct channel *channel = channels->paused;
         forget_pause(channel);
         channel->kind->resume(channel);
+    }
+}
+
+void channels_vanish(struct connection *connection) {
+    struct channels *channels = channels_of(connection);
+    for (size_t index = 0; index < CHANNEL_BUCKETS; index++) {
+        while (channels->buckets[index] != NULL) {
+            struct channel *channel = channels->buckets[index];
+            channel->kind->vanish(channel);
+        }
     }
 }
 

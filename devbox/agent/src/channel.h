@@ -1,4 +1,4 @@
-/* A channel of a connection and its flow control: what a process, a relay and a listener have in common. */
+/* The channels of a connection and their flow control: what a process, a relay and a listener have in common. */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
@@ -10,6 +10,17 @@
 #include "connection.h"
 
 struct channel;
+
+enum { CHANNEL_BUCKETS = 64 };
+
+/* A connection and what is on it. */
+struct channels {
+    struct connection connection;
+    struct channel *buckets[CHANNEL_BUCKETS];
+    struct channel *paused; /* wait for room in the socket */
+    uint32_t next_accepted;
+    unsigned listeners;
+};
 
 /* What a frame for the channel does. NULL: the frame means nothing there and is dropped. */
 struct channel_kind {
@@ -35,15 +46,20 @@ struct channel {
     bool eager;         /* give back every byte at once */
 };
 
+/* Every connection is opened as the one of a `struct channels`. */
+struct channels *channels_of(struct connection *connection);
+/* The connection has room: resume all that waited for it. */
+void channels_resume(struct connection *connection);
+/* The connection has ended: all that is on it vanishes. */
+void channels_vanish(struct connection *connection);
+
 void channel_open(struct channel *channel, const struct channel_kind *kind, struct connection *connection);
-struct channel *channel_find(const struct connection *connection, uint32_t number);
+struct channel *channel_find(struct connection *connection, uint32_t number);
 void channel_add(struct channel *channel, uint32_t number, uint32_t window);
 /* Take it off its connection; the memory stays the caller's. */
 void channel_remove(struct channel *channel);
 /* Be resumed when the socket, which is full, is empty. */
 void channel_wait(struct channel *channel);
-/* Resume all that waited for the socket. */
-void channel_resume_all(struct connection *connection);
 
 void channel_send(struct channel *channel, uint8_t type, const void *payload, size_t size);
 void channel_fail(struct channel *channel, uint32_t error, uint8_t stage, const char *what);

@@ -7,8 +7,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "channel.h"
-#include "dispatch.h"
 #include "message.h"
 
 #ifndef AGENT_BUILD
@@ -40,7 +38,7 @@ static void time_is_up(struct timer *timer) {
 }
 
 /* Say why before it is closed: a client that hears nothing takes us for dead, and starts us again. */
-static void turn_away(int fd) {
+void connection_refuse(int fd) {
     uint8_t bytes[64];
     struct writer writer = {.at = bytes + WIRE_HEADER, .room = sizeof bytes - WIRE_HEADER};
     write_str(&writer, "too many connections");
@@ -49,16 +47,15 @@ static void turn_away(int fd) {
     close(fd);
 }
 
-bool connection_open(int fd) {
-    struct connection *connection = connection_count < CONNECTIONS_MOST ? calloc(1, sizeof *connection) : NULL;
-    if (connection == NULL) {
-        turn_away(fd);
+bool connection_open(struct connection *connection, const struct connection_kind *kind, int fd) {
+    if (connection_count >= CONNECTIONS_MOST) {
+        connection_refuse(fd);
         return false;
     }
     if (!source_open(&connection->source, fd, ready)) {
-        free(connection);
         return false;
     }
+    connection->kind = kind;
     connection->next = connections;
     connections = connection;
     connection_count++;
@@ -67,19 +64,12 @@ bool connection_open(int fd) {
     return true;
 }
 
-static void tear_down(struct connection *connection) {
-    for (size_t index = 0; index < CONNECTION_BUCKETS; index++) {
-        while (connection->buckets[index] != NULL) {
-            struct channel *channel = connection->buckets[index];
-            channel->kind->vanish(channel);
-        }
-    }
+void connection_close(struct connection *connection) {
     timer_stop(&connection->timer);
     source_close(&connection->source);
     buffer_free(&connection->out);
     free(connection->partial);
     connection_count--;
-    loop_free(connection);
 }
 
 void connection_sweep(void) {
@@ -88,7 +78,7 @@ void connection_sweep(void) {
         struct connection *connection = *place;
         if (connection->state == CONNECTION_DEAD) {
             *place = connection->next;
-            tear_down(connection);
+            connection->kind->end(connection);
         } else {
             place = &connection->next;
         }
@@ -210,7 +200,7 @@ static void greet(struct connection *connection, uint8_t *payload, size_t size) 
 
 static void handle_frame(struct connection *connection, const struct header *header, uint8_t *payload) {
     if (connection->state == CONNECTION_OPEN) {
-        dispatch(connection, header, payload);
+        connection->kind->frame(connection, header, payload);
     } else if (connection->state == CONNECTION_NEW) {
         if (header->type == FRAME_HELLO && header->channel == 0) {
             greet(connection, payload, header->length);
@@ -315,7 +305,7 @@ static void flush(struct connection *connection) {
         buffer_drop(&connection->out, sent);
     }
     if (connection->out.size == 0) {
-        channel_resume_all(connection);
+        connection->kind->room(connection);
     }
     finish_closing(connection);
 }

@@ -1,4 +1,4 @@
-/* One client: its socket, its frames in and out, its channels. */
+/* One client: its socket, its HELLO, its frames in and out. What a frame does is for the floor above. */
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
@@ -10,13 +10,22 @@
 #include "loop.h"
 #include "wire.h"
 
-struct channel;
-
-enum { CONNECTION_BUCKETS = 64 };
+struct connection;
+struct header;
 
 enum connection_state { CONNECTION_NEW, CONNECTION_OPEN, CONNECTION_CLOSING, CONNECTION_DEAD };
 
+/* What a connection tells the floor above of. */
+struct connection_kind {
+    /* A frame of a client that has been let in. `payload` may be changed. */
+    void (*frame)(struct connection *connection, const struct header *header, uint8_t *payload);
+    void (*room)(struct connection *connection); /* the socket, which was full, is empty */
+    void (*end)(struct connection *connection);  /* it has failed: leave it, close it, give its memory to loop_free */
+};
+
+/* Embedded in what it belongs to; all zero before it is opened. */
 struct connection {
+    const struct connection_kind *kind;
     struct source source;
     struct timer timer;
     enum connection_state state;
@@ -25,10 +34,6 @@ struct connection {
     uint8_t *partial;    /* a frame that has not come in whole */
     size_t partial_size;
     size_t partial_room; /* the frame's size, or that of a header while that is not complete */
-    struct channel *buckets[CONNECTION_BUCKETS];
-    struct channel *paused; /* wait for `out` to become empty */
-    uint32_t next_accepted;
-    unsigned listeners;
     struct connection *next;
 };
 
@@ -40,17 +45,21 @@ struct connection_facts {
 
 extern struct connection_facts connection_facts;
 
-/* Takes the descriptor over. False: no memory or too many clients; it was closed. */
-bool connection_open(int fd);
-/* Tear down those that failed since the last call; to be called after every turn of the loop. */
+/* Takes the descriptor over. False: too many clients, or it cannot be watched; it was closed, and nothing is told. */
+bool connection_open(struct connection *connection, const struct connection_kind *kind, int fd);
+/* There is no place for one more client: say so, and close the descriptor. */
+void connection_refuse(int fd);
+/* Tell the end of those that failed since the last call; to be called after every turn of the loop. */
 void connection_sweep(void);
+/* At its `end` only: give back all that it has but its own memory. */
+void connection_close(struct connection *connection);
 
 /* Frames go out in the order of the calls. A socket that fails dooms the connection; the caller never has to care. */
 void connection_send(struct connection *connection, uint32_t channel, uint8_t type, const void *payload, size_t size);
 /* The same for a payload that lies behind WIRE_HEADER bytes of room at `frame`: nothing is copied on the way. */
 void connection_send_framed(
     struct connection *connection, uint32_t channel, uint8_t type, uint8_t *frame, size_t payload_size);
-/* True if the socket is full: who can wait should, and is resumed when it is empty. */
+/* True if the socket is full: who can wait should, until there is `room`. */
 bool connection_is_full(const struct connection *connection);
 /* The client broke the protocol: ERROR, and the end. */
 void connection_violation(struct connection *connection, const char *what);

@@ -1,8 +1,11 @@
 #include "dispatch.h"
 
+#include <stdlib.h>
+
 #include "channel.h"
 #include "filestate.h"
 #include "listener.h"
+#include "message.h"
 #include "process.h"
 #include "relay.h"
 #include "sessions.h"
@@ -107,7 +110,7 @@ static void dispatch_new(struct connection *connection, const struct header *hea
     }
 }
 
-void dispatch(struct connection *connection, const struct header *header, uint8_t *payload) {
+static void on_frame(struct connection *connection, const struct header *header, uint8_t *payload) {
     if (header->channel == 0) {
         connection_violation(connection, "channel 0 is the connection itself");
     } else if (!dispatch_to_channel(connection, header, payload)) {
@@ -117,4 +120,25 @@ void dispatch(struct connection *connection, const struct header *header, uint8_
             dispatch_new(connection, header, payload);
         }
     }
+}
+
+static void on_end(struct connection *connection) {
+    channels_vanish(connection);
+    connection_close(connection);
+    loop_free(channels_of(connection));
+}
+
+static const struct connection_kind kind = {.frame = on_frame, .room = channels_resume, .end = on_end};
+
+bool dispatch_open(int fd) {
+    struct channels *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        connection_refuse(fd);
+        return false;
+    }
+    if (!connection_open(&client->connection, &kind, fd)) {
+        free(client);
+        return false;
+    }
+    return true;
 }

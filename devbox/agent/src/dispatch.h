@@ -1,13 +1,10 @@
-/* From a frame to what it does. */
+/* From a client that comes, and each frame of it, to what it does. */
 #ifndef DISPATCH_H
 #define DISPATCH_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
-#include "connection.h"
-#include "message.h"
-
-/* Handle one frame of a client that has been let in. `payload` may be changed. */
-void dispatch(struct connection *connection, const struct header *header, uint8_t *payload);
+/* Takes a client's descriptor over. False: no memory or too many clients; it was closed. */
+bool dispatch_open(int fd);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "connection.h"
+#include "dispatch.h"
 #include "init.h"
 #include "loop.h"
 #include "text.h"
@@ -90,7 +90,7 @@ static void ready(struct source *source, uint32_t events) {
         return;
     }
     if (is_welcome(fd)) {
-        connection_open(fd);
+        dispatch_open(fd);
     } else {
         close(fd);
     }

@@ -9,6 +9,7 @@
 
 #include "loop.h"
 #include "sessions.h"
+#include "vanish.h"
 
 enum { STUBBORN_TIME = 5000, LAST_TIME = 500 }; /* ms until SIGKILL, and from then until we go whatever is left */
 
@@ -42,7 +43,7 @@ static void signal_all(int number) {
     if (init_is_first()) {
         kill(-1, number); /* ESRCH: there is nothing left */
     } else {
-        sessions_signal_all(number);
+        vanish_signal_all(number);
     }
 }
 
@@ -76,7 +77,7 @@ static void begin_end(void) {
     }
     ending = true;
     signal_all(SIGTERM);
-    sessions_hang_up(); /* shells do not hear SIGTERM; who does is not to be cut short by a SIGHUP */
+    vanish_hang_up(); /* shells do not hear SIGTERM; who does is not to be cut short by a SIGHUP */
     signal_all(SIGCONT);
     timer_start(&timer, STUBBORN_TIME, force);
     reap();

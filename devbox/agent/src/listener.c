@@ -30,7 +30,7 @@ static void destroy(struct listener *listener) {
         socketfile_remove(listener->file);
         free(listener->file);
     }
-    listener->channel.connection->listeners--;
+    channels_of(listener->channel.connection)->listeners--;
     channel_remove(&listener->channel);
     loop_free(listener);
 }
@@ -38,7 +38,7 @@ static void destroy(struct listener *listener) {
 static uint32_t next_channel(struct connection *connection) {
     uint32_t number;
     do {
-        number = WIRE_FIRST_ACCEPTED | connection->next_accepted++;
+        number = WIRE_FIRST_ACCEPTED | channels_of(connection)->next_accepted++;
     } while (channel_find(connection, number) != NULL);
     return number;
 }
@@ -157,7 +157,7 @@ static void start(const struct channel *channel, const struct listen_message *me
     listener->window = message->window;
     channel_open(&listener->channel, &kind, channel->connection);
     channel_add(&listener->channel, channel->number, 0);
-    channel->connection->listeners++;
+    channels_of(channel->connection)->listeners++;
     channel_started(&listener->channel, file == NULL ? port_of(fd) : 0);
     source_want(&listener->source, EPOLLIN);
 }
@@ -186,7 +186,7 @@ void listener_open(struct connection *connection, uint32_t channel, uint8_t *pay
     }
     const struct channel place = {.connection = connection, .number = channel};
     bool local = message.kind == CONNECT_UNIX;
-    if (connection->listeners >= LISTENERS_MOST) {
+    if (channels_of(connection)->listeners >= LISTENERS_MOST) {
         refuse(&place, EMFILE, STAGE_RESOURCES, "too many listeners");
     } else if (local ? !address_unix(&address, message.host) : !address_ip(&address, message.host, message.port)) {
         refuse(&place, EINVAL, STAGE_LISTEN, "no such address");

@@ -19,6 +19,7 @@
 struct process {
     struct channel channel;
     struct session *session; /* NULL once reaped */
+    struct waiter waiter;
     struct source start;
     struct source in;   /* closed with a terminal */
     struct output out;  /* with a terminal its source is both directions */
@@ -60,7 +61,7 @@ static void let_go(struct process *process) {
 
 static void destroy(struct process *process) {
     if (process->session != NULL) {
-        process->session->process = NULL;
+        process->session->waiter = NULL;
     }
     source_close(&process->start);
     buffer_free(&process->sink.waiting); /* not given back: the channel is over */
@@ -226,7 +227,9 @@ static void start_ready(struct source *source, uint32_t events) {
     hear(OWNER(source, struct process, start));
 }
 
-void process_ended(struct process *process, int status) {
+/* It was reaped. */
+static void ended(struct waiter *waiter, int status) {
+    struct process *process = OWNER(waiter, struct process, waiter);
     process->reaped = true;
     process->status = status;
     output_ended(&process->out);
@@ -344,9 +347,11 @@ static struct process *new_process(struct connection *connection, const struct e
 
 /* From here on the child runs; whatever fails ends it. */
 static void take_child(struct process *process, struct session *session, pid_t pid, const struct plumbing *plumbing) {
-    session->process = process;
+    process->waiter.ended = ended;
     process->session = session;
+    session->waiter = &process->waiter;
     session_add(session, pid);
+    vanish_forget(pid); /* the number may have been that of a session that was to end */
     if (!adopt(process, plumbing)) {
         channel_fail(&process->channel, (uint32_t)errno, STAGE_RESOURCES, "the process cannot be watched");
         vanish_start(pid);

@@ -7,10 +7,6 @@
 
 #include "connection.h"
 
-struct process;
-
 void process_exec(struct connection *connection, uint32_t channel, uint8_t *payload, size_t size);
-/* It was reaped. */
-void process_ended(struct process *process, int status);
 
 #endif

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "process.h"
-#include "vanish.h"
+#include "message.h"
 
 enum {
     ITEMS_MOST = 16,
@@ -49,7 +48,6 @@ void session_add(struct session *session, pid_t pid) {
     session->pid = pid;
     session->next = sessions;
     sessions = session;
-    vanish_forget(pid);
 }
 
 struct session *session_find(pid_t pid) {
@@ -70,8 +68,8 @@ void sessions_reaped(pid_t pid, int status) {
         return; /* an orphan that fell to us */
     }
     *place = session->next;
-    if (session->process != NULL) {
-        process_ended(session->process, status);
+    if (session->waiter != NULL) {
+        session->waiter->ended(session->waiter, status);
     }
     free(session);
 }
@@ -122,21 +120,4 @@ void sessions_signal_groups(int number) {
     for (const struct session *session = sessions; session != NULL; session = session->next) {
         session_signal(session, number);
     }
-}
-
-static bool is_listed(pid_t session) {
-    return session_find(session) != NULL;
-}
-
-void sessions_signal_all(int number) {
-    signal_sessions(is_listed, number);
-}
-
-static bool has_terminal(pid_t session) {
-    const struct session *found = session_find(session);
-    return found != NULL && (found->flags & EXEC_TERMINAL) != 0;
-}
-
-void sessions_hang_up(void) {
-    signal_sessions(has_terminal, SIGHUP);
 }

@@ -9,12 +9,15 @@
 #include "connection.h"
 #include "message.h"
 
-struct process;
+/* Is told of a process's end, once; embedded in what it belongs to. */
+struct waiter {
+    void (*ended)(struct waiter *waiter, int status); /* as of waitpid */
+};
 
 /* One process, leader of the session of the same number. It is freed when the process has been reaped. */
 struct session {
     struct session *next;
-    struct process *process; /* who is told of its end; NULL: nobody */
+    struct waiter *waiter; /* NULL: nobody */
     pid_t pid;
     uint32_t uid;
     uint64_t start; /* seconds since 1970 */
@@ -35,10 +38,6 @@ void sessions_answer(struct connection *connection, uint32_t channel, size_t pay
 
 /* To the process group of each. */
 void sessions_signal_groups(int number);
-/* To every process of each session. */
-void sessions_signal_all(int number);
-/* SIGHUP to every process of the sessions with a terminal. */
-void sessions_hang_up(void);
 /* To one process's group, or to the process alone while it has not made itself one. */
 void session_signal(const struct session *session, int number);
 

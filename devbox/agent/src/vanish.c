@@ -72,9 +72,26 @@ static void signal_chosen(pid_t pid, pid_t session, int number) {
     }
 }
 
-void signal_sessions(bool (*chosen)(pid_t session), int number) {
+static void signal_sessions(bool (*chosen)(pid_t session), int number) {
     chooser = chosen;
     (void)each_process(signal_chosen, number); /* who calls it comes back with SIGKILL */
+}
+
+static bool is_listed(pid_t session) {
+    return session_find(session) != NULL;
+}
+
+void vanish_signal_all(int number) {
+    signal_sessions(is_listed, number);
+}
+
+static bool has_terminal(pid_t session) {
+    const struct session *found = session_find(session);
+    return found != NULL && (found->flags & EXEC_TERMINAL) != 0;
+}
+
+void vanish_hang_up(void) {
+    signal_sessions(has_terminal, SIGHUP);
 }
 
 static void press(pid_t pid, pid_t session, int number) {

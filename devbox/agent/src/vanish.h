@@ -1,4 +1,5 @@
-/* The end of what nobody waits for any more: all processes of a session, asked three times, ever more firmly. */
+/* Signals to whole sessions; and the end of one that nobody waits for any more: all its processes are asked three times,
+   ever more firmly. */
 #ifndef VANISH_H
 #define VANISH_H
 
@@ -11,7 +12,9 @@ void vanish_start(pid_t session);
 void vanish_forget(pid_t session);
 /* True while some session has still to be looked after. */
 bool vanish_busy(void);
-/* Signal every process of every session that `chosen` names. */
-void signal_sessions(bool (*chosen)(pid_t session), int number);
+/* To every process of each session that we started. */
+void vanish_signal_all(int number);
+/* SIGHUP to every process of those with a terminal. */
+void vanish_hang_up(void);
 
 #endif

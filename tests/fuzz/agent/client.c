@@ -12,6 +12,7 @@
 
 #include "address.h"
 #include "channel.h"
+#include "dispatch.h"
 #include "launch.h"
 #include "listener.h"
 #include "loop.h"
@@ -168,7 +169,7 @@ void client_run(const uint8_t *bytes, size_t size) {
         return;
     }
     uint8_t how = bytes[0];
-    if (connection_open(ends[0])) {
+    if (dispatch_open(ends[0])) {
         greet(ends[1], how);
         say(ends[1], bytes + 1, size - 1, how);
     }
@@ -231,9 +232,4 @@ void vanish_start(pid_t session) {
 
 void vanish_forget(pid_t session) {
     (void)session;
-}
-
-void signal_sessions(bool (*chosen)(pid_t session), int number) {
-    (void)number;
-    (void)chosen(FIRST_PID);
 }
