@@ -4,7 +4,7 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from devbox.supervisor.protocol import DENIED, LOOPBACK, REFUSED, TAKEN, Failed, Wanted
@@ -44,7 +44,7 @@ def bind(wanted: Wanted) -> Bound | Failed:
             failure = Failed(name=wanted.name, host=wanted.host, reason=_reason(error), detail=error.strerror or "")
             break
     if failure.reason == DENIED and wanted.otherwise:
-        return bind(_elsewhere(wanted))
+        return bind(replace(wanted, host=wanted.otherwise, otherwise=0, kept=0))
     return failure
 
 
@@ -55,17 +55,6 @@ def _candidates(wanted: Wanted) -> Iterator[int]:
         yield from [0] * SPAN  # each time another one, should the other family's be taken
         return
     yield from (port for port in range(wanted.host, min(wanted.host + SPAN, 65536)) if port != wanted.kept)
-
-
-def _elsewhere(wanted: Wanted) -> Wanted:
-    return Wanted(
-        name=wanted.name,
-        guest=wanted.guest,
-        host=wanted.otherwise,
-        protocol=wanted.protocol,
-        address=wanted.address,
-        declared=wanted.declared,
-    )
 
 
 def _reason(error: OSError) -> str:

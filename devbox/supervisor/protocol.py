@@ -43,6 +43,18 @@ class Wanted:
     otherwise: int = 0
     declared: bool = True
 
+    def given(self, host: int) -> "Forward":
+        """Return it as it is relayed when it got port `host`."""
+        return Forward(
+            name=self.name,
+            guest=self.guest,
+            host=host,
+            wanted=self.host,
+            protocol=self.protocol,
+            address=self.address,
+            declared=self.declared,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:

@@ -86,15 +86,7 @@ class Service:
         if isinstance(bound, Failed):
             self._log.say(f"port {wanted.name}: {bound.reason} on {wanted.address}:{wanted.host} {bound.detail}")
             return bound
-        forward = Forward(
-            name=wanted.name,
-            guest=wanted.guest,
-            host=bound.port,
-            wanted=wanted.host,
-            protocol=wanted.protocol,
-            address=wanted.address,
-            declared=wanted.declared,
-        )
+        forward = wanted.given(bound.port)
         self._active[wanted.name] = _Active(wanted=wanted, forward=forward, relay=self._relay(wanted, bound))
         self._log.say(f"port {wanted.name}: {wanted.address}:{bound.port}/{wanted.protocol} leads to {wanted.guest}")
         return None

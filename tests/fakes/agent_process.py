@@ -7,13 +7,14 @@ from collections.abc import Callable
 from devbox.agent import wire
 from devbox.agent.wire import ExecMessage
 from tests.fakes import agent_messages as says
+from tests.fakes.programs import Waits
 
 Program = Callable[["FakeProcess"], int]
 Send = Callable[[bytes], None]
 _GRACE = 0.2  # seconds without input after which a process that might read all of it goes on
 
 
-class FakeProcess:
+class FakeProcess(Waits):
     """One run of a program. `send` takes frames, from any thread; `host_gone` is set when nobody takes them."""
 
     def __init__(self, message: ExecMessage, channel: int, window: int, *, pid: int, send: Send) -> None:
@@ -85,16 +86,6 @@ class FakeProcess:
         if data and not self.closed:
             self._send(wire.window(self.channel, len(data)))
         return data
-
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that the host does, or for its going."""
-        with self._changed:
-            self._changed.wait_for(lambda: condition() or self.closed)
-
-    def wait_for_signal(self) -> int:
-        with self._changed:
-            self._changed.wait_for(lambda: self.signals or self.closed)
-            return self.signals[0] if self.signals else 0
 
     def _run(self, program: Program, on_end: Callable[["FakeProcess"], None]) -> None:
         try:

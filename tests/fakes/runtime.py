@@ -17,11 +17,12 @@ from devbox.runtimes.base import (
     Session,
     Share,
 )
+from tests.fakes.programs import Waits, cat, sh, sleep
 
 Program = Callable[["FakeSession"], int]
 
 
-class FakeSession:
+class FakeSession(Waits):
     """A process that is a Python function in a thread. What it says can be waited for."""
 
     def __init__(self, spec: ExecSpec, program: Program) -> None:
@@ -49,16 +50,6 @@ class FakeSession:
             if not self._input:
                 return b""
             return self._input.pop(0) or b""
-
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that the host's side does, or for the end of the session."""
-        with self._changed:
-            self._changed.wait_for(lambda: condition() or self.closed)
-
-    def wait_for_signal(self) -> int:
-        with self._changed:
-            self._changed.wait_for(lambda: self.signals or self.closed)
-            return self.signals[0] if self.signals else 0
 
     def _run(self, program: Program) -> None:
         status = program(self)
@@ -131,34 +122,11 @@ class FakeSession:
         os.close(self._said)
 
 
-def _cat(process: FakeSession) -> int:
-    while data := process.read():
-        process.say(data)
-    return 0
-
-
-def _sleep(process: FakeSession) -> int:
-    return 128 + process.wait_for_signal()
-
-
-def _sh(process: FakeSession) -> int:
-    """Be a shell that knows the lines of the contract suite."""
-    line = process.spec.argv[2]
-    if line.startswith("exit "):
-        return int(line[5:])
-    if line == "echo out; echo err >&2":
-        process.say(b"out\n")
-        process.say(b"err\n", 2)
-    if line.startswith("echo $"):
-        process.say(dict(process.spec.env).get(line[6:], "").encode() + b"\n")
-    return 0
-
-
 PROGRAMS: Mapping[str, Program] = {
     "true": lambda process: 0,
-    "cat": _cat,
-    "sleep": _sleep,
-    "/bin/sh": _sh,
+    "cat": cat,
+    "sleep": sleep,
+    "/bin/sh": lambda process: sh(process, process.spec.argv[2], dict(process.spec.env)),
     "pwd": lambda process: (process.say(process.spec.workdir.encode() + b"\n"), 0)[1],
 }
 

@@ -89,16 +89,7 @@ class FakeSupervisor:
         first = port.host or 49152
         for number in [*([port.kept] if port.kept else []), *range(first, first + SPAN)]:
             if number not in self.owner.taken and (number, port.protocol) not in given:
-                forward = Forward(
-                    name=port.name,
-                    guest=port.guest,
-                    host=number,
-                    wanted=port.host,
-                    protocol=port.protocol,
-                    address=port.address,
-                    declared=port.declared,
-                )
-                self.active[port.name] = (port, forward)
+                self.active[port.name] = (port, port.given(number))
                 return None
         return Failed(name=port.name, host=port.host, reason=TAKEN, detail="")
 

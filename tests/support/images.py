@@ -6,14 +6,12 @@ import fcntl
 import functools
 import hashlib
 import io
-import json
 import os
 import shutil
 import struct
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +22,12 @@ from devbox.process import HostProcesses
 from devbox.reporter import SilentReporter
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
 from tests.support.account import invoker
+from tests.support.archive import TIME, add, archive, loaded
 from tests.support.engine import LABEL_TEST, labels
 from tests.support.project import project
 
 TINY = "devbox-test/tiny:1"
 TINY_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-_TIME = 1_700_000_000
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # The prompt counts, so that a test can tell the next one from the last; bash alone reads PROMPT_COMMAND.
 _PROGRAMS = '''
@@ -79,45 +76,13 @@ def _build_programs(engine: Engine, reference: str) -> None:
 
 def tiny_image(engine: Engine) -> ImageInfo:
     """Return the tiny image, loading it if this engine has another or none. The image stays: it is a cache."""
-    archive, image_id = _archive()
-    found = engine.image(TINY)
-    if found is None or found.id != image_id:
-        engine.load(_pieces(archive))
-        found = engine.image(TINY)
-    assert found is not None
-    return found
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), 65536):
-        yield data[start : start + 65536]
+    return loaded(engine, TINY, *_archive())
 
 
 @functools.cache
 def _archive() -> tuple[bytes, str]:
-    layer = _layer(_busybox())
-    config = json.dumps(
-        {
-            "architecture": _MACHINES.get(os.uname().machine, os.uname().machine),
-            "os": "linux",
-            "created": "2023-11-14T22:13:20Z",
-            "config": {"Env": [f"{name}={value}" for name, value in TINY_ENV.items()], "Cmd": ["sh"]},
-            "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
-            "history": [{"created": "2023-11-14T22:13:20Z", "created_by": "devbox-test"}],
-        },
-        sort_keys=True,
-    ).encode()
-    digest = hashlib.sha256(config).hexdigest()
-    manifest = [{"Config": f"{digest}.json", "RepoTags": [TINY], "Layers": ["layer.tar"]}]
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in (
-            (f"{digest}.json", config),
-            ("layer.tar", layer),
-            ("manifest.json", json.dumps(manifest).encode()),
-        ):
-            _add(tar, name, data)
-    return buffer.getvalue(), "sha256:" + digest
+    settings = {"Env": [f"{name}={value}" for name, value in TINY_ENV.items()], "Cmd": ["sh"]}
+    return archive(TINY, _layer(_busybox()), settings)
 
 
 def _busybox() -> Path:
@@ -142,25 +107,19 @@ def _layer(busybox: Path) -> bytes:
             _add_directory(tar, name, mode)
         for name in ("proc", "sys", "dev", "run", "usr", "usr/bin", "var", "workspaces"):
             _add_directory(tar, name, 0o755)
-        _add(tar, "bin/busybox", busybox.read_bytes(), mode=0o755)
+        add(tar, "bin/busybox", busybox.read_bytes(), mode=0o755)
         for applet in [*(f"bin/{name}" for name in sorted(set(applets) - {"busybox"})), "usr/bin/env"]:
             link = tarfile.TarInfo(applet)
-            link.type, link.linkname, link.mtime = tarfile.SYMTYPE, "/bin/busybox", _TIME
+            link.type, link.linkname, link.mtime = tarfile.SYMTYPE, "/bin/busybox", TIME
             tar.addfile(link)
-        _add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
-        _add(tar, "etc/group", b"root:x:0:\nnogroup:x:65534:\n")
-        _add(tar, "etc/shadow", b"root:*:19000:0:99999:7:::\n", mode=0o640)
-        _add(tar, "etc/os-release", b'ID=devbox-test\nVERSION_ID="1"\n')
+        add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
+        add(tar, "etc/group", b"root:x:0:\nnogroup:x:65534:\n")
+        add(tar, "etc/shadow", b"root:*:19000:0:99999:7:::\n", mode=0o640)
+        add(tar, "etc/os-release", b'ID=devbox-test\nVERSION_ID="1"\n')
     return buffer.getvalue()
 
 
 def _add_directory(tar: tarfile.TarFile, name: str, mode: int) -> None:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, mode, _TIME
+    entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, mode, TIME
     tar.addfile(entry)
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes, *, mode: int = 0o644) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode, entry.mtime = len(data), mode, _TIME
-    tar.addfile(entry, io.BytesIO(data))

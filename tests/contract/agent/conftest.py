@@ -4,7 +4,7 @@ What a fake process does is in `PROGRAMS`, by its argv: as much as the shared te
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from devbox.agent.session import AgentSession, start
 from devbox.agent.transport import EngineTransport, Transport
 from devbox.agent.wire import ExecMessage
 from tests.fakes.agent import FakeAgent
-from tests.fakes.agent_process import FakeProcess
+from tests.fakes.agent_process import FakeProcess, Program
+from tests.fakes.programs import cat, sh, sleep
 from tests.support.agent import IDENTITY, HostAgent, host_agent
 from tests.support.agent_stream import StreamProgram
 
@@ -51,22 +52,6 @@ def read_all(session: AgentSession) -> tuple[int, bytes, bytes]:
     return session.exit_code(), bytes(found[1]), bytes(found[2])
 
 
-def _cat(process: FakeProcess) -> int:
-    while data := process.read():
-        process.say(data)
-    return 0
-
-
-def _sh(process: FakeProcess) -> int:
-    script = process.message.argv[2]
-    if script.startswith("exit "):
-        return int(script[5:])
-    if script == "echo out; echo err >&2":
-        process.say(b"out\n")
-        process.say(b"err\n", 2)
-    return 0
-
-
 def _head(process: FakeProcess) -> int:
     left = int(process.message.argv[2])
     while left and not process.closed:
@@ -76,11 +61,13 @@ def _head(process: FakeProcess) -> int:
     return 0
 
 
-def _sleep(process: FakeProcess) -> int:
-    return 128 + process.wait_for_signal()
-
-
-PROGRAMS = {"true": lambda process: 0, "cat": _cat, "sh": _sh, "head": _head, "sleep": _sleep}
+PROGRAMS: Mapping[str, Program] = {
+    "true": lambda process: 0,
+    "cat": cat,
+    "sh": lambda process: sh(process, process.message.argv[2]),
+    "head": _head,
+    "sleep": sleep,
+}
 
 
 def _refuse(message: ExecMessage) -> None:

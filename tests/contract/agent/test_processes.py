@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from devbox.agent import wire
 from devbox.agent.client import AgentLost, StartError
 from devbox.agent.session import AgentSession, ask_sessions
 from tests.contract.agent.conftest import Target, read_all
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -25,13 +25,6 @@ def ended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something that must come; the test's own time limit ends it if not."""
-    waiting = threading.Event()
-    while not condition():
-        waiting.wait(0.005)
 
 
 def first_output(session: AgentSession) -> bytes:

@@ -20,6 +20,7 @@ from tests.contract.runtime.conftest import exec_spec, run
 from tests.support.agent_spec import real_agent
 from tests.support.engine import labels, unique
 from tests.support.images import tiny_image
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
@@ -57,13 +58,6 @@ def start(docker_engine: Engine, tmp_path: Path) -> Iterator[Start]:
     yield begin
     for instance in made:
         instance.remove()
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something that must come; the test's own time limit ends it if not."""
-    waiting = threading.Event()
-    while not condition():
-        waiting.wait(0.02)
 
 
 def begun(instance: Instance, script: str, *, user: str = "0:0") -> Session:

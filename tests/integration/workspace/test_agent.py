@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,27 +19,9 @@ from tests.support.account import invoker
 from tests.support.bare import BARE, PROGRAM, bare_image
 from tests.support.command import Devbox
 from tests.support.project import project
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
-
-
-def _start(devbox: Devbox, *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [devbox.account.python, "-m", "devbox", *words],
-        cwd=devbox.directory,
-        env=devbox.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _until(condition: Callable[[], object], *, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "what the test waits for does not come"
-        time.sleep(0.05)
 
 
 def _socket(devbox: Devbox) -> Path:
@@ -60,13 +41,13 @@ def up(devbox: Devbox) -> Devbox:
 
 
 def test_a_client_that_is_killed_takes_its_processes_along(up: Devbox) -> None:
-    running = _start(up, "exec", "--", "sh", "-c", "echo ready; sleep 600; true")
+    running = up.start("exec", "--", "sh", "-c", "echo ready; sleep 600; true")
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     assert [one["command"][0] for one in up.json("status")["sessions"]] == ["sh"]
     running.kill()
     running.communicate()
-    _until(lambda: "sleep 600" not in up("exec", "--", "ps").stdout)
+    until(lambda: "sleep 600" not in up("exec", "--", "ps").stdout)
     assert up.json("status")["state"] == "running"
 
 
@@ -90,7 +71,7 @@ def test_what_a_process_is_called_cannot_write_on_the_terminal(up: Devbox) -> No
 
 
 def test_an_environment_that_is_killed_in_the_middle_is_one_clear_error(docker_engine: Engine, up: Devbox) -> None:
-    running = _start(up, "exec", "--", "sh", "-c", "echo ready; sleep 600; true")
+    running = up.start("exec", "--", "sh", "-c", "echo ready; sleep 600; true")
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     subprocess.run(["docker", "kill", _id(docker_engine, up)], check=True, capture_output=True)
@@ -105,7 +86,7 @@ def test_an_environment_that_is_killed_in_the_middle_is_one_clear_error(docker_e
 def test_what_was_restarted_by_hand_works_on(docker_engine: Engine, up: Devbox) -> None:
     container = _id(docker_engine, up)
     subprocess.run(["docker", "restart", "--time", "5", container], check=True, capture_output=True)
-    _until(lambda: up("exec", "--", "true", status=None).returncode == 0)
+    until(lambda: up("exec", "--", "true", status=None).returncode == 0)
     assert up.json("up")["changed"] is False
     assert _id(docker_engine, up) == container
 
@@ -208,7 +189,7 @@ def test_an_image_without_a_shell_is_an_environment(bare: Devbox) -> None:
 
 def test_a_signal_reaches_the_process_in_it(bare: Devbox) -> None:
     bare("up")
-    running = _start(bare, "exec", "--", PROGRAM, "sh", "-c", "echo ready; exec /busybox sleep 600")
+    running = bare.start("exec", "--", PROGRAM, "sh", "-c", "echo ready; exec /busybox sleep 600")
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     running.send_signal(signal.SIGTERM)

@@ -3,8 +3,6 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,27 +12,9 @@ from devbox.engine.base import Engine
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
 from tests.integration.workspace.conftest import remove_images, write
 from tests.support.command import Devbox
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
-
-
-def _start(devbox: Devbox, *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [devbox.account.python, "-m", "devbox", *words],
-        cwd=devbox.directory,
-        env=devbox.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _until(condition: Callable[[], object], *, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "what the test waits for does not come"
-        time.sleep(0.05)
 
 
 def _mine(engine: Engine, devbox: Devbox) -> list[str]:
@@ -45,11 +25,11 @@ def test_two_at_once_make_one_environment_and_the_second_says_for_whom_it_waits(
     docker_engine: Engine, devbox: Devbox
 ) -> None:
     write(devbox, '[[provision]]\nrun = "while [ ! -e go ]; do sleep 0.1; done"\n')
-    first = _start(devbox, "up")
-    _until(lambda: _mine(docker_engine, devbox))
-    second = _start(devbox, "up")
+    first = devbox.start("up")
+    until(lambda: _mine(docker_engine, devbox))
+    second = devbox.start("up")
     assert second.stderr is not None
-    _until(lambda: "waiting for devbox up" in second.stderr.readline())
+    until(lambda: "waiting for devbox up" in second.stderr.readline())
     (devbox.directory / "go").touch()
     assert first.wait(60) == 0
     stdout, _ = second.communicate(timeout=60)
@@ -118,9 +98,9 @@ def test_a_signal_in_each_phase_cleans_up_and_has_its_status(
     docker_engine: Engine, devbox: Devbox, phase: str, number: signal.Signals, status: int
 ) -> None:
     write(devbox, phase)
-    child = _start(devbox, "up")
+    child = devbox.start("up")
     assert child.stderr is not None
-    _until(lambda: "running" in child.stderr.readline())
+    until(lambda: "running" in child.stderr.readline())
     child.send_signal(number)
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == status
@@ -135,7 +115,7 @@ def test_a_signal_in_each_phase_cleans_up_and_has_its_status(
 def test_a_signal_to_exec_ends_what_runs_inside(devbox: Devbox) -> None:
     devbox("up")
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        child = _start(devbox, "exec", "--", "sh", "-c", "echo ready; sleep 600; true")
+        child = devbox.start("exec", "--", "sh", "-c", "echo ready; sleep 600; true")
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(number)
@@ -146,20 +126,20 @@ def test_a_signal_to_exec_ends_what_runs_inside(devbox: Devbox) -> None:
 
 def test_output_that_nobody_reads_any_more_ends_the_command_quietly(devbox: Devbox) -> None:
     devbox("up")
-    child = _start(devbox, "exec", "--", "cat", "/dev/zero")
+    child = devbox.start("exec", "--", "cat", "/dev/zero")
     assert child.stdout is not None
     child.stdout.close()
     assert child.wait(60) == 141
     assert child.stderr is not None
     assert child.stderr.read() == ""
     child.stderr.close()
-    _until(lambda: "cat /dev/zero" not in devbox("exec", "--", "ps").stdout)
+    until(lambda: "cat /dev/zero" not in devbox("exec", "--", "ps").stdout)
 
 
 def test_a_detached_command_goes_on_by_itself(devbox: Devbox) -> None:
     devbox("up")
     devbox("exec", "-d", "--", "sh", "-c", "sleep 1; echo done >detached")
-    _until((devbox.directory / "detached").exists)
+    until((devbox.directory / "detached").exists)
     assert "no-such" in devbox("exec", "-d", "--", "no-such", status=127).stderr
 
 

@@ -16,6 +16,7 @@ from devbox.agent.wire import ExecMessage
 from tests.fakes import agent_messages as says
 from tests.fakes.agent import FakeAgent
 from tests.fakes.agent_process import FakeProcess
+from tests.fakes.programs import cat
 
 Test = Callable[[FakeAgent, AgentMux], Awaitable[None]]
 
@@ -31,12 +32,6 @@ def run(tmp_path: Path, test: Test) -> None:
 
     with FakeAgent(tmp_path / "agent.sock", "it") as agent:
         asyncio.run(main(agent))
-
-
-def cat(process: FakeProcess) -> int:
-    while data := process.read():
-        process.say(data)
-    return 0
 
 
 def chatter(process: FakeProcess) -> int:
@@ -169,24 +164,6 @@ def test_what_cannot_be_reached_says_so(tmp_path: Path) -> None:
                 await mux.connect(wire.TCP, "127.0.0.1", free.getsockname()[1])
         assert (caught.value.errno, caught.value.stage) == (errno.ECONNREFUSED, wire.STAGE_CONNECT)
         assert not mux._channels
-
-    run(tmp_path, test)
-
-
-def test_datagrams_stay_apart(tmp_path: Path) -> None:
-    async def test(agent: FakeAgent, mux: AgentMux) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-            server.bind(("127.0.0.1", 0))
-            server.setblocking(False)
-            loop = asyncio.get_running_loop()
-            channel = await mux.connect(wire.UDP, "127.0.0.1", server.getsockname()[1])
-            for data in (b"one", b"two", b"x" * 9000):
-                channel.write(data)
-                found, address = await loop.sock_recvfrom(server, 65536)
-                assert found == data
-                await loop.sock_sendto(server, found[::-1], address)
-                assert await channel.read() == data[::-1]
-            channel.close()
 
     run(tmp_path, test)
 
