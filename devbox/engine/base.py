@@ -131,7 +131,11 @@ class VolumeInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine is. `shares_host`: paths of this host can be bind-mounted (same kernel and file system)."""
+    """What an engine is.
+
+    `shares_host`: paths of this host can be bind-mounted (same kernel and file system). `shares_root`: all of them,
+    and not those alone that are mounted at the same place for both: we are not in a container with its socket.
+    """
 
     name: str  # "docker", "podman"
     version: str
@@ -144,6 +148,7 @@ class EngineInfo:
     memory: int
     rootless: bool
     shares_host: bool
+    shares_root: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,19 @@ def describe(endpoint: Endpoint, version: Json, details: Json) -> EngineInfo:
         memory=int(details.get("MemTotal") or 0),
         rootless=any("name=rootless" in option for option in options),
         shares_host=endpoint.local and same_machine(version, details),
+        shares_root=_is_here(str(details.get("DockerRootDir") or "/")),
     )
+
+
+def _is_here(root: str) -> bool:
+    """Whether the engine's own directory is to be seen here; one that we may not look into is."""
+    try:
+        os.stat(root)  # noqa: PTH116 (the engine's text, perhaps no path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def same_machine(version: Json, details: Json) -> bool:

@@ -15,12 +15,14 @@ def agent_spec(host: Host, workspace: Workspace, *, failed: bool = False) -> Age
     """Return the agent of the Workspace's Instance, or of that of `shell --failed`. Makes nothing in it.
 
     `RuntimeUnavailableError` if there is no agent for the engine's architecture. The paths are real ones, since an
-    engine mounts no others. Where state cannot be written they lie with the lock's fallback.
+    engine mounts no others. Where state cannot be written they lie with the lock's fallback. There are none where the
+    engine would not find them.
     """
     build, info = program.build_id(), host.engine.info
     arch = architecture(info.architecture)
+    remote = AgentSpec(build=build, protocol=wire.VERSION)
     if not info.shares_host:
-        return AgentSpec(build=build, protocol=wire.VERSION)
+        return remote
     if _usable(workspace.state_directory):
         place = paths.agent_program(build, arch)
         known = paths.failed_agent_directory if failed else paths.agent_directory
@@ -29,9 +31,25 @@ def agent_spec(host: Host, workspace: Workspace, *, failed: bool = False) -> Age
         root = fallback_directory(host)
         place = str(root / f"agent-{build}-{arch}")
         directory = str(root / f"{workspace.hash}.agent{'-failed' if failed else ''}")
-    return AgentSpec(
-        build=build, protocol=wire.VERSION, program=os.path.realpath(place), directory=os.path.realpath(directory)
-    )
+    place, directory = os.path.realpath(place), os.path.realpath(directory)
+    if not info.shares_root and not (mounted_alike(place) and mounted_alike(directory)):
+        return remote
+    return AgentSpec(build=build, protocol=wire.VERSION, program=place, directory=directory)
+
+
+def mounted_alike(path: str, *, table: str = "/proc/self/mountinfo") -> bool:
+    """Whether an engine outside of our container probably has at `path` what we have there: the mount says so.
+
+    A bind mount of the same place ends with the directory that it shows (proc(5): field 4 is that, field 5 where).
+    """
+    try:
+        lines = Path(table).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    mounts = [(words[4], words[3]) for words in map(str.split, lines) if len(words) > 4]
+    around = [mount for mount in mounts if f"{path}/".startswith(mount[0].rstrip("/") + "/")]
+    where, shown = max(around, key=lambda mount: len(mount[0]), default=("/", "/"))
+    return where != "/" and where.endswith(shown)
 
 
 def _usable(directory: str) -> bool:

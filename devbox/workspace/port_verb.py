@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devbox.errors import UsageError
+from devbox.errors import NotInThisVersionError, UsageError
 from devbox.runtimes.base import Instance, PublishedPort
 from devbox.supervisor.client import Supervisor
 from devbox.supervisor.protocol import Answer, Forward, Wanted
 from devbox.values import printable
 from devbox.workspace import ports_file
+from devbox.workspace.agent import agent_spec
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import running
 from devbox.workspace.port_order import Order, parse
-from devbox.workspace.ports import OTHERWISE, PRIVILEGED, failure, give_again, moved, published
+from devbox.workspace.ports import NO_PORTS, OTHERWISE, PRIVILEGED, failure, give_again, moved, published
 from devbox.workspace.state import locked
 
 _COMMAND: Final = "devbox port"
@@ -52,6 +53,7 @@ def forward(host: Host, workspace: Workspace, text: str) -> Shown:
         if found is not None:
             return Shown(ports=published([found]), changed=False)
         wanted = _wanted(order, ports)
+        _require_socket(host, workspace)
         supervisor = host.supervision.start(workspace.hash, instance.spec_digest)
         if any(port.name == wanted.name for port in ports):
             supervisor = _without(host, workspace, supervisor, instance, wanted.name)
@@ -118,6 +120,11 @@ def _wanted(order: Order, ports: Sequence[Forward]) -> Wanted:
         otherwise=guest + OTHERWISE if privileged else 0,
         declared=False,
     )
+
+
+def _require_socket(host: Host, workspace: Workspace) -> None:
+    if not agent_spec(host, workspace).directory:
+        raise NotInThisVersionError(f"{NO_PORTS} yet", hint="devbox shell, or devbox exec -- CMD")
 
 
 def _name(order: Order) -> str:

@@ -12,6 +12,7 @@ from devbox.runtimes.base import Instance
 from devbox.ssh.guest import Front
 from devbox.ssh.keys import ensure_keys, host_key_file
 from devbox.values import GuestUser
+from devbox.workspace.agent import agent_spec
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 from devbox.workspace.find import running
@@ -75,7 +76,8 @@ def _front(
 
 
 def _require_socket(host: Host, workspace: Workspace) -> None:
-    if not os.path.lexists(paths.agent_socket(workspace.hash)) and not host.engine.info.shares_host:
+    if not agent_spec(host, workspace).directory:
         raise NotInThisVersionError(
-            "ssh reaches no environment on a remote engine yet", hint="devbox shell, or devbox exec -- CMD"
+            "ssh reaches no environment of an engine that sees other files than this machine yet",
+            hint="devbox shell, or devbox exec -- CMD",
         )

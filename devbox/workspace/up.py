@@ -1,6 +1,6 @@
 """`up`: make the Environment what the profile says, and do nothing if it is that already."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from devbox.build.ca import variables
@@ -9,6 +9,7 @@ from devbox.profile.confine import real
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
 from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
+from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.apply import apply
@@ -20,7 +21,7 @@ from devbox.workspace.find import instances
 from devbox.workspace.located import located
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
-from devbox.workspace.ports import give
+from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import now
 from devbox.workspace.preparing import keep
 from devbox.workspace.provision import pending, provision
@@ -75,7 +76,7 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
             env = taken_from_host(host, workspace, order.loaded)
             provision(applied.instance, missing, env=env, reporter=host.reporter)
         wanted = wanted_ports(profile, order.grants)
-        given = give(host, workspace, wanted, identity=spec.digest)
+        given = _ports(host, workspace, wanted, spec)
         # What is set on the command line holds for this once; no later command may go by it.
         hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
@@ -84,6 +85,14 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
     ran = (f"provisioned {_steps(len(missing))}",) if missing else ()
     done = (*built, *(applied.done or given.done), *ran)
     return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports)
+
+
+def _ports(host: Host, workspace: Workspace, wanted: Sequence[Wanted], spec: InstanceSpec) -> Given:
+    if spec.agent.directory:
+        return give(host, workspace, wanted, identity=spec.digest)
+    if wanted:
+        host.reporter.note(f"{NO_PORTS}, so the ports of the profile do not answer")
+    return Given(ports=())
 
 
 def _steps(count: int) -> str:
