@@ -20,7 +20,7 @@ from devbox.workspace.context import Host, Workspace
 PRIVILEGED: Final = 1024  # ports below are root's on most hosts
 OTHERWISE: Final = 8000  # added to such a port where nobody asked for the very same number
 # The Supervisor knows the agent's socket alone, and has no engine.
-NO_PORTS: Final = "ports lead into no environment of an engine that sees other files than this machine"
+NO_PORTS: Final = "no port leads into an environment whose engine sees other files than this machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ def _ports(host: Host, workspace: Workspace, wanted: Sequence[Wanted], spec: Ins
     if spec.agent.directory:
         return give(host, workspace, wanted, identity=spec.digest)
     if wanted:
-        host.reporter.note(f"{NO_PORTS}, so the ports of the profile do not answer")
+        host.reporter.note(f"{NO_PORTS}: those of the profile do not answer")
     return Given(ports=())
 
 
