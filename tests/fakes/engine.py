@@ -3,10 +3,8 @@
 It passes the same contract suite as the real engines (tests/contract/engine), policy included.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
 
 from devbox.agent.wire import FLAG_STDIN, FLAG_TERMINAL, ExecMessage
 from devbox.engine import payload, policy
@@ -18,14 +16,16 @@ from devbox.engine.base import (
     ImageConfig,
     ImageInfo,
     Labels,
-    Mount,
     MountKind,
     VolumeInfo,
 )
-from devbox.errors import EngineError, EngineUnavailableError, RegistryUnreachableError
+from devbox.errors import EngineError
 from devbox.paths import AGENT_SOCKET
 from devbox.runtimes.container.request import SOCKETS
 from tests.fakes.agent import FakeAgent
+from tests.fakes.engine_calls import CREATED, carries
+from tests.fakes.engine_container import FakeContainer
+from tests.fakes.engine_images import FakeImages
 from tests.fakes.engine_streams import FakeExecSession, FakeStream, Outcome
 
 INFO = EngineInfo(
@@ -41,7 +41,6 @@ INFO = EngineInfo(
     rootless=False,
     shares_host=True,
 )
-_CREATED = "2026-01-01T00:00:00Z"
 
 OnCommand = Callable[[ContainerRequest, bytes], Outcome | None]
 OnExec = Callable[[ContainerInfo, ExecRequest, bytes], Outcome]
@@ -56,24 +55,6 @@ def _exec(container: ContainerInfo, request: ExecRequest, stdin: bytes) -> Outco
     return Outcome()
 
 
-@dataclass(kw_only=True)
-class FakeContainer:
-    """A container: what it was made from, and what has become of it."""
-
-    id: str
-    name: str
-    image: str
-    request: ContainerRequest
-    labels: dict[str, str]
-    env: tuple[tuple[str, str], ...]
-    status: str = "created"
-    exit_code: int = 0
-    oom_killed: bool = False
-    stdin: bytes = b""
-    agent: FakeAgent | None = None  # while it runs
-    output: list[tuple[int, bytes]] = field(default_factory=list)
-
-
 _AGENTS: list[FakeAgent] = []
 
 
@@ -83,145 +64,32 @@ def stop_agents() -> None:
         _AGENTS.pop().stop()
 
 
-class FakeEngine:
+class FakeEngine(FakeImages):
     """An engine in memory.
 
     `on_command` decides what a container's command does, given its request and all of its stdin: an `Outcome`, or
     None to let it run until it is stopped. `on_exec` does so for `exec`, and for what the agent of a container is told
-    to start: where one is mounted, a FakeAgent answers while the container runs. `calls` has the name and subject of
-    each call that changes something. `drop_on` cuts the connection. `registry` is what can be pulled, None:
-    the registry does not answer.
+    to start: where one is mounted, a FakeAgent answers while the container runs. What it remembers of the calls is
+    FakeCalls's, what it can pull FakeImages's.
     """
 
     def __init__(self, *, on_command: OnCommand = _command, on_exec: OnExec = _exec, info: EngineInfo = INFO) -> None:
-        self.info = info
+        super().__init__(info)
         self.on_command = on_command
         self.on_exec = on_exec
-        self.calls: list[tuple[str, str]] = []
-        self.registry: dict[str, ImageInfo] | None = {}
-        self.image_store: dict[str, ImageInfo] = {}
-        self.container_store: dict[str, FakeContainer] = {}
         self.volume_store: dict[str, dict[str, str]] = {}
         self.network_store: dict[str, dict[str, str]] = {}
         self.requests: list[ContainerRequest] = []
         self.exec_requests: list[tuple[str, ExecRequest]] = []
         self.closed = False
-        self._count = 0
-        self._drop: tuple[str, int] | None = None
 
     # for tests
-
-    def add_image(
-        self,
-        reference: str,
-        *,
-        labels: Labels = {},  # noqa: B006 (never changed)
-        env: Mapping[str, str] = {},
-        workdir: str = "",
-        user: str = "",
-        volumes: tuple[str, ...] = (),
-    ) -> ImageInfo:
-        """Put an image there, as if it had been pulled or loaded long ago."""
-        image = ImageInfo(
-            id=self._id("image"),
-            tags=(reference,) if reference else (),
-            digests=(),
-            labels=dict(labels),
-            env=tuple(env.items()),
-            workdir=workdir,
-            user=user,
-            architecture=self.info.architecture,
-            size=100_000_000,
-            created=_CREATED,
-            layers=(self._id("layer"),),
-            volumes=volumes,
-        )
-        if reference:
-            self._untag(reference)
-        self.image_store[image.id] = image
-        return image
 
     def add_network(self, name: str, *, labels: Labels) -> None:
         """Put a network there."""
         self.network_store[name] = dict(labels)
 
-    def drop_on(self, call: str, *, nth: int = 1) -> None:
-        """Lose the connection in the `nth` call of that name ("commit", "wait", "receive", ...), and for good."""
-        self._drop = (call, nth)
-
-    def come_back(self) -> None:
-        """Answer again: what was made before is still there."""
-        self._drop = None
-
-    def calls_of(self, name: str) -> list[str]:
-        """Return the subjects of the calls of that name."""
-        return [subject for call, subject in self.calls if call == name]
-
     # images
-
-    def image(self, reference: str) -> ImageInfo | None:
-        self._alive("image")
-        if reference in self.image_store:
-            return self.image_store[reference]
-        name = _with_tag(reference)
-        return next((image for image in self.image_store.values() if name in image.tags + image.digests), None)
-
-    def images(self, labels: Labels) -> list[ImageInfo]:
-        self._alive("images")
-        return [image for image in self.image_store.values() if _carries(image.labels, labels)]
-
-    def pull(self, reference: str) -> Iterator[str]:
-        self._changes("pull", reference)
-        if self.registry is None:
-            raise RegistryUnreachableError(f"no answer from the registry for {reference}")
-        image = self.registry.get(reference)
-        if image is None:
-            raise EngineError(f"the registry has no image {reference}")
-        yield f"pulling {reference}"
-        self._untag(_with_tag(reference))
-        self.image_store[image.id] = replace(image, tags=(_with_tag(reference),))
-
-    def build_classic(
-        self, context: Iterable[bytes], *, dockerfile: str, target: str | None, tag: str, labels: Labels
-    ) -> Iterator[str]:
-        self._changes("build_classic", tag)
-        b"".join(context)
-        yield f"building {dockerfile}"
-        self.add_image(tag, labels=labels)
-
-    def load(self, archive: Iterable[bytes]) -> None:
-        self._changes("load", "")
-        from tests.fakes.engine_archive import read_archive
-
-        for image in read_archive(b"".join(archive)):
-            for tag in image.tags:
-                self._untag(tag)
-            self.image_store[image.id] = image
-
-    def tag(self, image_id: str, reference: str) -> None:
-        self._changes("tag", reference)
-        image = self.image(image_id)
-        if image is None:
-            raise EngineError(f"the engine did not tag {reference}", detail=f"No such image: {image_id}")
-        self._untag(_with_tag(reference))
-        image = self.image_store[image.id]
-        self.image_store[image.id] = replace(image, tags=(*image.tags, _with_tag(reference)))
-
-    def remove_image(self, reference: str, *, force: bool = False) -> None:
-        self._changes("remove_image", reference)
-        image = self.image(reference)
-        if image is None:
-            return
-        by_tag = reference != image.id
-        if by_tag and len(image.tags) > 1:
-            self._untag(_with_tag(reference))
-            return
-        users = [box for box in self.container_store.values() if box.image == image.id]
-        if users and (not force or any(box.status == "running" for box in users)):
-            raise EngineError(f"the engine did not remove the image {reference}", detail="image is being used")
-        if len(image.tags) > 1 and not force:
-            raise EngineError(f"the engine did not remove the image {reference}", detail="image has several tags")
-        del self.image_store[image.id]
 
     def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
         self._changes("commit", message)
@@ -239,7 +107,7 @@ class FakeEngine:
             user=complete.user,
             architecture=base.architecture,
             size=base.size,
-            created=_CREATED,
+            created=CREATED,
             layers=(*base.layers, self._id("layer")),
             volumes=base.volumes,
         )
@@ -302,7 +170,7 @@ class FakeEngine:
         self._changes("remove", container_id)
         box = self._find(container_id)
         if box is not None:
-            _stop_agent(box)
+            box.stop_agent()
             del self.container_store[box.id]
 
     def container(self, name_or_id: str) -> ContainerInfo | None:
@@ -312,7 +180,7 @@ class FakeEngine:
 
     def containers(self, labels: Labels) -> list[ContainerInfo]:
         self._alive("containers")
-        return [self._info(box) for box in self.container_store.values() if _carries(box.labels, labels)]
+        return [self._info(box) for box in self.container_store.values() if carries(box.labels, labels)]
 
     def logs(self, container_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         self._alive("logs")
@@ -351,7 +219,7 @@ class FakeEngine:
 
     def volumes(self, labels: Labels) -> list[VolumeInfo]:
         self._alive("volumes")
-        return [VolumeInfo(name=name, labels=own) for name, own in self.volume_store.items() if _carries(own, labels)]
+        return [VolumeInfo(name=name, labels=own) for name, own in self.volume_store.items() if carries(own, labels)]
 
     def remove_volume(self, name: str) -> bool:
         self._changes("remove_volume", name)
@@ -362,7 +230,7 @@ class FakeEngine:
 
     def networks(self, labels: Labels) -> list[str]:
         self._alive("networks")
-        return [name for name, own in self.network_store.items() if _carries(own, labels)]
+        return [name for name, own in self.network_store.items() if carries(own, labels)]
 
     def remove_network(self, name: str) -> None:
         self._changes("remove_network", name)
@@ -371,7 +239,7 @@ class FakeEngine:
     def close(self) -> None:
         self.closed = True
         for box in self.container_store.values():
-            _stop_agent(box)
+            box.stop_agent()
 
     # inside
 
@@ -383,19 +251,6 @@ class FakeEngine:
     def _check_exec(self, container_id: str, request: ExecRequest) -> None:
         body = json.dumps(payload.exec_body(request))
         policy.check(policy.EngineRequest(method="POST", path=f"/v1.41/containers/{container_id}/exec", body=body))
-
-    def _changes(self, call: str, subject: str) -> None:
-        self._alive(call)
-        self.calls.append((call, subject))
-
-    def _alive(self, call: str) -> None:
-        if self._drop is None:
-            return
-        name, left = self._drop
-        if name == call and left > 0:
-            self._drop = (name, left - 1)
-        if self._drop[1] == 0:
-            raise EngineUnavailableError(f"the engine at {self.info.url} dropped the connection")
 
     def _run(self, box: FakeContainer) -> None:
         """Let the command of a running container end, if it does."""
@@ -409,18 +264,18 @@ class FakeEngine:
 
     def _end(self, box: FakeContainer, exit_code: int) -> None:
         box.status, box.exit_code = "exited", exit_code
-        _stop_agent(box)
+        box.stop_agent()
 
     def _start_agent(self, box: FakeContainer) -> None:
         """Be what the mounted agent is: process 1 with a socket in the directory of the host."""
-        command, directory = box.request.command, _source(box, SOCKETS)
+        command, directory = box.request.command, box.source(SOCKETS)
         if directory is None or self.on_command(box.request, box.stdin) is not None:
             return
 
         def execute(message: ExecMessage, stdin: bytes) -> Outcome:
             request = _request_of(message)
             self.exec_requests.append((box.name, request))
-            return self.on_exec(_as_info(box), request, stdin)
+            return self.on_exec(box.seen, request, stdin)
 
         identity = command[command.index("--identity") + 1]
         box.agent = FakeAgent(f"{directory}/{AGENT_SOCKET}", identity, execute)
@@ -430,7 +285,7 @@ class FakeEngine:
     def _info(self, box: FakeContainer) -> ContainerInfo:
         if not box.request.stdin:
             self._run(box)
-        return _as_info(box)
+        return box.seen
 
     def _find(self, name_or_id: str) -> FakeContainer | None:
         boxes = self.container_store.values()
@@ -441,25 +296,6 @@ class FakeEngine:
         if box is None:
             raise EngineError("the engine refused", detail=f"No such container: {container_id}")
         return box
-
-    def _untag(self, reference: str) -> None:
-        for image in list(self.image_store.values()):
-            if reference in image.tags:
-                self.image_store[image.id] = replace(image, tags=tuple(tag for tag in image.tags if tag != reference))
-
-    def _id(self, kind: str) -> str:
-        self._count += 1
-        return "sha256:" + hashlib.sha256(f"{kind} {self._count}".encode()).hexdigest()
-
-
-def _source(box: FakeContainer, target: str) -> str | None:
-    return next((mount.source for mount in box.request.mounts if mount.target == target), None)
-
-
-def _stop_agent(box: FakeContainer) -> None:
-    if box.agent is not None:
-        box.agent.stop()
-        box.agent = None
 
 
 def _request_of(message: ExecMessage) -> ExecRequest:
@@ -473,30 +309,3 @@ def _request_of(message: ExecMessage) -> ExecRequest:
         rows=message.rows,
         columns=message.columns,
     )
-
-
-def _as_info(box: FakeContainer) -> ContainerInfo:
-    return ContainerInfo(
-        id=box.id,
-        name=box.name,
-        image=box.image,
-        status=box.status,
-        exit_code=box.exit_code,
-        oom_killed=box.oom_killed,
-        labels=dict(box.labels),
-        mounts=tuple(_as_seen(mount) for mount in box.request.mounts),
-        created=_CREATED,
-    )
-
-
-def _as_seen(mount: Mount) -> Mount:
-    return replace(mount, labels=())
-
-
-def _carries(own: Labels, wanted: Labels) -> bool:
-    return all(name in own and value in ("", own[name]) for name, value in wanted.items())
-
-
-def _with_tag(reference: str) -> str:
-    last = reference.rpartition("/")[2]
-    return reference if ":" in last or "@" in last else f"{reference}:latest"
