@@ -26,7 +26,8 @@ def test_only_process_runs_programs() -> None:
     assert not found
 
 
-MAY_FORK = {"devbox/supervisor/daemon.py": "fork"}  # to become a process of its own, without a program
+# A program started by devbox.process would be a zombie of the `devbox shell` that outlives it, to save 8 ms of 50 once.
+MAY_FORK = {"devbox/supervisor/daemon.py": "fork"}
 
 
 def test_nothing_starts_a_program_by_os() -> None:

@@ -45,14 +45,20 @@ async def serving(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[in
 
 
 @asynccontextmanager
-async def relayed(log: Log, guest: int, dialler: LocalDialler | None = None, **more: str) -> AsyncIterator[Forward]:
+async def serviced(log: Log, dialler: LocalDialler | None = None) -> AsyncIterator[Service]:
     service = Service(dialler or LocalDialler(), log)
     try:
-        (port,) = service.forward(Wanted(name="web", guest=guest, host=0, **more)).ports  # type: ignore[arg-type]
-        yield port
+        yield service
     finally:
         service.close()
         await settled()
+
+
+@asynccontextmanager
+async def relayed(log: Log, guest: int, dialler: LocalDialler | None = None, **more: str) -> AsyncIterator[Forward]:
+    async with serviced(log, dialler) as service:
+        (port,) = service.forward(Wanted(name="web", guest=guest, host=0, **more)).ports  # type: ignore[arg-type]
+        yield port
 
 
 async def settled() -> None:
@@ -220,101 +226,87 @@ def _nobodys_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def _service(log: Log) -> Service:
-    return Service(LocalDialler(), log)
-
-
 def test_a_taken_port_becomes_the_next_and_what_was_kept_comes_first(log: Log) -> None:
     async def test() -> None:
-        service = _service(log)
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-            taken = int(other.getsockname()[1])
-            (port,) = service.declare([Wanted(name="web", guest=1, host=taken)]).ports
-            assert port.host > taken
-            assert port.wanted == taken
+        async with serviced(log) as service:
+            with socket.socket() as other:
+                other.bind(("127.0.0.1", 0))
+                other.listen()
+                taken = int(other.getsockname()[1])
+                (port,) = service.declare([Wanted(name="web", guest=1, host=taken)]).ports
+                assert port.host > taken
+                assert port.wanted == taken
+                service.close()
+            (again,) = service.declare([Wanted(name="web", guest=1, host=taken, kept=port.host)]).ports
+            assert again.host == port.host
             service.close()
-        (again,) = service.declare([Wanted(name="web", guest=1, host=taken, kept=port.host)]).ports
-        assert again.host == port.host
-        service.close()
-        (fresh,) = service.declare([Wanted(name="web", guest=1, host=taken)]).ports
-        assert fresh.host == taken
-        service.close()
-        await settled()
+            (fresh,) = service.declare([Wanted(name="web", guest=1, host=taken)]).ports
+            assert fresh.host == taken
 
     run(test())
 
 
 def test_a_port_that_another_has_for_localhost_by_ipv6_alone_is_taken(log: Log) -> None:
     async def test() -> None:
-        service = _service(log)
-        with socket.socket(socket.AF_INET6) as other:
-            other.bind(("::1", 0))
-            other.listen()
-            taken = int(other.getsockname()[1])
-            (port,) = service.declare([Wanted(name="web", guest=1, host=taken)]).ports
-            assert port.host != taken
-        service.close()
-        await settled()
+        async with serviced(log) as service:
+            with socket.socket(socket.AF_INET6) as other:
+                other.bind(("::1", 0))
+                other.listen()
+                taken = int(other.getsockname()[1])
+                (port,) = service.declare([Wanted(name="web", guest=1, host=taken)]).ports
+                assert port.host != taken
 
     run(test())
 
 
 def test_what_did_not_change_is_not_touched_and_what_is_not_declared_any_more_goes(log: Log) -> None:
     async def test() -> None:
-        service = _service(log)
-        first = service.declare([Wanted(name="a", guest=1, host=0), Wanted(name="b", guest=2, host=0)])
-        extra = service.forward(Wanted(name="3", guest=3, host=0, declared=False))
-        then = service.declare([Wanted(name="a", guest=1, host=0), Wanted(name="b", guest=9, host=0)])
-        before, after = {port.name: port for port in extra.ports}, {port.name: port for port in then.ports}
-        assert {port.name for port in first.ports} == {"a", "b"}
-        assert after["a"] == before["a"]
-        assert after["3"] == before["3"]
-        assert after["b"].guest == 9
-        assert [port.name for port in service.declare([]).ports] == ["3"]
-        assert service.remove("3")
-        assert not service.remove("3")
-        await settled()
+        async with serviced(log) as service:
+            first = service.declare([Wanted(name="a", guest=1, host=0), Wanted(name="b", guest=2, host=0)])
+            extra = service.forward(Wanted(name="3", guest=3, host=0, declared=False))
+            then = service.declare([Wanted(name="a", guest=1, host=0), Wanted(name="b", guest=9, host=0)])
+            before, after = {port.name: port for port in extra.ports}, {port.name: port for port in then.ports}
+            assert {port.name for port in first.ports} == {"a", "b"}
+            assert after["a"] == before["a"]
+            assert after["3"] == before["3"]
+            assert after["b"].guest == 9
+            assert [port.name for port in service.declare([]).ports] == ["3"]
+            assert service.remove("3")
+            assert not service.remove("3")
 
     run(test())
 
 
 def test_ports_can_change_places(log: Log) -> None:
     async def test() -> None:
-        service = _service(log)
-        one, two = _nobodys_port(), _nobodys_port()
-        service.declare([Wanted(name="a", guest=1, host=one), Wanted(name="b", guest=2, host=two)])
-        answer = service.declare([Wanted(name="a", guest=1, host=two), Wanted(name="b", guest=2, host=one)])
-        assert [(port.name, port.host) for port in answer.ports] == [("a", two), ("b", one)]
-        service.close()
-        await settled()
+        async with serviced(log) as service:
+            one, two = _nobodys_port(), _nobodys_port()
+            service.declare([Wanted(name="a", guest=1, host=one), Wanted(name="b", guest=2, host=two)])
+            answer = service.declare([Wanted(name="a", guest=1, host=two), Wanted(name="b", guest=2, host=one)])
+            assert [(port.name, port.host) for port in answer.ports] == [("a", two), ("b", one)]
 
     run(test())
 
 
 def test_an_address_of_another_host_is_refused_and_the_rest_goes_on(log: Log) -> None:
     async def test() -> None:
-        service = _service(log)
-        answer = service.declare(
-            [Wanted(name="a", guest=1, host=0), Wanted(name="b", guest=2, host=0, address="192.0.2.1")]
-        )
-        assert [port.name for port in answer.ports] == ["a"]
-        assert [(lost.name, lost.reason) for lost in answer.failed] == [("b", "refused")]
-        service.close()
-        await settled()
+        async with serviced(log) as service:
+            answer = service.declare(
+                [Wanted(name="a", guest=1, host=0), Wanted(name="b", guest=2, host=0, address="192.0.2.1")]
+            )
+            assert [port.name for port in answer.ports] == ["a"]
+            assert [(lost.name, lost.reason) for lost in answer.failed] == [("b", "refused")]
 
     run(test())
 
 
 def test_the_last_port_is_the_end_of_the_search(log: Log) -> None:
     async def test() -> None:
-        service = _service(log)
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 65535))
-            other.listen()
-            answer = service.declare([Wanted(name="a", guest=1, host=65535)])
-        assert answer == Answer(ports=(), failed=(Failed(name="a", host=65535, reason="taken", detail=""),))
-        await settled()
+        async with serviced(log) as service:
+            with socket.socket() as other:
+                other.bind(("127.0.0.1", 65535))
+                other.listen()
+                answer = service.declare([Wanted(name="a", guest=1, host=65535)])
+            assert answer == Answer(ports=(), failed=(Failed(name="a", host=65535, reason="taken", detail=""),))
 
     run(test())
