@@ -132,18 +132,17 @@ def test_nothing_is_said_of_a_channel_that_has_ended(real: Target) -> None:
 
 def test_a_client_that_asks_and_never_reads_is_left(real: Target) -> None:
     assert real.host
-    with contextlib.ExitStack() as held:
-        for _ in range(400):  # to have something to tell: 24 bytes each
-            listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-        client = held.enter_context(contextlib.closing(open_socket(real.path)))
+    words = ["x" * 256] * 12
+    held = [real.start("sh", "-c", "sleep 600; true", *words) for _ in range(10)]  # to have 30 KB to tell
+    with contextlib.closing(open_socket(real.path)) as client:
         client.settimeout(20)
         with contextlib.suppress(ConnectionError):
-            client.sendall(wire.hello("") + frame(wire.LISTENERS, 1) * 5000)
+            client.sendall(wire.hello("") + frame(wire.SESSIONS, 1) * 5000)
         until(lambda: is_over(client))
         assert real.host.memory() < 16 * MIB
     assert real.run("true")[0] == 0
+    for session in held:
+        session.close()
 
 
 def is_over(client: _socket.socket) -> bool:
