@@ -21,9 +21,10 @@ from devbox.agent.session import ask_sessions, ask_stat
 from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
 from tests.contract.agent.test_connection import Client
-from tests.contract.agent.test_processes import ended, until
+from tests.contract.agent.test_processes import ended
 from tests.support.agent import host_agent
 from tests.support.skips import NOT_HERE
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
 
