@@ -159,12 +159,20 @@ async def _inward(connection: FakeConnection, writer: asyncio.StreamWriter) -> N
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, connection: FakeConnection) -> None:
         self._connection = connection
+        self.refused = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         self._connection.say(data)
 
-    def error_received(self, _error: Exception) -> None:
-        """A port that nobody listens on: datagrams get lost."""
+    def error_received(self, error: Exception) -> None:
+        """A port that nobody listens on ends it; what else goes wrong with a datagram is its loss."""
+        if isinstance(error, ConnectionRefusedError) and not self.refused.done():
+            self.refused.set_result(None)
+
+
+async def _datagrams_inward(connection: FakeConnection, transport: asyncio.DatagramTransport) -> None:
+    while (data := await connection.next_input()) is not None:
+        transport.sendto(data)
 
 
 def datagram_connection(
@@ -175,20 +183,23 @@ def datagram_connection(
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         loop = asyncio.get_running_loop()
         try:
-            transport, _ = await loop.create_datagram_endpoint(
+            transport, protocol = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(connection), remote_addr=(address, port), family=family
             )
         except OSError as error:
             connection.failed(error)
             return
         connection.started()
+        number = 0
+        inward = asyncio.ensure_future(_datagrams_inward(connection, transport))
         try:
-            while (data := await connection.next_input()) is not None:
-                transport.sendto(data)
+            await asyncio.wait({inward, protocol.refused}, return_when=asyncio.FIRST_COMPLETED)
+            number = errno.ECONNREFUSED if protocol.refused.done() else 0
         except asyncio.CancelledError:
             return
         finally:
+            inward.cancel()
             transport.close()
-            connection.ended()
+            connection.ended(number)
 
     return FakeConnection(channel, window, send, forget).begin(run)

@@ -107,10 +107,10 @@ static void pump_stream(struct relay *relay) {
 /* Nobody listens there, says the other machine. Where two addresses are meant, the other one may be it. */
 static void try_other(struct relay *relay) {
     struct address address;
-    if (!relay->second || !address_ip(&address, loopback[1], relay->port)) {
+    relay->second = false;
+    if (!address_ip(&address, loopback[1], relay->port)) {
         return;
     }
-    relay->second = false;
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || connect(fd, address_of(&address), address.size) != 0) {
         if (fd >= 0) {
@@ -127,6 +127,15 @@ static void try_other(struct relay *relay) {
     update(relay);
 }
 
+/* A datagram that went before found nobody. May free the relay. */
+static void refused(struct relay *relay) {
+    if (relay->second) {
+        try_other(relay);
+    } else {
+        finish(relay, ECONNREFUSED);
+    }
+}
+
 static void pump_datagram(struct relay *relay) {
     static uint8_t frame[WIRE_HEADER + WIRE_PAYLOAD_MAX];
     struct channel *channel = &relay->channel;
@@ -139,7 +148,7 @@ static void pump_datagram(struct relay *relay) {
     ssize_t got = recv(relay->source.fd, frame + WIRE_HEADER, WIRE_PAYLOAD_MAX, 0);
     if (got < 0) {
         if (errno == ECONNREFUSED) {
-            try_other(relay);
+            refused(relay);
         }
         return; /* any other error is of one datagram that went before */
     }
@@ -264,8 +273,11 @@ static void on_data(struct channel *channel, const uint8_t *bytes, size_t size) 
             connection_violation(channel->connection, "a datagram of more than 65507 bytes");
             return;
         }
-        (void)!send(relay->source.fd, bytes, size, 0); /* what is lost is lost: these are datagrams */
         channel_give_back(channel, size);
+        /* What is lost is lost: these are datagrams. But a refusal that is told here is told nowhere else. */
+        if (send(relay->source.fd, bytes, size, 0) < 0 && errno == ECONNREFUSED) {
+            refused(relay);
+        }
         return;
     }
     if (relay->sink.ended) {

@@ -189,6 +189,20 @@ def test_datagrams_stay_apart(local: Target, host: str) -> None:
     run(local, test)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=needs_ipv6)])
+def test_a_datagram_that_finds_nobody_ends_its_channel(local: Target, host: str) -> None:
+    async def test(mux: AgentMux) -> None:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as bound:
+            bound.bind((host, 0))
+            port = bound.getsockname()[1]
+        channel = await mux.connect(wire.UDP, host, port)
+        channel.write(b"is anybody there?")
+        with pytest.raises(ConnectionRefusedError):
+            await channel.read()
+
+    run(local, test)
+
+
 def test_a_connection_that_we_leave_is_closed_inside(local: Target) -> None:
     ended: list[bool] = []
 
