@@ -1,6 +1,7 @@
 """Forwards by the real client: into the Environment, out of it, and the client's agent."""
 
 import base64
+import contextlib
 import io
 import os
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ssh_client import Client, require
+from tests.support.waiting import until
 
 DATA = os.urandom(3 * 1024 * 1024)
 
@@ -42,8 +44,16 @@ def running(ssh: Client, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
     try:
         yield client
     finally:
-        client.terminate()
-        client.communicate(timeout=20)
+        # A signal that comes just before OpenSSH's client begins to wait is forgotten until there is something to do.
+        until(lambda: _has_ended(client), within=20)
+        client.communicate(timeout=20)  # when its ProxyCommand has closed stderr, too
+
+
+def _has_ended(client: "subprocess.Popen[bytes]") -> bool:
+    client.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        client.wait(timeout=0.5)
+    return client.returncode is not None
 
 
 @contextmanager
@@ -138,11 +148,8 @@ def test_a_name_is_looked_up_inside(ssh: Client) -> None:
 
 def test_a_unix_socket_inside(ssh: Client, inside: Path, tmp_path: Path) -> None:
     with echo(str(inside / "s"), socket.AF_UNIX), running(ssh, "-L", f"{tmp_path}/here:{inside}/s") as client:
-        while not (tmp_path / "here").exists():
-            assert client.poll() is None
-            time.sleep(0.02)
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(tmp_path / "here"))
+        until(lambda: client.poll() is not None or connection.connect_ex(str(tmp_path / "here")) == 0, within=20)
         assert sent_back(connection, DATA) == DATA
 
 
@@ -204,12 +211,9 @@ def test_a_socket_inside_that_leads_here_is_the_users_alone(ssh: Client, inside:
     with echo(("127.0.0.1", 0)) as server:
         place = inside / "s"
         with running(ssh, "-R", f"{place}:127.0.0.1:{server.getsockname()[1]}") as client:
-            while not place.exists():
-                assert client.poll() is None
-                time.sleep(0.02)
-            assert place.stat().st_mode & 0o777 == 0o600
             connection = socket.socket(socket.AF_UNIX)
-            connection.connect(str(place))
+            until(lambda: client.poll() is not None or connection.connect_ex(str(place)) == 0, within=20)
+            assert place.stat().st_mode & 0o777 == 0o600
             assert sent_back(connection, DATA) == DATA
         while place.exists():
             time.sleep(0.02)
@@ -223,10 +227,9 @@ def agent(tmp_path: Path) -> Iterator[str]:
     subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-C", "a key", "-f", str(tmp_path / "key")], check=True)
     process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     try:
-        while not Path(path).exists():
-            time.sleep(0.02)
         add = ["ssh-add", "-q", str(tmp_path / "key")]
-        subprocess.run(add, env={**os.environ, "SSH_AUTH_SOCK": path}, check=True, stderr=subprocess.DEVNULL)
+        env = {**os.environ, "SSH_AUTH_SOCK": path}
+        until(lambda: subprocess.run(add, env=env, stderr=subprocess.DEVNULL).returncode == 0, within=20)
         yield path
     finally:
         process.terminate()
