@@ -120,7 +120,8 @@ def test_a_terminal_is_one(ssh: Client) -> None:
         child.expect("xterm-256color\r\n")
         child.expect("a login shell\r\n")
         child.setwinsize(20, 60)
-        child.sendline("sleep 1000")
+        child.sendline("sh -c 'echo run\"\"ning; exec sleep 1000'")
+        child.expect("running\r\n")  # a shell that is just about to start something takes the key for itself
         child.sendcontrol("c")
         child.sendline("stty size; echo done-$?")
         child.expect("20 60\r\n")
