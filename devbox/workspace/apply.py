@@ -47,7 +47,8 @@ def apply(
 def _have_agent(host: Host, spec: InstanceSpec) -> None:
     """Compile the agent, as a step of its own: from a checkout the first environment waits for it."""
     arch = architecture(host.engine.info.architecture)
-    if not program.is_at_hand(arch) and not Path(spec.agent.program or "/nowhere").exists():
+    delivered = spec.agent.program and Path(spec.agent.program).exists()
+    if not delivered and not program.is_at_hand(arch):
         with host.reporter.step("compile the agent, for all environments to come"):
             program.binary(arch)
 

@@ -101,10 +101,10 @@ def test_secrets_are_fetched_each_time_and_variables_of_the_host_as_they_are(pro
     profile = project.directory / "devbox.toml"
     before = profile.read_text()
     profile.write_text(before + '[env]\nfrom_host = ["LANG"]\n')
-    project("trust", "--yes", status=None)
-    project("--json", "trust", "-f", status=None)
-    if project("up", status=None).returncode == 0:
-        assert left(project) == set()
+    project("trust", "--yes")
+    project("up")
+    assert left(project) == set()
     profile.write_text(before + '[secrets]\nTOKEN = { env = "TOKEN" }\n')
-    if project("up", status=None).returncode == 0:
-        assert left(project) == {"exec", "shell", "up", "status"}
+    project("trust", "--yes")
+    project("up")
+    assert left(project) == {"exec", "shell", "up", "status"}
