@@ -71,8 +71,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What has to be found out before the steps after it are known; the answer is kept in the Lock.
+
+    A POSIX shell script, run as root in a container made from the state before, which is then thrown away. What it
+    writes to stdout is the answer, line by line; everything else goes to stderr. `key`: where the answer stands in the
+    Lock, as "node.toolchain". `asked`: digest (64 hex) of all that the answer depends on, so that an answer to an
+    older question is known for one.
+    """
+
+    key: str
+    name: str  # for a person: "resolve python packages"
+    asked: str
+    script: str
+    env: tuple[tuple[str, str], ...] = ()
+    caches: tuple[str, ...] = ()
+    context: tuple[ContextFile, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+def asked(*values: object) -> str:
+    """Return the digest (64 hex) of what a `Question` depends on. The values are such as JSON can hold."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The steps on top of one base, and the configuration of the image that they yield."""
+    """The steps on top of one base, and the configuration of the image that they yield.
+
+    `open`: the first question that the Lock does not answer; the steps are then those before it.
+    """
 
     base: str  # image id
     base_layers: int = 0
@@ -80,6 +108,7 @@ class Recipe:
     steps: tuple[Step, ...]
     env: tuple[tuple[str, str], ...]  # the base's own, that the steps add to
     command: tuple[str, ...] = ("sleep", "infinity")
+    open: Question | None = None
 
     def digests(self) -> list[str]:
         """Return the digest of each step in order; each covers the base and all steps before it."""

@@ -1,0 +1,74 @@
+"""The Lock: what exactly an environment is made of, by platform. Pure values; `lock_file` reads and writes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedBase:
+    """Where the root file system starts.
+
+    `digest`: of the image's content: "sha256:..." of its one layer for a base made from the archive, else the digest
+    by which a registry knows it, else the engine's id. `epoch`: of the archive, in seconds; 0 if it is none.
+    """
+
+    reference: str
+    digest: str
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPackage:
+    """One system package. `file`: its path in the archive; `archive`: which one ("debian", "debian-security")."""
+
+    name: str
+    version: str
+    architecture: str
+    sha256: str
+    file: str
+    archive: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """System packages that were added together. `asked`: as the profile has them; `packages`: all that came with them.
+
+    `removed`: what was taken away again; such a group has no packages. `after`: digests of the build's provision
+    steps that stood before it when it was added.
+    """
+
+    asked: tuple[str, ...] = ()
+    packages: tuple[LockedPackage, ...] = ()
+    removed: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a container said to a `Question`. `asked`: digest of the question; `lines`: the answer."""
+
+    asked: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The Lock for one architecture. `answers`: by the key of the `Question`. `content`: digest of the content
+    manifest of what was built from it, if it was taken.
+    """
+
+    base: LockedBase | None = None
+    groups: tuple[Group, ...] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)  # lock files of the repo itself: path to SHA-256
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A whole `devbox.lock`. `profile`: digest of all values of the profile that a build depends on."""
+
+    profile: str = ""
+    platforms: Mapping[str, Platform] = field(default_factory=dict)  # by architecture as Debian names it: "amd64"
