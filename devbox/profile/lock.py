@@ -55,14 +55,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """The Lock for one architecture. `answers`: by the key of the `Question`. `content`: digest of the content
-    manifest of what was built from it, if it was taken.
+    """The Lock for one architecture.
+
+    `answers`: by the key of the `Question`. `files`: lock files of the repo itself, path to SHA-256. `content`: digest
+    of the content manifest of what was built from it, if it was taken.
     """
 
     base: LockedBase | None = None
     groups: tuple[Group, ...] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)  # lock files of the repo itself: path to SHA-256
+    files: Mapping[str, str] = field(default_factory=dict)
     content: str = ""
 
 
