@@ -1,8 +1,9 @@
-"""Effective values as plain data, where each came from, and the digest of them all."""
+"""Effective values as plain data, where each came from, and the digest of what an Environment is made from."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from devbox.profile.layers import Origin
 from devbox.profile.linemap import child
@@ -10,6 +11,7 @@ from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
 
 BUILT_IN = Origin(value=None, source="built-in")
+_NOT_MADE_OF: Final = frozenset({"tasks"})  # what is run inside, and changes nothing of what is there
 
 
 def effective(profile: Profile) -> dict[str, object]:
@@ -28,8 +30,9 @@ def explain(loaded: Loaded) -> dict[str, dict[str, object]]:
 
 
 def digest(profile: Profile) -> str:
-    """Return the SHA-256 (64 hex) of the effective values."""
-    text = json.dumps(effective(profile), sort_keys=True)
+    """Return the SHA-256 (64 hex) of the effective values that an Environment is made from: of all but the tasks."""
+    values = {key: value for key, value in effective(profile).items() if key not in _NOT_MADE_OF}
+    text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

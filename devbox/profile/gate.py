@@ -23,7 +23,6 @@ _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
         (r"sync\.mode", ("auto", "mount")),
         (r"sync\.(ignore|volumes|on_change)", ()),
         (r"vm", ()),
-        (r"tasks", ()),
         (r"prod", ()),
         (r"machines", ()),
         (r"network\.allow", ()),

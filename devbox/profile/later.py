@@ -1,9 +1,8 @@
 """The tables of a profile that a later version carries out: accepted and checked now, refused by `gate`."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from devbox.profile.grammar import (
     Command,
@@ -73,26 +72,6 @@ class Vm(Part):
 
     init: Literal["full", "trimmed", "minimal"] = "full"
     """How much of a system starts."""
-
-
-class Task(Part):
-    """A task; `test = "pytest -q"` is short for `{ run = "pytest -q" }`."""
-
-    run: Command
-    """The command."""
-    needs: Annotated[tuple[KeyName, ...], Unstrict] = ()
-    """Tasks that run before it."""
-
-
-def _long_task(given: object) -> object:
-    if isinstance(given, str):
-        return {"run": given}
-    if isinstance(given, Mapping | Task):
-        return given
-    raise ValueError('not a task; write its command in quotes, or { run = "...", needs = ["..."] }')
-
-
-TaskEntry = Annotated[Task, BeforeValidator(_long_task, json_schema_input_type=str | Task)]
 
 
 class Prod(Part):

@@ -2,7 +2,8 @@
 
 Tables merge key by key. Lists append: what a later layer lists comes after, and what is there already is not
 repeated; a mount with the target of an earlier one, and a provision step with its name, take its place. All
-else is replaced. `base` and each secret are replaced whole when the later layer says where they come from.
+else is replaced. `base` and each secret are replaced whole when the later layer says where they come from, and each
+task when it says what the task runs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ Path = tuple[str | int, ...]
 _CHOICES: Final[Mapping[str, frozenset[str]]] = {
     "base": frozenset({"image", "dockerfile", "disk"}),
     "secrets": frozenset({"env", "file"}),
+    "tasks": frozenset({"run"}),
 }
 _IDENTITY: Final[Mapping[str, str]] = {"mounts": "target", "provision": "name"}
 
@@ -111,7 +113,7 @@ def _field(path: Path) -> str:
 
 def _chooses_anew(later: Node, path: Path) -> bool:
     rest = path[2:] if path[:1] == ("machines",) else path
-    wanted = {"base": 1, "secrets": 2}.get(str(rest[0])) if rest else None
+    wanted = {"base": 1, "secrets": 2, "tasks": 2}.get(str(rest[0])) if rest else None
     return wanted == len(rest) and bool(_CHOICES[str(rest[0])] & set(later.table or {}))
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from devbox import paths
 from devbox.errors import Problem, ProfileError
+from devbox.profile import tasks
 from devbox.profile.confine import is_inside, real
 from devbox.profile.extends import Bases
 from devbox.profile.layers import Layer, Node, Origin, locate, merge, origins, plain, plant
@@ -67,7 +68,7 @@ def load(
     profile, more = _together(root)
     found += more
     if profile is not None:
-        found += _escapes(project, profile, root)
+        found += [*_escapes(project, profile, root), *_tasks(profile, root)]
     if profile is None or found:
         raise _error(found)
     return Loaded(
@@ -162,6 +163,14 @@ def _escapes(project: Path, profile: Profile, root: Node) -> Iterator[Problem]:
             message = f"{quote(written)} {error}"
         origin, own_key = locate(root, key)
         yield Problem(message=message, key=printable(own_key), file=origin.file, line=origin.line)
+
+
+def _tasks(profile: Profile, root: Node) -> Iterator[Problem]:
+    """Yield a problem for each need of a task that is no task, and for each circle."""
+    for key, message, hint in tasks.wrong(profile.tasks):
+        origin, own_key = locate(root, key)
+        where = "" if origin.file else f" (from {origin.source})"
+        yield Problem(message=message + where, key=printable(own_key), file=origin.file, line=origin.line, hint=hint)
 
 
 def _project_paths(profile: Profile) -> Iterator[tuple[KeyPath, str]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from devbox.profile.grammar import HostName, KeyName, Slug, Text, Unstrict, Variable, incomplete
-from devbox.profile.later import OnChange, Prod, Service, Sync, Task, TaskEntry, Vm
+from devbox.profile.later import OnChange, Prod, Service, Sync, Vm
 from devbox.profile.parts import (
     Base,
     Copy,
@@ -25,6 +25,8 @@ from devbox.profile.parts import (
     Python,
     Resources,
     Secret,
+    Task,
+    TaskEntry,
     Toolchain,
     User,
 )
@@ -135,7 +137,7 @@ class Profile(Part):
     vm: Vm = Vm()
     """The virtual machine."""
     tasks: dict[KeyName, TaskEntry] = Field(default_factory=dict)
-    """Commands with a name."""
+    """Commands with a name, for `devbox run`."""
     prod: Prod | None = None
     """What production is."""
     machines: dict[HostName, Machine] = Field(default_factory=dict)

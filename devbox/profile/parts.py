@@ -26,6 +26,7 @@ from devbox.profile.grammar import (
     HostVariable,
     ImageReference,
     InsidePath,
+    KeyName,
     Memory,
     MountTarget,
     Pids,
@@ -297,3 +298,23 @@ class Network(Part):
     """The CA certificates inside: host (the host's own bundle), none, or a file (outside the project: needs trust)."""
     allow: Annotated[tuple[Domain, ...], Unstrict, Field(examples=[["registry.example"]])] = ()
     """The hosts that can be reached under isolation strict."""
+
+
+class Task(Part):
+    """A command with a name; `test = "pytest -q"` is short for `{ run = "pytest -q" }`."""
+
+    run: Annotated[Command, Field(examples=["pytest -q"])]
+    """The command, as /bin/sh reads it."""
+    needs: Annotated[tuple[KeyName, ...], Unstrict, Field(examples=[["lint"]])] = ()
+    """Tasks that run before it, in this order, each once."""
+
+
+def _long_task(given: object) -> object:
+    if isinstance(given, str):
+        return {"run": given}
+    if isinstance(given, Mapping | Task):
+        return given
+    raise ValueError('not a task; write its command in quotes, or { run = "...", needs = ["..."] }')
+
+
+TaskEntry = Annotated[Task, BeforeValidator(_long_task, json_schema_input_type=str | Task)]

@@ -28,12 +28,17 @@ def load_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object
 
     Raises `ProfileError` with everything that is wrong in any layer. What the user should know is a warning.
     """
-    fallback = None if has_profile(workspace) else suggest(workspace).text
-    loaded = load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback)
+    loaded = read_profile(host, workspace, flags=flags)
     for problem in loaded.warnings:
         place = ":".join(str(part) for part in (problem.file, problem.line) if part is not None)
         host.reporter.warn(": ".join(part for part in (place, problem.key, problem.message) if part))
     return loaded
+
+
+def read_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Loaded:
+    """Return what `load_profile` returns and warn of nothing: for who looks into it before a verb that will."""
+    fallback = None if has_profile(workspace) else suggest(workspace).text
+    return load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback)
 
 
 def suggest(workspace: Workspace, base: str | None = None) -> Suggestion:

@@ -17,8 +17,9 @@ from devbox.workspace.identity import guest_user
 from devbox.workspace.login import SH, login_argv
 from devbox.workspace.memory import memory_problem
 from devbox.workspace.trusted import taken_from_host
-from devbox.workspace.up import bring_up
+from devbox.workspace.up import Ready, bring_up
 
+_OURS = Streams()
 _KILLED = 137
 _NOT_FOUND = 127
 
@@ -40,13 +41,27 @@ def shell(
             root = GuestUser(name="root", uid=0, gid=0, home="/root")
             return _entered(host, instance, login_argv("bash", argv), user=root, workdir="/", env={})
     ready = bring_up(host, workspace, flags=flags, command="devbox shell")
+    return login(host, workspace, ready, argv, workdir=working_directory(host, workspace, ready.loaded.profile))
+
+
+def login(
+    host: Host,
+    workspace: Workspace,
+    ready: Ready,
+    argv: Sequence[str],
+    *,
+    workdir: str,
+    streams: Streams = _OURS,
+) -> int:
+    """Be `argv` (or an interactive shell) in a login environment of what `ready` has; return its exit code."""
     return _entered(
         host,
         ready.instance,
         login_argv(ready.user.shell, argv),
         user=ready.user,
-        workdir=working_directory(host, workspace, ready.loaded.profile),
+        workdir=workdir,
         env=taken_from_host(host, workspace, ready.loaded),
+        streams=streams,
     )
 
 
@@ -91,11 +106,18 @@ def _checked(workdir: str) -> str:
 
 
 def _entered(
-    host: Host, instance: Instance, argv: Sequence[str], *, user: GuestUser, workdir: str, env: Mapping[str, str]
+    host: Host,
+    instance: Instance,
+    argv: Sequence[str],
+    *,
+    user: GuestUser,
+    workdir: str,
+    env: Mapping[str, str],
+    streams: Streams = _OURS,
 ) -> int:
     """Be `argv`, which begins with a shell; an image without one is told apart."""
     try:
-        return _attached(host, instance, argv, user=user, workdir=workdir, env=env)
+        return _attached(host, instance, argv, user=user, workdir=workdir, env=env, streams=streams)
     except CannotStartError as error:
         if error.status != _NOT_FOUND:
             raise
@@ -113,8 +135,8 @@ def _attached(
     user: GuestUser | str,
     workdir: str,
     env: Mapping[str, str],
+    streams: Streams = _OURS,
 ) -> int:
-    streams = Streams()
     rows, columns = streams.size()
     spec = ExecSpec(
         argv=tuple(argv),

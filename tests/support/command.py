@@ -31,12 +31,17 @@ class Devbox:
     home: Path
     account: Account
 
-    def __call__(self, *words: str, status: int | None = 0, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-        """Run one command line without a terminal; another exit code than `status` fails the test (None: any)."""
+    def __call__(
+        self, *words: str, status: int | None = 0, timeout: float = 900, given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command line without a terminal; another exit code than `status` fails the test (None: any).
+
+        `given`: what it can read.
+        """
         done = subprocess.run(
             [self.account.python, "-m", "devbox", *words],
             **self._settings,
-            stdin=subprocess.DEVNULL,
+            **({"input": given} if given else {"stdin": subprocess.DEVNULL}),
             capture_output=True,
             text=True,
             timeout=timeout,

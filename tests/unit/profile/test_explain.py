@@ -38,6 +38,11 @@ def test_the_digest_is_that_of_the_values_alone(loaded: Load) -> None:
     assert len(first) == 64
 
 
+def test_the_digest_does_not_count_tasks_of_which_nothing_is_made(loaded: Load) -> None:
+    first = digest(loaded("[ports]\nweb = 8000\n").profile)
+    assert first == digest(loaded('[ports]\nweb = 8000\n[tasks]\ntest = "pytest -q"\n').profile)
+
+
 def test_secrets_are_references_alone(loaded: Load) -> None:
     profile = loaded('secrets.TOKEN = { env = "HOST_TOKEN" }', environ={"HOST_TOKEN": "hunter2"}).profile
     assert effective(profile)["secrets"] == {"TOKEN": {"env": "HOST_TOKEN"}}
@@ -46,7 +51,6 @@ def test_secrets_are_references_alone(loaded: Load) -> None:
 LATER = """\
 runtime = "vm"
 isolation = "strict"
-tasks = { test = "pytest" }
 
 [base]
 disk = "x.qcow2"
@@ -87,10 +91,10 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
         require_supported(loaded(LATER))
     assert caught.value.exit_status == 2
     assert {(problem.key, problem.line) for problem in caught.value.problems} == {
-        ("runtime", 1), ("isolation", 2), ("tasks", 3), ("base.disk", 6), ("packages.go", 9), ("packages.c", 10),
-        ("provision[0].ansible", 13), ("provision[1].when", 16), ("services", 18), ("sync.mode", 21),
-        ("sync.ignore", 22), ("sync.on_change", 23), ("resources.disk", 27), ("network.allow", 29), ("vm", 30),
-        ("prod", 32), ("machines", 34),
+        ("runtime", 1), ("isolation", 2), ("base.disk", 5), ("packages.go", 8), ("packages.c", 9),
+        ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17), ("sync.mode", 20),
+        ("sync.ignore", 21), ("sync.on_change", 22), ("resources.disk", 26), ("network.allow", 28), ("vm", 29),
+        ("prod", 31), ("machines", 33),
     }  # fmt: skip
     assert {problem.file for problem in caught.value.problems} == {"devbox.toml"}
 
@@ -98,7 +102,8 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
 def test_what_this_version_carries_out_passes(loaded: Load) -> None:
     require_supported(
         loaded(
-            'runtime = "container"\nisolation = "standard"\nsync = { mode = "mount", ignore = [] }\n[tasks]\n'
+            'runtime = "container"\nisolation = "standard"\nsync = { mode = "mount", ignore = [] }\n'
+            '[tasks]\ntest = "pytest"\n'
             '[packages]\nsystem = ["git"]\npython = {}\nnode = {}\n[[provision]]\nrun = "x"\nwhen = "build"\n'
             'repeat = "on-change"\n[resources]\ngpus = "all"\ndevices = ["/dev/kvm"]\n'
         )
