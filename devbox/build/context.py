@@ -1,8 +1,8 @@
 """What a step is given over its stdin: one tar stream, the same bytes for the same content.
 
-Members: `ca.pem`, `secrets/NAME`, `context/PATH`; sorted, one date (the recipe's epoch; zip files know none before
-1980), root's, modes normalised (B-05). GNU format,
-which every tar reads.
+Members: `ca.pem`, `secrets/NAME`, `context/PATH` (files of the repo, then texts that the plan wrote); sorted, one date
+(the recipe's epoch; zip files know none before 1980), root's, modes normalised (B-05). GNU format, which every tar
+reads.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ class Delivery:
     """What goes into one step. Secrets never show in its repr."""
 
     files: tuple[ContextFile, ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()  # path, text
     epoch: int = 0  # seconds
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_bundle: bytes | None = field(default=None, repr=False)
@@ -33,7 +34,7 @@ class Delivery:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to send."""
-        return not (self.files or self.secrets or self.ca_bundle)
+        return not (self.files or self.texts or self.secrets or self.ca_bundle)
 
 
 def stream(delivery: Delivery, inputs: Inputs) -> Iterator[bytes]:
@@ -53,14 +54,16 @@ def _members(delivery: Delivery, inputs: Inputs) -> Iterator[tarfile.TarInfo | b
         yield from _member("ca.pem", delivery.ca_bundle)
     for name, value in sorted(delivery.secrets.items()):
         yield from _member(f"secrets/{name}", value.encode("utf-8", "surrogateescape"), mode=0o600)
-    for directory in _directories(delivery.files):
+    for directory in _directories([*(file.path for file in delivery.files), *(path for path, _ in delivery.texts)]):
         yield _header(f"context/{directory}", kind=tarfile.DIRTYPE, mode=0o755)
     for file in sorted(delivery.files, key=lambda each: each.path):
         yield from _context_file(file, inputs)
+    for path, text in sorted(delivery.texts):
+        yield from _member(f"context/{path}", text.encode("utf-8", "surrogateescape"))
 
 
-def _directories(files: Sequence[ContextFile]) -> list[str]:
-    parents = {str(parent) for file in files for parent in PurePosixPath(file.path).parents}
+def _directories(paths: Sequence[str]) -> list[str]:
+    parents = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
     return sorted(parents - {"."})
 
 

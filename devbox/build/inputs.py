@@ -5,9 +5,10 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from devbox.build import confined
@@ -29,6 +30,7 @@ class Inputs:
     groups: Mapping[str, tuple[ContextFile, ...]] = field(default_factory=dict)
     contents: Mapping[str, bytes] = field(default_factory=dict)  # by digest
     notes: tuple[str, ...] = ()  # what was left out, for the user
+    looked: tuple[str, ...] = ()  # paths that change the plan if they come or go; "/" at the end: a directory's content
 
     def group(self, key: str) -> tuple[ContextFile, ...]:
         """Return the files for `key`, sorted by path; none if nothing was asked for."""
@@ -51,11 +53,21 @@ class Collector:
         self.notes: list[str] = []
         self._groups: dict[str, dict[str, ContextFile]] = {}
         self._contents: dict[str, bytes] = {}
+        self._looked: set[str] = set()
         self._copied = 0
 
     def exists(self, path: str) -> bool:
         """Whether `path` is in the repo, whatever it is."""
+        self._looked.add(os.path.normpath(path))
         return os.path.lexists(self.directory / path)
+
+    def found(self, pattern: str) -> list[str]:
+        """Return the files that match the glob `pattern`, relative and sorted; it leads nowhere out of the repo."""
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            return []
+        matches = sorted(str(path.relative_to(self.directory)) for path in self.directory.glob(pattern))
+        self._looked.update(_listed(pattern, matches))
+        return matches
 
     def manifest(self, group: str, path: str, *, key: str) -> bytes | None:
         """Take the file `path` into `group` and return its content; None, with a problem, if it cannot be."""
@@ -103,7 +115,13 @@ class Collector:
         if self.problems:
             raise ProfileError("the project's files cannot be used as the profile asks", problems=self.problems)
         groups = {key: tuple(files[path] for path in sorted(files)) for key, files in self._groups.items()}
-        return Inputs(directory=self.directory, groups=groups, contents=dict(self._contents), notes=tuple(self.notes))
+        return Inputs(
+            directory=self.directory,
+            groups=groups,
+            contents=dict(self._contents),
+            notes=tuple(self.notes),
+            looked=tuple(sorted(self._looked)),
+        )
 
     def _copy(self, group: str, path: str, *, key: str) -> None:
         full = self.directory / path
@@ -143,6 +161,14 @@ def digest_of(file: BinaryIO) -> tuple[str, int]:
         if size > COPY_LIMIT:
             break
     return digest.hexdigest(), size
+
+
+def _listed(pattern: str, matches: Sequence[str]) -> Iterator[str]:
+    """Yield the directories, with "/" at the end, in which something that matches `pattern` may come or go."""
+    fixed = list(takewhile(lambda part: not set(part) & set("*?["), pattern.split("/")[:-1]))
+    yield "/".join([*(fixed or ["."]), ""])
+    for match in matches:
+        yield from (f"{parent}/" for parent in PurePosixPath(match).parents if len(parent.parts) > len(fixed))
 
 
 def _walk(top: Path, notes: list[str]) -> list[str]:

@@ -58,6 +58,7 @@ class Step:
     env: tuple[tuple[str, str], ...] = ()  # variables the image keeps from here on
     caches: tuple[str, ...] = ()  # names of cache mounts: "apt", "pip", "npm"
     context: tuple[ContextFile, ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()  # files beside `context` that the plan wrote: path, text
     secrets: tuple[str, ...] = ()
     network: bool = True
     bare: bool = False  # runs without any mount, because it makes the place for them
@@ -66,6 +67,8 @@ class Step:
         """Return the digest (64 hex) of this step and all before it, given theirs."""
         values = asdict(self)
         del values["name"], values["key"]
+        if not self.texts:
+            del values["texts"]  # so that the layers of a devbox that knew none stay good
         text = json.dumps([previous, values], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -158,6 +158,7 @@ def _job(order: BuildOrder, index: int, image: str, digest: str) -> StepJob:
         labels=order.labels,
         delivery=Delivery(
             files=step.context,
+            texts=step.texts,
             epoch=order.recipe.epoch,
             secrets={name: order.secrets[name] for name in step.secrets},
             ca_bundle=order.ca_bundle if step.network else None,

@@ -122,6 +122,8 @@ def _input_files(workspace: Workspace, profile: Profile, made: Made) -> Iterator
     directory = workspace.directory
     for group in made.inputs.groups.values():
         yield from (str(directory / file.path) for file in group)
+    for looked in made.inputs.looked:
+        yield str(directory / looked) + ("/" if looked.endswith("/") else "")
     if profile.packages.node is not None:
         yield from (str(directory / name) for name in (_PACKAGE_JSON, *NODE_LOCKS, *NODE_SETTINGS))
         yield from _members(directory, made.inputs)

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_secrets_and_certificates_travel_beside_the_files(tmp_path: Path) -> Non
     assert list(found) == ["ca.pem", "secrets/TOKEN"]
     assert found["secrets/TOKEN"].size == 7
     assert oct(found["secrets/TOKEN"].mode) == "0o600"
+
+
+def test_texts_of_the_plan_lie_beside_the_files_and_may_be_long(tmp_path: Path) -> None:
+    delivery, inputs = planned(tmp_path)
+    lock = "a line of a lock file\n" * 20_000  # a command line could not hold it
+    found = members(replace(delivery, texts=(("made/Cargo.lock", lock),)), inputs)
+    assert list(found)[-1] == "context/made/Cargo.lock"
+    assert found["context/made"].isdir()
+    assert found["context/made/Cargo.lock"].size == len(lock)
+    assert not Delivery(texts=(("a", ""),)).empty
 
 
 def test_a_secret_is_not_in_the_repr() -> None:

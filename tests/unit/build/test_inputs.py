@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from devbox.build import confined
+from devbox.build.inputs import Collector
 from devbox.build.manifests import NODE, PYTHON, read_inputs
 from devbox.errors import ProfileError
 from tests.support.build import profile
@@ -152,3 +153,21 @@ def test_a_part_swapped_for_a_link_is_an_error(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(confined, "resolve", swap)
     with pytest.raises(OSError, match=r"Not a directory|symbolic"), confined.opened(tmp_path, "a/file"):
         pass
+
+
+def test_what_was_looked_for_is_told_so_that_its_coming_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "crates/one").mkdir(parents=True)
+    (tmp_path / "crates/one/Cargo.toml").write_text("")
+    (tmp_path / "crates/two").mkdir()
+    collector = Collector(tmp_path)
+    assert not collector.exists("Cargo.lock")
+    assert collector.found("crates/*/Cargo.toml") == ["crates/one/Cargo.toml"]
+    assert collector.found("*.csproj") == []
+    assert collector.finish().looked == ("./", "Cargo.lock", "crates/", "crates/one/")
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*", "../*", "a/../../*"])
+def test_no_pattern_leads_out_of_the_project(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "beside").write_text("")
+    assert Collector(tmp_path / "project").found(pattern) == []
