@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from devbox.profile.toolchains import constraint
 from devbox.values import (
     check_env_name,
     check_guest_path,
@@ -32,7 +33,6 @@ _IMAGE = re.compile(
     r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*"  # path
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"  # tag, digest
 )
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*\Z")
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]{0,62}\Z")
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
@@ -213,7 +213,7 @@ KeyName = Annotated[
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]  # a variable that the environment gets (S-31)
 HostVariable = Annotated[str, AfterValidator(check_env_name)]  # one that is read on the host
-Version = Annotated[str, AfterValidator(_matching(_VERSION, 'not a version; write it as "3.11"'))]
+Version = Annotated[str, AfterValidator(constraint.check)]
 SystemPackage = Annotated[str, AfterValidator(_check_package)]
 ImageReference = Annotated[str, AfterValidator(check_image)]
 Stage = Annotated[str, AfterValidator(_matching(_STAGE, "not the name of a build stage"))]

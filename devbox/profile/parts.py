@@ -92,8 +92,8 @@ class Base(Part):
 class Python(Part):
     """A virtual environment at /opt/venv."""
 
-    version: Annotated[Version | None, Field(examples=["3.11"])] = None
-    """The version that the base must have; default: whatever it has."""
+    version: Annotated[Version | None, Field(examples=["3.11", ">=3.10,<3.13"])] = None
+    """A version, or a range of them; default: the distribution's own."""
     requirements: Annotated[tuple[RepoPath, ...], Unstrict, Field(examples=[["requirements.txt"]])] = ()
     """Requirement files, or "pyproject.toml"."""
     editable: bool = False
@@ -103,8 +103,8 @@ class Python(Part):
 class Node(Part):
     """Node.js and, where the project has a lock file, its packages."""
 
-    version: Annotated[Version | None, Field(examples=["18"])] = None
-    """The version that the base must have; default: whatever it has."""
+    version: Annotated[Version | None, Field(examples=["20", "18 || 20"])] = None
+    """A version, or a range of them; default: the distribution's own."""
     install: Annotated[Command | None, Field(examples=["npm ci"])] = None
     """The command that installs the packages, in place of the one chosen from the lock file."""
 
@@ -113,7 +113,7 @@ class Toolchain(Part):
     """A toolchain of a later version of devbox."""
 
     version: Version | None = None
-    """The version."""
+    """A version, or a range of them; default: the distribution's own."""
 
 
 class Packages(Part):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from devbox.build.recipe import CACHE_DIRECTORY, CONTEXT_DIRECTORY, BaseImage, ContextFile, Step
 from devbox.build.steps.script import refuse, script
+from devbox.build.steps.version import not_the_one, version_check
+from devbox.profile.toolchains.constraint import parse
 from devbox.values import GuestUser
 
 KEY = "packages.node"
@@ -52,9 +54,8 @@ def _check(version: str | None) -> list[str]:
     lines = [f"command -v node >/dev/null || {missing}"]
     if version is None:
         return lines
-    wanted = version.removeprefix("v")
-    wrong = refuse(f"this base has Node.js $have, the profile asks for {wanted}")
-    return [*lines, "have=$(node --version)", "have=${have#v}", f'case "$have." in "{wanted}."*) ;; *) {wrong};; esac']
+    asked = parse(version)
+    return [*lines, "have=$(node --version)", "have=${have#v}", *version_check(asked, not_the_one("Node.js", asked))]
 
 
 def _settings() -> list[str]:

@@ -1,10 +1,13 @@
 """Python: a virtual environment at a fixed path outside the repo, and what the manifests ask for. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devbox.build.recipe import CACHE_DIRECTORY, CONTEXT_DIRECTORY, VENV, BaseImage, ContextFile, Step
 from devbox.build.steps.script import quoted, refuse, script
+from devbox.build.steps.version import not_the_one, version_check
+from devbox.profile.toolchains.constraint import parse
 from devbox.values import GuestUser
 
 KEY = "packages.python"
@@ -52,7 +55,8 @@ def python_packages(base: BaseImage, plan: PythonPlan, user: GuestUser, *, path:
 
 
 def _interpreter(version: str | None) -> list[str]:
-    wanted = [f"python{'.'.join(version.split('.')[:2])}"] if version else []
+    plain = version is not None and re.fullmatch(r"3\.[0-9]+(\.[0-9]+)?", version)
+    wanted = [f"python{'.'.join(version.split('.')[:2])}"] if version and plain else []
     names = quoted([*wanted, "python3", "python"])
     lines = [
         "python=",
@@ -63,11 +67,11 @@ def _interpreter(version: str | None) -> list[str]:
     ]
     if version is None:
         return lines
-    wrong = refuse(f"this base has Python $have, the profile asks for {version}")
+    asked = parse(version)
     return [
         *lines,
         """have=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')""",
-        f'case "$have." in "{version}."*) ;; *) {wrong};; esac',
+        *version_check(asked, not_the_one("Python", asked)),
     ]
 
 

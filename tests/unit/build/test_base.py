@@ -6,7 +6,6 @@ import pytest
 
 from devbox.build.base import check_image
 from devbox.build.probe import parse_facts
-from devbox.build.toolchains import satisfies
 from devbox.engine.base import ImageInfo
 from devbox.errors import BaseImageError, ProfileError
 
@@ -71,20 +70,3 @@ def test_what_os_release_says(text: str, family: str, distribution: str, version
 def test_tar_is_looked_for() -> None:
     assert parse_facts("ID=debian\n\n/usr/bin/tar\n").tar
     assert not parse_facts("ID=debian\n\n").tar
-
-
-@pytest.mark.parametrize(
-    ("have", "want", "answer"),
-    [
-        ("3.11", "3.11", True),
-        ("3.11.2", "3.11", True),
-        ("3.11", "3.11.2", True),
-        ("3.11", "3", True),
-        ("18", "v18", True),
-        ("3.11", "3.1", False),
-        ("3.1", "3.11", False),
-        ("18", "20", False),
-    ],
-)
-def test_versions_compare_by_their_parts(have: str, want: str, answer: bool) -> None:
-    assert satisfies(have, want) is answer

@@ -111,7 +111,7 @@ def test_root_inside_owns_the_environment(project: Path) -> None:
 
 @pytest.mark.parametrize(
     ("tool", "version", "has"),
-    [("python", "3.9", "Python 3.11"), ("python", "3.12", "Python 3.11"), ("node", "22", "Node.js 18")],
+    [("python", "3.9", "Python 3.11.2"), ("python", ">3.11", "Python 3.11.2"), ("node", "22", "Node.js 18.20.4")],
 )
 def test_a_version_that_the_base_does_not_hold_is_refused_at_once(
     project: Path, tool: str, version: str, has: str

@@ -1,0 +1,1 @@
+"""Which versions of toolchains a profile may ask for, what the distributions hold, and which base holds what. Pure."""
