@@ -6,6 +6,7 @@ from typing import Any
 
 from devbox.build.compose import compose
 from devbox.build.inputs import Inputs
+from devbox.build.languages.base import Setting
 from devbox.build.manifests import read_inputs
 from devbox.build.recipe import BaseImage, Recipe
 from devbox.profile.model import Profile
@@ -52,3 +53,15 @@ def nothing(directory: Path) -> Inputs:
 def labels(workspace: str, owner: str = "test") -> dict[str, str]:
     """Return the labels that a build puts on everything."""
     return {LABEL_WORKSPACE: workspace, LABEL_OWNER: owner, LABEL_SCHEMA: SCHEMA}
+
+
+def setting(directory: Path, *, base: BaseImage = DEBIAN, user: GuestUser = DEV, **values: Any) -> Setting:
+    """Return what a language's share is planned from, for a profile of these keys in the project `directory`."""
+    asked = profile(**values)
+    return Setting(
+        profile=asked,
+        base=base,
+        inputs=read_inputs(asked, directory),
+        user=user,
+        directory=f"/workspaces/{directory.name}",
+    )
