@@ -1,6 +1,8 @@
 """Every message of the agent's protocol as hypothesis may say it, and what whoever hears it must make of it."""
 
+import socket
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -18,6 +20,13 @@ TEXT = st.binary(max_size=40).map(lambda data: data.replace(b"\0", b"/").decode(
 ASCII = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40)
 TEXTS = st.lists(TEXT, max_size=6)
 CUTS = st.lists(st.integers(1, 200), min_size=1, max_size=8)
+
+
+def shown(address: IPv4Address | IPv6Address) -> str:
+    """Return an address as the C library writes it: "::ffff:0.0.0.0", where Python writes "::ffff:0:0"."""
+    return socket.inet_ntop(socket.AF_INET if address.version == 4 else socket.AF_INET6, address.packed)
+
+
 Parser = Callable[[wire.Buffer], Any]
 
 
@@ -113,7 +122,7 @@ FROM_AGENT = {
         st.lists(
             st.builds(
                 lambda protocol, address, port, uid: Listener(
-                    protocol=protocol, address=str(address), port=port, uid=uid
+                    protocol=protocol, address=shown(address), port=port, uid=uid
                 ),
                 *(st.sampled_from(("tcp", "udp")), st.ip_addresses(), st.integers(1, 65535), U32),
             ),
