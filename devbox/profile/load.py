@@ -1,7 +1,8 @@
 """Load a profile: read all layers, merge them, and report everything wrong in any of them at once.
 
 Layers, later wins: built-in defaults (the model's), base profiles, the user's own layer, `devbox.toml`,
-`devbox.local.toml`, DEVBOX_* variables, flags. Runs nothing and writes nothing.
+`devbox.local.toml`, DEVBOX_* variables, flags. Where none of them sets `base`, it is chosen by the versions asked for.
+Runs nothing and writes nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from devbox.profile.model import Profile
 from devbox.profile.outside import flag_layer, user_problems, variable_layers, variable_problems
 from devbox.profile.source import Refused, decode, parse, read_file
 from devbox.profile.suspect import secrets_in_env
+from devbox.profile.toolchains.choose import choose
 from devbox.profile.translate import problems as translated
 from devbox.profile.translate import quote
 from devbox.values import printable, slug
@@ -67,6 +69,10 @@ def load(
     root = reduce(merge, nodes, plant(_built_in(project)))
     profile, more = _together(root)
     found += more
+    chosen = _chosen_base(root, profile)
+    if chosen is not None:
+        root = merge(root, plant(chosen))
+        profile, _ = _together(root)
     if profile is not None:
         found += [*_escapes(project, profile, root), *_tasks(profile, root)]
     if profile is None or found:
@@ -75,7 +81,7 @@ def load(
         profile=profile,
         origins=origins(root),
         files=tuple(reading.files),
-        layers=("built-in", *(layer.source for layer in layers if layer.tree)),
+        layers=("built-in", *(layer.source for layer in (*layers, chosen) if layer is not None and layer.tree)),
         warnings=tuple(secrets_in_env(profile, root)),
     )
 
@@ -127,6 +133,14 @@ class _Reading:
 
 def _built_in(project: Path) -> Layer:
     return Layer(source="built-in", tree={"name": slug(project.name)})
+
+
+def _chosen_base(root: Node, profile: Profile | None) -> Layer | None:
+    """Return the layer that sets the base where no other does and the built-in one lacks a version asked for."""
+    if profile is None or (root.table is not None and "base" in root.table):
+        return None
+    choice = choose(profile.packages)
+    return None if choice is None else Layer(source=f"chosen for {choice.why}", tree={"base": {"image": choice.image}})
 
 
 def _alone(node: Node) -> Iterator[Problem]:
