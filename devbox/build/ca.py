@@ -17,6 +17,7 @@ VARIABLES = (
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS",
+    "CARGO_HTTP_CAINFO",
 )
 PLACES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch

@@ -61,6 +61,10 @@ class Collector:
         self._looked.add(os.path.normpath(path))
         return os.path.lexists(self.directory / path)
 
+    def has(self, group: str, path: str) -> bool:
+        """Whether the file `path` was taken into `group`."""
+        return os.path.normpath(path) in self._groups.get(group, {})
+
     def found(self, pattern: str) -> list[str]:
         """Return the files that match the glob `pattern`, relative and sorted; it leads nowhere out of the repo."""
         if pattern.startswith("/") or ".." in pattern.split("/"):

@@ -110,10 +110,12 @@ class Node(Part):
 
 
 class Toolchain(Part):
-    """A toolchain of a later version of devbox."""
+    """A language's toolchain and, where the project has manifests, its packages."""
 
     version: Version | None = None
     """A version, or a range of them; default: the distribution's own."""
+    install: Command | None = None
+    """The command that fetches the packages, in place of the one chosen from the manifests."""
 
 
 class Packages(Part):

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from devbox.build.inputs import Collector, Inputs
+from devbox.build.manifests.go import GO, read_go
 from devbox.build.manifests.node import NODE, NODE_LOCKS, NODE_SETTINGS, read_node
 from devbox.build.manifests.python import EDITABLE, EDITABLE_FILES, PYTHON, read_python
+from devbox.build.manifests.rust import RUST, read_rust
 from devbox.profile.model import Profile
 
-__all__ = ["EDITABLE", "EDITABLE_FILES", "NODE", "NODE_LOCKS", "NODE_SETTINGS", "PYTHON", "read_inputs"]
+__all__ = ["EDITABLE", "EDITABLE_FILES", "GO", "NODE", "NODE_LOCKS", "NODE_SETTINGS", "PYTHON", "RUST", "read_inputs"]
+
+_READERS = {"go": read_go, "rust": read_rust}
 
 
 def read_inputs(profile: Profile, directory: Path) -> Inputs:
@@ -21,6 +25,9 @@ def read_inputs(profile: Profile, directory: Path) -> Inputs:
         read_python(collector, profile.packages.python)
     if profile.packages.node is not None:
         read_node(collector, profile.packages.node)
+    for name, read in _READERS.items():
+        if getattr(profile.packages, name) is not None:
+            read(collector)
     for index, step in enumerate(profile.provision):
         key = f"provision[{index}]"
         if step.script is not None:

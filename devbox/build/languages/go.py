@@ -1,0 +1,59 @@
+"""Go: the modules of go.mod, in a module cache outside of the repo. Pure.
+
+go.sum guards them. What the compiler makes lies in the user's ~/.cache, as always.
+"""
+
+import shlex
+
+from devbox.build.languages.base import Part, Setting
+from devbox.build.languages.shared import Work, keep_function, listed, own_home, owned_by_user, step
+from devbox.build.manifests import GO
+from devbox.build.recipe import Step
+from devbox.build.steps.script import locked_cache
+from devbox.profile.model import Toolchain
+
+MODULES = "/opt/go/pkg/mod"
+_OWNED = ("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOAUTH")
+# gcc and libc6-dev: for cgo and the race detector; git: for modules that no proxy has
+_SYSTEM = {
+    "debian": ("ca-certificates", "gcc", "git", "golang-go", "libc6-dev"),
+    "alpine": ("ca-certificates", "gcc", "git", "go", "musl-dev"),
+    "fedora": ("ca-certificates", "gcc", "git", "golang", "glibc-devel"),
+}
+
+
+def go(setting: Setting) -> Part | None:
+    """Return Go's share: the toolchain, and the modules of go.mod or go.work, if there is one."""
+    wanted = setting.profile.packages.go
+    if wanted is None:
+        return None
+    return Part(
+        system=_SYSTEM.get(setting.base.family, ()),
+        path=(f"{setting.user.home}/go/bin",),
+        env=(("GOMODCACHE", MODULES),),
+        chain=(_modules(setting, wanted),) if setting.inputs.group(GO) else (),
+    )
+
+
+def _modules(setting: Setting, wanted: Toolchain) -> Step:
+    context = setting.inputs.group(GO)
+    places = ["."] if listed(context, "go.work") else listed(context, "go.mod")
+    command = wanted.install or "go mod download"
+    lines = [
+        *locked_cache("go"),
+        *own_home(),
+        f"export GOMODCACHE={MODULES} GOFLAGS=-modcacherw GOTOOLCHAIN=local",
+        f'mkdir -p {MODULES} "$cache/download"',
+        'GOPROXY="file://$cache/download,${GOPROXY:-$(go env GOPROXY)}"; export GOPROXY',
+        *(f"( cd {shlex.quote(place)}; {command}\n)" for place in places),
+        f"cd {MODULES}/cache",
+        "rm -rf lock vcs download/sumdb",
+        "find . -type f \\( -path '*/@v/*.lock' -o -path '*/@v/list' \\) -exec rm -f {} +",
+        *keep_function(),
+        f'keep {MODULES}/cache/download "$cache/download"',
+        owned_by_user(setting, "/opt/go"),
+    ]
+    return step(
+        setting,
+        Work(key=GO, name="go modules", lines=tuple(lines), context=context, cache="go", owned=_OWNED),
+    )

@@ -1,0 +1,104 @@
+"""What the languages' steps have in common. Pure."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from devbox.build.inputs import Inputs
+from devbox.build.languages.base import Setting
+from devbox.build.recipe import CONTEXT_DIRECTORY, RUN_DIRECTORY, ContextFile, Question, Step, asked
+from devbox.build.steps.script import script
+
+HOME = RUN_DIRECTORY + "/home"  # of the tools in a step: what they leave there goes with the container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a language does in a container: fetch its packages, or find out which they are.
+
+    `key`: of the profile; `cache`: the name of the cache mount; `owned`: the prefixes of variables that the tools read
+    by themselves, so that secrets of such names are handed over.
+    """
+
+    key: str
+    name: str
+    lines: tuple[str, ...]
+    context: tuple[ContextFile, ...]
+    texts: tuple[tuple[str, str], ...] = ()
+    cache: str
+    owned: tuple[str, ...] = ()
+
+
+def step(setting: Setting, work: Work) -> Step:
+    """Return the step that does `work`."""
+    return Step(
+        name=work.name,
+        key=work.key,
+        script=script(setting.base.epoch, work.lines),
+        caches=(work.cache,),
+        context=work.context,
+        texts=work.texts,
+        secrets=named_secrets(setting, work),
+    )
+
+
+def question(setting: Setting, work: Work, *, key: str) -> Question:
+    """Return the question that `work` answers, kept in the Lock as `key`.
+
+    An answer stays good while the manifests are what they were: it is for a newer base to keep it, and for a person
+    to ask anew.
+    """
+    files = [(file.path, file.digest) for file in work.context]
+    return Question(
+        key=key,
+        name=work.name,
+        asked=asked(key, work.lines, files),
+        script=script(setting.base.epoch, work.lines),
+        caches=(work.cache,),
+        context=work.context,
+        secrets=named_secrets(setting, work),
+    )
+
+
+def named_secrets(setting: Setting, work: Work) -> tuple[str, ...]:
+    """Return the names of the secrets that the tools or the manifests of `work` name, sorted."""
+    texts = [_text(setting.inputs, file) for file in work.context]
+    return tuple(
+        name
+        for name in sorted(setting.profile.secrets)
+        if name.startswith((*work.owned, "NETRC")) or any("${" + name + "}" in text for text in texts)
+    )
+
+
+def _text(inputs: Inputs, file: ContextFile) -> str:
+    return inputs.contents[file.digest].decode("utf-8", "replace")
+
+
+def own_home() -> list[str]:
+    """Return lines that give the tools a home that does not stay, and let them work where the manifests are."""
+    return [f"export HOME={HOME}", f"mkdir -p {HOME}", f"cd {CONTEXT_DIRECTORY}"]
+
+
+def owned_by_user(setting: Setting, *places: str) -> str:
+    """Return the line that gives `places` to the user, who may add to them."""
+    return f"chown -R -h {setting.user.uid}:{setting.user.gid} {' '.join(map(shlex.quote, places))}"
+
+
+def keep_function() -> list[str]:
+    """Return lines that define `keep FROM TO`: put files into a cache that lacks them, each whole or not at all."""
+    return [
+        "keep() {",
+        '  [ -d "$1" ] || return 0',
+        '  ( cd "$1" && find . -type f ) | while IFS= read -r file; do',
+        '    [ ! -e "$2/$file" ] || continue',
+        '    mkdir -p "$2/${file%/*}"',
+        '    cp "$1/$file" "$2/.new" && mv "$2/.new" "$2/$file"',
+        "  done",
+        "}",
+    ]
+
+
+def listed(context: Sequence[ContextFile], name: str) -> list[str]:
+    """Return the directories, "." for the project's own, in which a manifest called `name` lies."""
+    places = [file.path.rpartition("/")[0] or "." for file in context if file.path.rpartition("/")[2] == name]
+    return sorted(places)
