@@ -187,6 +187,12 @@ set_up_test_tools() {
     have tmux || need "tmux" tmux # the terminal of the interactive tests
     have ssh && have sftp && have rsync && have git || need "ssh, rsync and git" openssh-client rsync git
     have podman && have catatonit || need "podman, with catatonit" podman catatonit
+    have npm || need "npm" npm # these two get real projects from their registries, and so do the next two
+    have go || need "Go" golang-go
+}
+set_up_sources() {
+    have cargo || need "cargo" cargo
+    have mvn || need "Maven" maven
 }
 
 # A compiler with libFuzzer and the sanitizers, of about 200 MB.
@@ -208,6 +214,7 @@ test | test-all)
     set_up_engine
     set_up_client
     set_up_test_tools
+    [ "$goal" = test ] || set_up_sources
     [ "$goal" = test ] || set_up_fuzzer
     ;;
 *)
