@@ -143,6 +143,13 @@ class NotConfirmedError(DevboxError):
     exit_status = 2
 
 
+class ManifestError(DevboxError):
+    """A file that should be a content manifest is none, or of a version that is not known here."""
+
+    code = "manifest-invalid"
+    exit_status = 2
+
+
 class StateError(DevboxError):
     """A state file of devbox cannot be used, and nothing may be built over it."""
 

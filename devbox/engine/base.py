@@ -254,6 +254,9 @@ class Engine(Protocol):
     def containers(self, labels: Labels) -> list[ContainerInfo]:
         """Return the containers, stopped ones included, that carry all `labels` (empty value: any value)."""
 
+    def export(self, container_id: str) -> Iterator[bytes]:
+        """Yield its file system, volumes left out, as a tar stream; a container that never ran has its image's."""
+
     def logs(self, container_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield what the first process wrote: `(1 stdout | 2 stderr, bytes)`."""
 

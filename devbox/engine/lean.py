@@ -137,6 +137,10 @@ class LeanEngine:
         """Remove it, running or not, with its anonymous volumes."""
         self._full.remove(container_id)
 
+    def export(self, container_id: str) -> Iterator[bytes]:
+        """Yield its file system as a tar stream."""
+        return self._full.export(container_id)
+
     def logs(self, container_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield what the first process wrote."""
         return self._full.logs(container_id, follow=follow, tail=tail)

@@ -31,6 +31,7 @@ from devbox.reporter import Reporter
 T = TypeVar("T")
 _GONE: Final = 404
 _CONFLICT: Final = 409
+_PIECE: Final = 1024**2  # bytes
 
 
 class SdkEngine:
@@ -181,6 +182,15 @@ class SdkEngine:
             found = self._client.containers(all=True, filters=_filters(labels))
         infos = (self.container(str(item["Id"])) for item in found)
         return [info for info in infos if info is not None]
+
+    def export(self, container_id: str) -> Iterator[bytes]:
+        """Yield its file system as a tar stream."""
+        with explained(self.endpoint, "export the container"):
+            response = self._client.open(f"/containers/{container_id}/export")
+            try:
+                yield from iter(lambda: response.raw.read(_PIECE), b"")
+            finally:
+                response.close()
 
     def logs(self, container_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield what the first process wrote."""

@@ -27,6 +27,7 @@ from tests.fakes.engine_calls import CREATED, carries
 from tests.fakes.engine_container import FakeContainer
 from tests.fakes.engine_images import FakeImages
 from tests.fakes.engine_streams import FakeExecSession, FakeStream, Outcome
+from tests.support.tars import directory, in_pieces, member, tar
 
 INFO = EngineInfo(
     name="docker",
@@ -44,6 +45,7 @@ INFO = EngineInfo(
 
 OnCommand = Callable[[ContainerRequest, bytes], Outcome | None]
 OnExec = Callable[[ContainerInfo, ExecRequest, bytes], Outcome]
+OnExport = Callable[[ImageInfo], bytes]
 
 
 def _command(request: ContainerRequest, stdin: bytes) -> Outcome | None:
@@ -53,6 +55,11 @@ def _command(request: ContainerRequest, stdin: bytes) -> Outcome | None:
 
 def _exec(container: ContainerInfo, request: ExecRequest, stdin: bytes) -> Outcome:
     return Outcome()
+
+
+def _export(image: ImageInfo) -> bytes:
+    """Let every image hold a shell, and nothing else."""
+    return tar(directory("bin"), (member("bin/sh", mode=0o755), b"a shell"))
 
 
 _AGENTS: list[FakeAgent] = []
@@ -70,13 +77,14 @@ class FakeEngine(FakeImages):
     `on_command` decides what a container's command does, given its request and all of its stdin: an `Outcome`, or
     None to let it run until it is stopped. `on_exec` does so for `exec`, and for what the agent of a container is told
     to start: where one is mounted, a FakeAgent answers while the container runs. What it remembers of the calls is
-    FakeCalls's, what it can pull FakeImages's.
+    FakeCalls's, what it can pull FakeImages's. `on_export` is the file system of an image, as a tar.
     """
 
     def __init__(self, *, on_command: OnCommand = _command, on_exec: OnExec = _exec, info: EngineInfo = INFO) -> None:
         super().__init__(info)
         self.on_command = on_command
         self.on_exec = on_exec
+        self.on_export: OnExport = _export
         self.volume_store: dict[str, dict[str, str]] = {}
         self.network_store: dict[str, dict[str, str]] = {}
         self.requests: list[ContainerRequest] = []
@@ -187,6 +195,13 @@ class FakeEngine(FakeImages):
         box = self._box(container_id)
         self._run(box)
         yield from box.output if tail is None else box.output[len(box.output) - tail :]
+
+    def export(self, container_id: str) -> Iterator[bytes]:
+        self._alive("export")
+        data = self.on_export(self.image_store[self._box(container_id).image])
+        for piece in in_pieces(data, 4096):
+            self._alive("export")
+            yield piece
 
     def attach(self, container_id: str) -> FakeStream:
         self._changes("attach", container_id)

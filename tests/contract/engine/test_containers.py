@@ -4,6 +4,7 @@ import pytest
 
 from devbox.engine.base import Mount, MountKind
 from devbox.errors import EngineError
+from devbox.parity.tarstream import Kind, TarReader
 from devbox.values import LABEL_NAME, LABEL_ROLE, ROLE_CACHE
 from tests.contract.engine.conftest import Bench
 from tests.fakes.engine_streams import Outcome
@@ -52,6 +53,15 @@ def test_a_container_is_found_by_its_name_and_by_its_labels(bench: Bench) -> Non
         for wanted in ({LABEL_NAME: bench.name}, {LABEL_NAME: bench.name, LABEL_ROLE: ""}):
             assert [info.id for info in bench.engine.containers(wanted)] == [container]
         assert bench.engine.containers({LABEL_NAME: bench.name, LABEL_ROLE: "another"}) == []
+
+
+def test_a_container_that_never_ran_exports_what_its_image_holds(bench: Bench) -> None:
+    with bench.container(start=False) as container:
+        found = {one.path: one for one in TarReader(bench.engine.export(container)).members()}
+        assert found["/bin"].kind is Kind.DIRECTORY
+        assert found["/bin/sh"].kind in (Kind.LINK, Kind.FILE)
+    with pytest.raises(EngineError):
+        list(bench.engine.export(container))
 
 
 def test_a_name_is_given_once(bench: Bench) -> None:
