@@ -47,6 +47,8 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         "Images and machine",
         (
             Entry(name="build", short="make the image and start nothing"),
+            Entry(name="verify", short="compare what the image holds with other builds"),
+            Entry(name="export", short="write the image's build steps for other builders"),
             Entry(name="list", short="list your environments on every engine in reach", module="list_verb"),
             Entry(name="prune", short="remove what no environment of yours needs"),
             Entry(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TextIO
 
 from devbox.cli.text import Line, Span, clean, render
-from devbox.errors import DevboxError
+from devbox.errors import DevboxError, UsageError
 
 SCHEMA: Final = 1
 
@@ -95,6 +95,21 @@ class Terminal:
             target.flush()
             target.buffer.write(data)
             target.buffer.flush()
+
+    def data(self, data: bytes) -> None:
+        """Write bytes that are the result of a verb, as an archive."""
+        if self.stdout is None:
+            return
+        with _written():
+            self.stdout.flush()
+            self.stdout.buffer.write(data)
+            self.stdout.buffer.flush()
+
+    def require_pipe(self, *, with_json: bool) -> None:
+        """Raise `UsageError` unless bytes can be the result: not on a terminal, nor beside a JSON document."""
+        if with_json or _is_terminal(self.stdout):
+            where = "beside a JSON document" if with_json else "on a terminal"
+            raise UsageError(f"an archive cannot be written {where}", hint="give it a file: -o FILE.tar")
 
     def say(self, line: Line) -> None:
         """Write one line to stderr, above whatever is live there."""

@@ -10,6 +10,7 @@ from devbox.build.ca import find_bundle, read_bundle
 from devbox.build.compose import compose, modules_digest
 from devbox.build.inputs import Inputs
 from devbox.build.manifests import read_inputs
+from devbox.build.recipe import Recipe
 from devbox.build.run import Builder, BuildOrder
 from devbox.build.run import Built as BuildResult
 from devbox.profile.load import Loaded
@@ -33,6 +34,7 @@ class Made:
     user: GuestUser
     modules: str | None  # digest of the step that filled node_modules
     bundle: Path | None  # the host's file of CA certificates
+    recipe: Recipe
 
 
 def build(
@@ -45,11 +47,18 @@ def build(
 
 
 def make_image(
-    host: Host, workspace: Workspace, ready: Checked, *, no_cache: bool = False, standing: tuple[str, ...] = ()
+    host: Host,
+    workspace: Workspace,
+    ready: Checked,
+    *,
+    no_cache: bool = False,
+    standing: tuple[str, ...] = (),
+    repository: str | None = None,
 ) -> Made:
     """Make the Image of a checked profile, if the engine does not have it. The caller holds the lock.
 
-    `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to.
+    `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to. `repository`: of
+    the Image's name, instead of the Workspace's own.
     """
     profile = ready.loaded.profile
     user = guest_user(host, workspace, host.engine.info, profile.user)
@@ -66,7 +75,7 @@ def make_image(
         recipe=recipe,
         inputs=inputs,
         labels=labels,
-        repository=workspace.image_repository,
+        repository=repository or workspace.image_repository,
         log_directory=Path(paths.log_directory(workspace.hash)),
         secrets=SecretValues(host, workspace, profile.secrets),
         ca_bundle=read_bundle(bundle),
@@ -74,7 +83,7 @@ def make_image(
         standing=standing,
     )
     built = Builder(host.engine, host.reporter).build(order)
-    return Made(built=built, inputs=inputs, user=user, modules=modules_digest(recipe), bundle=bundle)
+    return Made(built=built, inputs=inputs, user=user, modules=modules_digest(recipe), bundle=bundle, recipe=recipe)
 
 
 def _labels(host: Host, workspace: Workspace, loaded: Loaded) -> dict[str, str]:

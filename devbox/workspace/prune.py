@@ -149,12 +149,12 @@ def _remove(host: Host, engine: Engine, found: _Leftovers) -> _Leftovers:
         volumes = tuple(name for name in found.volumes if engine.remove_volume(name))
         for name in found.networks:
             engine.remove_network(name)
-        images = tuple(_remove_images(engine, found.images))
+        images = tuple(remove_images(engine, found.images))
         agents = remove_builds(found.agents)
     return replace(found, images=images, volumes=volumes, agents=agents)
 
 
-def _remove_images(engine: Engine, images: Sequence[ImageInfo]) -> list[ImageInfo]:
+def remove_images(engine: Engine, images: Sequence[ImageInfo]) -> list[ImageInfo]:
     """Remove those of `images` that can be, in rounds: one that others stand on goes after them.
 
     Their layers alone do not tell the order: a step that changed variables only has those of the step before it.

@@ -1,0 +1,105 @@
+"""`devbox verify`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+import typer
+
+from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.group import invocation_of, verb
+from devbox.cli.render import next_step
+from devbox.cli.text import Line, Span
+from devbox.workspace.verify import Comparison, Verified, VerifyOrder, verify
+
+_SHOWN: Final = 50  # differences
+_DIGEST: Final = len("sha256:") + 12  # characters of one, for a person
+
+
+@verb(
+    "verify",
+    examples=(
+        ("devbox verify --rebuild", "build once more without any cached layer, and compare"),
+        ("devbox verify --write shop.manifest", "write down what the image holds, for somebody else to compare with"),
+        ("devbox verify --against shop.manifest", "compare with what a teammate's or CI's build holds"),
+    ),
+    next_step="devbox verify --rebuild, if you have nothing to compare with",
+)
+def command(
+    context: typer.Context,
+    *,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="FILE", help="Compare with a manifest that --write wrote.")
+    ] = None,
+    write: Annotated[
+        str | None, typer.Option("--write", metavar="FILE", help="Write the image's content manifest to FILE.")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build once more, every step anew, compare, and remove it again.")
+    ] = False,
+    settings: Settings,
+) -> None:
+    """Compare what the image holds with other builds: identical, or each difference by path and field.
+
+    It is built if it is not there. Exit code 1 if something differs. What is compared, and what is noise:
+    docs/reference/manifest.md.
+    """
+    invocation = invocation_of(context)
+    order = VerifyOrder(against=against, write=write, rebuild=rebuild)
+    result = verify(invocation.host, invocation.workspace, order, flags=parse_flags(settings))
+    invocation.show(_document(result), list(_lines(result)))
+    if result.identical is None:
+        invocation.say(next_step(_next(result)))
+    elif not result.identical:
+        raise typer.Exit(1)
+
+
+def _document(result: Verified) -> dict[str, Any]:
+    return {
+        "identical": result.identical,
+        "digest": result.digest,
+        "paths": result.paths,
+        "image": result.built.image,
+        "reference": result.built.reference,
+        "written": None if result.written is None else str(result.written),
+        "comparisons": [_comparison(one) for one in result.comparisons],
+    }
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    differences = None if one.differences is None else [asdict(each) for each in one.differences]
+    return {"with": one.name, "digest": one.digest, "identical": one.identical, "differences": differences}
+
+
+def _lines(result: Verified) -> Iterator[Line]:
+    if result.identical is None:
+        yield f"{result.digest} {result.built.reference}"
+        return
+    if result.identical:
+        yield (Span("identical", "good"),)
+        return
+    for one in result.comparisons:
+        yield from _differing(one)
+
+
+def _differing(one: Comparison) -> Iterator[Line]:
+    if one.differences is None:
+        yield (Span(f"{one.name}: ", "bold"), Span(f"another content, {one.digest}"))
+        return
+    count = len(one.differences)
+    said = "identical" if not count else "1 difference" if count == 1 else f"{count} differences"
+    yield (Span(f"{one.name}: ", "bold"), Span(said))
+    for each in one.differences[:_SHOWN]:
+        yield f"  {each.path}: {each.field}: {_short(each.ours)} here, {_short(each.theirs)} there"
+    if count > _SHOWN:
+        yield f"  and {count - _SHOWN} more; --json has all of them"
+
+
+def _short(value: str) -> str:
+    return value[:_DIGEST] if value.startswith("sha256:") else value
+
+
+def _next(result: Verified) -> str:
+    if result.written is None:
+        return "devbox verify --rebuild, or --write FILE for somebody else to compare with"
+    return f"have somebody else run: devbox verify --against {result.written.name}"
