@@ -16,7 +16,6 @@ from devbox.build.recipe import (
     SECRET_DIRECTORY,
     STATUS_BASE,
     STATUS_TOOLCHAIN,
-    ContextFile,
     Recipe,
     Step,
 )
@@ -33,10 +32,10 @@ MARK = "# Written by devbox export containerfile"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A build context. `files`: by path, text; `archives`: by path, what the tar of a step's files has in it."""
+    """A build context. `files`: by path, text; `archives`: by path, the step whose files the tar has in it."""
 
     files: dict[str, str] = field(default_factory=dict)
-    archives: dict[str, tuple[ContextFile, ...]] = field(default_factory=dict)
+    archives: dict[str, Step] = field(default_factory=dict)
 
 
 def containerfile(recipe: Recipe, *, base: str | None, certificates: bool) -> Rendered:
@@ -57,7 +56,7 @@ def containerfile(recipe: Recipe, *, base: str | None, certificates: bool) -> Re
     files = {FILE: "\n".join(lines) + "\n"} | {_script(name): step.script for name, step in runs.items()}
     if runs:
         files[RUNNER] = _runner()
-    return Rendered(files=files, archives={_archive(name): step.context for name, step in runs.items() if step.context})
+    return Rendered(files=files, archives={_archive(name): step for name, step in runs.items() if _has_files(step)})
 
 
 def _head(recipe: Recipe) -> Iterator[str]:
@@ -87,7 +86,7 @@ def _step(name: str, step: Step, *, certificates: bool) -> Iterator[str]:
     if not step.script:
         return
     files = [RUNNER, _script(name)]
-    if step.context:
+    if _has_files(step):
         files.append(_archive(name))
     if certificates and step.network:
         files.append(CERTIFICATES)
@@ -97,6 +96,10 @@ def _step(name: str, step: Step, *, certificates: bool) -> Iterator[str]:
     yield f"RUN {mounts}{_words(('/bin/sh', f'{RUN_DIRECTORY}/run-step', name, *words))}"
     if step.secrets:  # their mount points can only be removed when they are mounts no more
         yield f"RUN {_words(('/bin/sh', '-c', f'rm -rf {SECRET_DIRECTORY}'))}"
+
+
+def _has_files(step: Step) -> bool:
+    return bool(step.context or step.texts)
 
 
 def _variables(values: tuple[tuple[str, str], ...]) -> Iterator[str]:

@@ -158,7 +158,7 @@ def _preamble(job: StepJob) -> str:
     for name in sorted(job.delivery.secrets):
         # The dot keeps the shell from eating line ends of the value.
         lines.append(f"{name}=$(cat {SECRET_DIRECTORY}/{name}; echo .)")
-        lines.append(f"{name}=${{{name}%?}}; {name}=${{{name}%.}}; export {name}")
+        lines.append(f"{name}=${{{name}%.}}; export {name}")
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from devbox.parity.manifest import NOISE_CONTENT, USER, Entry, Manifest, sort_key
 from devbox.parity.noise import Treatment, is_made_by_engine, treatment
-from devbox.parity.tarstream import BLOCK, Kind, Member, TarReader, TarStreamError
+from devbox.parity.tarstream import BLOCK, Kind, Member, TarReader, TarStreamError, not_after
 
 PLACE = "/workspaces/{directory}"
 _WHOLE = 8 * 1024**2  # bytes; a larger file is not searched for the project's directory
@@ -44,12 +44,15 @@ def capture(chunks: Iterable[bytes], view: View) -> Manifest:
     return Manifest(entries=tuple(sorted(kept, key=lambda entry: sort_key(entry.path))))
 
 
-def without_engine(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the tar stream without what the engine puts into every container; `TarStreamError` if it is none."""
+def without_engine(chunks: Iterable[bytes], *, epoch: int) -> Iterator[bytes]:
+    """Yield the tar stream without what the engine puts into every container; `TarStreamError` if it is none.
+
+    No date is after `epoch` (seconds): the engine changed some directories just now.
+    """
     reader = TarReader(chunks)
     for member in reader.members():
         if not is_made_by_engine(member.path):
-            yield member.header
+            yield not_after(epoch, member.header)
             yield from map(bytes, reader.content())
             yield bytes(-member.size % BLOCK)
     yield bytes(2 * BLOCK)

@@ -182,6 +182,15 @@ def _member(block: bytes, extra: dict[str, bytes], header: bytes) -> Member:
     )
 
 
+def not_after(epoch: int, header: bytes) -> bytes:
+    """Return the blocks of a member's header with a date of at most `epoch` (seconds); PAX records stay as they are."""
+    before, block = header[:-BLOCK], header[-BLOCK:]
+    if _number(block[136:148]) <= epoch:
+        return header
+    block = block[:136] + b"%011o\0" % epoch + b" " * 8 + block[156:]
+    return before + block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
 def absolute(name: bytes) -> str:
     """Return a member's name as a path from "/"; `TarStreamError` if it leads upwards."""
     parts = [part for part in name.split(b"/") if part not in (b"", b".")]

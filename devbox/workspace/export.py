@@ -110,8 +110,9 @@ def _fill(host: Host, workspace: Workspace, made: Made, place: Path) -> str | No
     rendered = containerfile(made.recipe, base=base, certificates=bundle is not None)
     for name, text in rendered.files.items():
         _write(place / name, iter([text.encode("utf-8", "surrogateescape")]))
-    for name, files in rendered.archives.items():
-        _write(place / name, stream(Delivery(files=files, epoch=made.recipe.epoch), made.inputs))
+    for name, step in rendered.archives.items():
+        delivery = Delivery(files=step.context, texts=step.texts, epoch=made.recipe.epoch)
+        _write(place / name, stream(delivery, made.inputs))
     if bundle is not None:
         _write(place / CERTIFICATES, iter([bundle]))
     if base is None:
@@ -121,7 +122,7 @@ def _fill(host: Host, workspace: Workspace, made: Made, place: Path) -> str | No
             gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=_LEVEL, mtime=0) as packed,
             exported(host, workspace, made.recipe.base) as root,
         ):
-            for piece in without_engine(root):
+            for piece in without_engine(root, epoch=made.recipe.epoch):
                 packed.write(piece)
         (place / BASE).chmod(0o644)
     return base

@@ -11,6 +11,14 @@ def quoted(words: Iterable[str]) -> str:
     return " ".join(shlex.quote(word) for word in words)
 
 
+def always_quoted(word: str) -> str:
+    """Return `word` for a shell's command line, in quotes whether it needs them or not.
+
+    For files that stay: what is quoted must not depend on the name of somebody's directory.
+    """
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 def script(epoch: int, lines: Sequence[str], *, strict: bool = True) -> str:
     """Return a step's script: stop at the first failure, a fixed umask and date, then `lines`.
 

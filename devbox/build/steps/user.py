@@ -6,7 +6,7 @@ The account files are edited with POSIX tools, so that a base needs no useradd.
 import shlex
 
 from devbox.build.recipe import RUN_DIRECTORY, BaseImage, Step
-from devbox.build.steps.script import refuse, script
+from devbox.build.steps.script import always_quoted, refuse, script
 from devbox.values import GuestUser
 
 _LOGIN = "/etc/profile.d/devbox.sh"
@@ -70,7 +70,7 @@ def _login(path: str) -> list[str]:
         "mkdir -p /etc/profile.d /workspaces",
         f"cat > {_LOGIN} <<'devbox-end'",
         "# Written by devbox: /etc/profile sets PATH anew, this sets the environment's again.",
-        f"export PATH={shlex.quote(path)}",
+        f"export PATH={always_quoted(path)}",
         "devbox-end",
         f"chmod 0644 {_LOGIN}",
     ]

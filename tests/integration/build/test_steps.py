@@ -48,7 +48,7 @@ def test_root_stays_root(room: Room, tiny: BaseImage) -> None:
     built = room.build(tiny, user=ROOT)
     assert room.inside(built.image, "cat", "/etc/passwd").count("root") == 3
     assert room.inside(built.image, "cat", "/etc/profile.d/devbox.sh").endswith(
-        f"export PATH={dict(tiny.env)['PATH']}\n"
+        f"export PATH='{dict(tiny.env)['PATH']}'\n"
     )
 
 
@@ -149,6 +149,11 @@ def test_no_trace_of_secrets_certificates_and_mounts(room: Room, tiny: BaseImage
         assert trace not in saved
     said = [line for step in room.reporter.steps for line in step.lines] + room.reporter.debugged
     assert not any("canary-045" in line for line in said)
+
+
+def test_a_secret_is_a_variable_to_its_last_dot(room: Room, tiny: BaseImage) -> None:
+    steps = [{"run": 'test "$TOKEN" = "ends with dots.."', "when": "build"}]
+    room.build(tiny, user=SH, given={"TOKEN": "ends with dots.."}, secrets={"TOKEN": {"env": "T"}}, provision=steps)
 
 
 def test_a_version_that_is_not_there_is_found_in_the_step(room: Room, tiny: BaseImage) -> None:

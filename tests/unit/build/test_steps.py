@@ -69,7 +69,7 @@ def test_the_user_is_made_without_useradd() -> None:
     step = user_account(DEBIAN, DEV, path="/opt/venv/bin:" + PATH)
     assert "useradd" not in step.script
     assert 'echo "dev:x:1000:1000::/home/dev:$shell" >> /etc/passwd' in step.script
-    assert f"export PATH=/opt/venv/bin:{PATH}" in step.script
+    assert f"export PATH='/opt/venv/bin:{PATH}'" in step.script
     assert dict(step.env) == {"LANG": "C.UTF-8"}
     assert not step.network
 
