@@ -35,5 +35,5 @@ def test_an_image_that_brings_python_needs_no_package(tmp_path: Path) -> None:
 
 
 def test_a_version_that_the_base_does_not_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ToolchainError, match=r"holds Python 3\.11, not 3\.9"):
+    with pytest.raises(ToolchainError, match=r"holds Python 3\.11\.2, not 3\.9"):
         python(setting(tmp_path, packages={"python": {"version": "3.9"}}))
