@@ -91,6 +91,20 @@ class ProfileExistsError(DevboxError):
     exit_status = 2
 
 
+class UndetectableError(DevboxError):
+    """Nothing in a project without a profile says what environment it needs; the problems are what was seen."""
+
+    code = "undetectable"
+    exit_status = 2
+
+
+class ContradictionError(DevboxError):
+    """What the files of a project without a profile say cannot be read, or excludes each other."""
+
+    code = "detection-contradiction"
+    exit_status = 2
+
+
 class BaseImageError(DevboxError):
     """The base cannot be had, or cannot carry an environment."""
 

@@ -37,6 +37,7 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         "Profile",
         (
             Entry(name="init", short="write a devbox.toml that fits this repo"),
+            Entry(name="detect", short="say what this repo needs, and which lines say so"),
             Entry(name="config", short="show the effective profile and where each value comes from"),
             Entry(name="schema", short="print the JSON Schema of devbox.toml"),
             Entry(name="trust", short="agree to what the profile asks of this machine"),

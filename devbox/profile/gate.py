@@ -51,6 +51,11 @@ def later_keys(loaded: Loaded) -> Iterator[tuple[str, Origin]]:
                 yield key, origin
 
 
+def is_carried_out(key: str) -> bool:
+    """Whether this version carries out what `key` asks for, whatever its value."""
+    return not any(pattern.fullmatch(key) for pattern, _ in _LATER)
+
+
 def _asks_nothing(key: str, value: object, allowed: frozenset[object]) -> bool:
     if isinstance(value, str):
         return value in allowed

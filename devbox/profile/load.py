@@ -61,7 +61,7 @@ def load(
     project = directory.resolve()
     reading = _Reading(project)
     layers = reading.layers(fallback)
-    layers += [*variable_layers(environ), flag_layer(flags or {})]
+    layers += [*variable_layers(environ, layers), flag_layer(flags or {})]
     found = [*reading.problems, *variable_problems(environ)]
     nodes = [plant(layer) for layer in layers]
     for node in nodes:

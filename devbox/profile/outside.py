@@ -1,6 +1,6 @@
 """The layers that lie outside the project: the user's own, DEVBOX_* variables, and flags."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -19,6 +19,10 @@ VARIABLES: Final[Mapping[str, str]] = {
     "DEVBOX_PIDS": "resources.pids",
     "DEVBOX_CA_BUNDLE": "network.ca_bundle",
 }
+# By language: the variable that goes before all places which ask for a version of it, and the key that it sets.
+VERSIONS: Final[Mapping[str, str]] = {
+    name: f"DEVBOX_{name.upper()}_VERSION" for name in ("python", "node", "go", "rust", "java", "ruby", "php", "c")
+}
 _NUMBERS: Final[Mapping[str, type[int] | type[float]]] = {"resources.cpus": float, "resources.pids": int}
 # What a user may set for all projects: nothing that a project's other users would miss, nothing that reaches the host.
 USER_KEYS: Final = (
@@ -33,20 +37,33 @@ USER_KEYS: Final = (
 )
 
 
-def variable_layers(environ: Mapping[str, str]) -> Iterator[Layer]:
-    """Yield a layer for each DEVBOX_* variable that is set."""
-    for variable, key in VARIABLES.items():
+def variable_layers(environ: Mapping[str, str], layers: Iterable[Layer] = ()) -> Iterator[Layer]:
+    """Yield a layer for each DEVBOX_* variable that is set; a language's version where one of `layers` asks for it."""
+    asked = {language for layer in layers for language in VERSIONS if _asks_for(layer, language)}
+    versions = {VERSIONS[language]: f"packages.{language}.version" for language in VERSIONS if language in asked}
+    for variable, key in {**VARIABLES, **versions}.items():
         if environ.get(variable):
             tree: dict[str, object] = {}
             _put(tree, key, _number(key, environ[variable]))
             yield Layer(source=variable, tree=tree)
 
 
+def wanted_versions(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the versions that variables ask for, by language."""
+    return {language: environ[name] for language, name in VERSIONS.items() if environ.get(name)}
+
+
+def _asks_for(layer: Layer, language: str) -> bool:
+    packages = layer.tree.get("packages")
+    return isinstance(packages, Mapping) and language in packages
+
+
 def variable_problems(environ: Mapping[str, str]) -> Iterator[Problem]:
     """Yield a problem for each variable that looks like a misspelt one of `VARIABLES`."""
+    known = (*VARIABLES, *VERSIONS.values())
     for name in sorted(environ):
-        if name.startswith("DEVBOX_") and name not in VARIABLES and environ[name]:
-            near = get_close_matches(name, VARIABLES, n=1, cutoff=0.88)
+        if name.startswith("DEVBOX_") and name not in known and environ[name]:
+            near = get_close_matches(name, known, n=1, cutoff=0.88)
             if near:
                 yield Problem(
                     message=f"unknown variable {printable(name)} in the environment", hint=f"did you mean {near[0]}?"

@@ -45,11 +45,11 @@ class Document:
     lines: Mapping[str, int]
 
 
-def read_file(path: Path, *, shown: str, below: Path | None = None) -> bytes:
+def read_file(path: Path, *, shown: str, below: Path | None = None, kind: str = "profile") -> bytes:
     """Return the content of the regular file `path`, at most `SIZE_MAX` bytes; `Refused` for anything else.
 
     Never waits for a FIFO's writer. A file of another ordinary user is refused (S-08), and a link that leads
-    out of the real path `below`. `shown` names it.
+    out of the real path `below`. `shown` names it, `kind` what it should be.
     """
     try:
         if below is not None and not path.resolve().is_relative_to(below):
@@ -69,7 +69,7 @@ def read_file(path: Path, *, shown: str, below: Path | None = None) -> bytes:
     finally:
         os.close(descriptor)
     if len(content) > SIZE_MAX:
-        raise _refuse(shown, "is larger than 1 MB, which no profile is")
+        raise _refuse(shown, f"is larger than 1 MB, which no {kind} is")
     return content
 
 
@@ -102,30 +102,30 @@ def decode(content: bytes, *, shown: str) -> str:
         ) from error
 
 
-def parse(text: str, *, shown: str) -> Document:
-    """Return the TOML document `text`; `Refused` for what is no TOML, too deep or too large a number."""
+def parse(text: str, *, shown: str, deep: int = DEPTH_MAX) -> Document:
+    """Return the TOML document `text`; `Refused` for what is no TOML, deeper than `deep` or too large a number."""
     try:
         tree = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise _syntax(shown, str(error), text) from error
     except RecursionError as error:
-        raise _refuse(shown, f"is nested deeper than {DEPTH_MAX} levels, which no profile is") from error
+        raise _refuse(shown, f"is nested deeper than {deep} levels, which no profile is") from error
     except ValueError as error:  # an integer beyond Python's limit of digits
         match = _LONG_NUMBER.search(text)
         line = text.count("\n", 0, match.start()) + 1 if match else None
         raise _refuse(shown, "a number is too large", line) from error
-    if too_deep(tree):
-        raise _refuse(shown, f"is nested deeper than {DEPTH_MAX} levels, which no profile is")
+    if too_deep(tree, deep):
+        raise _refuse(shown, f"is nested deeper than {deep} levels, which no profile is")
     lines = linemap(text)
     for path in _huge_integers(tree):
         raise _refuse(shown, "the number is too large", lines.get(path), key=path)
     return Document(tree=tree, lines=lines)
 
 
-def too_deep(tree: object) -> bool:
-    """Whether tables and lists lie within each other more than `DEPTH_MAX` times; does not recurse."""
+def too_deep(tree: object, deep: int = DEPTH_MAX) -> bool:
+    """Whether tables and lists lie within each other more than `deep` times; does not recurse."""
     level: list[object] = [tree]
-    for _ in range(DEPTH_MAX + 1):
+    for _ in range(deep + 1):
         level = [inner for outer in level for inner in _inner(outer)]
         if not level:
             return False

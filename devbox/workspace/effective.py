@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from devbox import paths
-from devbox.profile.detect import Evidence, detect, render, render_for
+from devbox.profile.detect import Detection, Evidence, detect, render, render_for, require_clear
 from devbox.profile.load import Loaded, load
+from devbox.profile.outside import wanted_versions
 from devbox.workspace.context import Host, Workspace
 
 
@@ -26,7 +27,8 @@ def has_profile(workspace: Workspace) -> bool:
 def load_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Loaded:
     """Return the effective profile; in a project without one, of what `init` would write (nothing is written).
 
-    Raises `ProfileError` with everything that is wrong in any layer. What the user should know is a warning.
+    Raises `ProfileError` with everything that is wrong in any layer, and what `look` raises. What the user should know
+    is a warning.
     """
     loaded = read_profile(host, workspace, flags=flags)
     for problem in loaded.warnings:
@@ -37,17 +39,30 @@ def load_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object
 
 def read_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Loaded:
     """Return what `load_profile` returns and warn of nothing: for who looks into it before a verb that will."""
-    fallback = None if has_profile(workspace) else suggest(workspace).text
+    fallback = None if has_profile(workspace) else suggest(host, workspace).text
     return load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback)
 
 
-def suggest(workspace: Workspace, base: str | None = None) -> Suggestion:
-    """Return what `init` would write; `base` is a base profile's name, or an image. `UsageError` if it is neither."""
-    found = detect(workspace.directory)
-    text = render(found) if base is None else render_for(base, found)
+def look(host: Host, workspace: Workspace) -> Detection:
+    """Return what the project is made of. Raises `UndetectableError` or `ContradictionError` if that is not enough."""
+    found = detect(workspace.directory, wanted=wanted_versions(host.environ))
+    require_clear(found)
+    return found
+
+
+def suggest(host: Host, workspace: Workspace, base: str | None = None) -> Suggestion:
+    """Return what `init` would write; `base` is a base profile's name, or an image. `UsageError` if it is neither.
+
+    Without `base` it raises what `look` does; with it, what cannot be used stands in the profile as a comment.
+    """
+    if base is None:
+        found = look(host, workspace)
+        text = render(found)
+    else:
+        found = detect(workspace.directory, wanted=wanted_versions(host.environ))
+        text = render_for(base, found)
     return Suggestion(text=text, seen=tuple(_words(evidence) for evidence in found.evidence))
 
 
 def _words(evidence: Evidence) -> str:
-    place = evidence.file if evidence.line is None else f"{evidence.file}:{evidence.line}"
-    return f"{place}: {evidence.what}"
+    return f"{evidence.place}: {evidence.what}"

@@ -24,13 +24,14 @@ class Written:
 def init(host: Host, workspace: Workspace, base: str | None = None) -> Written:
     """Write devbox.toml. `base`: the name of a base profile, or an image; None looks at the repo.
 
-    Raises `ProfileExistsError` where there is one, be it a link that leads nowhere, and leaves it as it is.
+    Raises `ProfileExistsError` where there is one, be it a link that leads nowhere, and leaves it as it is;
+    `UndetectableError` and `ContradictionError` where the repo does not say what it needs and `base` is None.
     """
     path = workspace.directory / paths.PROFILE
     if has_profile(workspace):
         raise _exists(path)
     require_usable(workspace, host)
-    suggestion = suggest(workspace, base)
+    suggestion = suggest(host, workspace, base)
     _write_new(path, suggestion.text)
     return Written(path=path, text=suggestion.text, seen=suggestion.seen)
 

@@ -1,0 +1,1 @@
+"""Small readers that say on which line of a file something stands. They run nothing, and bound what they take."""
