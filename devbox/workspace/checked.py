@@ -31,9 +31,9 @@ class Checked:
 def checked(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Checked:
     """Return the profile, ready to be carried out; every refusal comes from here, and nothing has been made yet."""
     require_usable(workspace, host)
+    loaded = load_profile(host, workspace, flags=flags)
     if not has_profile(workspace):
         host.reporter.note("there is no devbox.toml; this is what devbox init would write, and nothing is written")
-    loaded = load_profile(host, workspace, flags=flags)
     require_supported(loaded)
     grants = agreed(host, workspace, loaded)
     _require_mounts(workspace, loaded)

@@ -70,7 +70,7 @@ def planned_test(host: Host, workspace: Workspace) -> tuple[Named, ...]:
     """Return what runs for the test task, declared or detected; `UsageError` says what to write if there is none."""
     if TEST in read_profile(host, workspace).profile.tasks:
         return planned(host, workspace, TEST)
-    detected = _detected_test(workspace)
+    detected = _detected_test(host, workspace)
     raise UsageError(
         "nothing says how the tests of this project are run",
         hint=f"{_WRITE}: {TEST} = {toml_value(detected)}" if detected else f'{_WRITE}, as {TEST} = "make check"',
@@ -118,10 +118,10 @@ def _listed(loaded: Loaded, name: str) -> Listed:
     return Listed(name=name, run=task.run, needs=task.needs, source=origin.source, file=origin.file, line=origin.line)
 
 
-def _detected_test(workspace: Workspace) -> str | None:
+def _detected_test(host: Host, workspace: Workspace) -> str | None:
     """Return the test command that is seen in the repo, be it that its profile says nothing of it."""
     try:
-        found = tomli.loads(suggest(workspace).text).get("tasks", {}).get(TEST)
+        found = tomli.loads(suggest(host, workspace).text).get("tasks", {}).get(TEST)
     except DevboxError:  # nothing is seen, or what contradicts itself
         return None
     return str(found["run"]) if isinstance(found, dict) else found

@@ -37,6 +37,8 @@ def test_nothing_names_the_machine_or_a_registry() -> None:
 
 def test_lock_files_have_hashes_and_no_registry() -> None:
     for path in files_to_be_committed():
+        if "corpus" in path.parts:
+            continue  # manifests that are looked at and never installed
         text = path.read_text(encoding="utf-8", errors="replace")
         if path.name == "package-lock.json":
             assert '"resolved"' not in text

@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from devbox.profile.detect.evidence import Claim, Evidence, Named, Stack, Task
-from devbox.profile.detect.grammars import exact, hex_pm
+from devbox.profile.detect.evidence import Claim, Evidence, Named, Stack, Step, Task
+from devbox.profile.detect.grammars import hex_pm
 from devbox.profile.detect.parts import first_of_each, frameworks, make_tasks, needs
-from devbox.profile.detect.ranges import Ranges
 from devbox.profile.detect.sources import ELIXIR, agree, claim, version_claims
 from devbox.profile.detect.tables import others as tables
 from devbox.profile.detect.view import View
 
 _WANTED: Final = re.compile(r'\s*elixir:\s*"([^"]+)"')
 _DEPENDENCY: Final = re.compile(r"\s*\{\s*:(\w+)\s*,")
+_FETCH: Final = "mix local.hex --force && mix local.rebar --force && mix deps.get"
 # What the distributions hold. Source: their package indexes.
 HELD: Final = {"debian:12": "1.14.0", "debian:13": "1.18.3"}
 
@@ -45,6 +45,7 @@ def elixir(view: View) -> Stack | None:
         tasks=first_of_each([*tasks, *make_tasks(view)]),
         ports=ports,
         services=tuple(needs(dependencies, tables.ELIXIR_SERVICES)),
+        steps=(Step(name="dependencies", run=_FETCH, at=dependencies[0][1]),) if dependencies else (),
         image=_image(view, known),
     )
 
@@ -66,17 +67,13 @@ def _dependencies(view: View) -> Iterator[tuple[str, Evidence]]:
 
 def _image(view: View, claims: tuple[Claim, ...]) -> Named | None:
     """Return the base whose Elixir satisfies all claims; a problem if none does."""
-    fitting = [image for image, held in HELD.items() if all(_holds(one.ranges, held) for one in claims)]
+    fitting = [image for image, held in HELD.items() if all(one.wanted.includes(held) for one in claims)]
     if fitting:
         return Named(name=fitting[0], at=claims[0].at) if fitting[0] != next(iter(HELD)) else None
     have = ", ".join(f"{held} ({image})" for image, held in HELD.items())
     for one in claims:
-        if not any(_holds(one.ranges, held) for held in HELD.values()):
+        if not any(one.wanted.includes(held) for held in HELD.values()):
             view.complain(
                 f"asks for {one.at.what}; the distributions hold {have}", at=one.at, hint="write a devbox.toml by hand"
             )
     return None
-
-
-def _holds(ranges: Ranges, held: str) -> bool:
-    return bool(ranges & exact(held))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from devbox.errors import Problem
-from devbox.profile.detect.ranges import Ranges
+from devbox.profile.toolchains.constraint import Constraint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Claim:
     """One place that says which version it wants. `rank`: the lower goes first (docs/reference/detection.md)."""
 
     at: Evidence
-    ranges: Ranges
+    wanted: Constraint
     rank: int
 
 

@@ -32,7 +32,7 @@ def go(view: View) -> Stack | None:
     dependencies = list(_requirements(view))
     hits, ports = frameworks(dependencies, tables.GO_FRAMEWORKS)
     at = evidence[0]
-    tasks = _tasks(view, at) if view.has("go.mod") else []
+    tasks = _tasks(view, at) if view.has("go.mod") else list(_workspace_tasks(view))
     evidence += [
         Evidence(file=name, line=None, what="golangci-lint, which is not installed") for name in _linters(view)
     ]
@@ -56,6 +56,19 @@ def _tasks(view: View, at: Evidence) -> list[Task]:
     if view.has("main.go"):
         tasks.append(Task(name="start", run="go run .", at=Evidence(file="main.go", line=None, what="a program")))
     return tasks
+
+
+def _workspace_tasks(view: View) -> Iterator[Task]:
+    """Yield the test task over the modules that go.work names."""
+    used = []
+    for number, line in view.lines("go.work"):
+        match = re.match(r"(?:use\s+)?(\./?[\w./-]*)\s*(?://.*)?\Z", line.strip())
+        if match:
+            used.append((match[1].rstrip("/"), number))
+    if used:
+        packages = " ".join(f"{place}/..." for place, _ in used)
+        at = Evidence(file="go.work", line=used[0][1], what="modules of the workspace")
+        yield Task(name="test", run=f"go test {packages}", at=at)
 
 
 def _claims(view: View) -> Iterator[Claim | None]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from devbox.profile.detect.evidence import Evidence
+from devbox.profile.detect.parts import targets
 from devbox.profile.detect.sources import tool_files
 from devbox.profile.detect.view import View
 
@@ -47,6 +48,10 @@ def others(view: View) -> Iterator[Evidence]:
     for number, line in view.lines("Procfile") if view.has("Procfile") else ():
         if re.match(r"\w+:", line):
             yield Evidence(file="Procfile", line=number, what=f"process {line.partition(':')[0]}")
+    found = targets(view)
+    if found:
+        first = next(iter(found.values()))
+        yield Evidence(file=first.file, line=first.line, what=f"targets of make: {', '.join(list(found)[:8])}")
     yield from tool_files(view)
 
 

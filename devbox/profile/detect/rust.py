@@ -78,7 +78,7 @@ def _manifest(view: View, document: Document) -> Iterator[Claim | None]:
             yield claim(view, RUST, wanted, file="Cargo.toml", line=line, grammar=minimum)
         elif isinstance(edition, str) and edition in _EDITIONS:
             at = Evidence(file="Cargo.toml", line=document.lines.get(f"{path}.edition"), what=f"Rust edition {edition}")
-            yield Claim(at=at, ranges=minimum(_EDITIONS[edition]), rank=2)
+            yield Claim(at=at, wanted=minimum(_EDITIONS[edition]), rank=2)
 
 
 def _dependencies(document: Document) -> Iterator[tuple[str, Evidence]]:

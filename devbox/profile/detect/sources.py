@@ -7,13 +7,12 @@ earlier one asks for; what excludes it is a contradiction.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Final
 
 from devbox.profile.detect.evidence import Claim, Evidence
 from devbox.profile.detect.grammars import Grammar, exact, java_exact
-from devbox.profile.detect.ranges import ANY, Ranges
 from devbox.profile.detect.view import View
+from devbox.profile.toolchains.constraint import overlap, parse
 
 FILE, MANIFEST = 1, 2  # ranks
 _ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -96,9 +95,9 @@ def claim(
     word = text.strip().lower()
     word = _ALIASES.get(language.name, {}).get(word, word)
     if grammar is None and word in _ANY_WORDS:
-        return Claim(at=at, ranges=ANY, rank=rank)
+        return Claim(at=at, wanted=parse("*"), rank=rank)
     try:
-        return Claim(at=at, ranges=(grammar or language.exact)(word if grammar is None else text), rank=rank)
+        return Claim(at=at, wanted=(grammar or language.exact)(word if grammar is None else text), rank=rank)
     except ValueError:
         message = f"{text.strip()[:80]!r} is no version of {language.title} that devbox knows"
         view.complain(
@@ -119,10 +118,10 @@ def agree(view: View, language: Language, claims: Iterable[Claim | None]) -> tup
     if wanted:
         variable = f"DEVBOX_{language.name.upper()}_VERSION"
         at = Evidence(file=variable, line=None, what=f"{language.title} {wanted}")
-        return (Claim(at=at, ranges=ANY, rank=0), *known), wanted
-    together = reduce(lambda left, one: left & one.ranges, known, ANY)
-    if together:
-        return known, _text(together, known)
+        return (Claim(at=at, wanted=parse("*"), rank=0), *known), wanted
+    together = overlap(one.wanted for one in known)
+    if together is not None:
+        return known, None if together.anything else together.text
     for one, other in _rivals(known):
         hint = f"keep one of them, or set DEVBOX_{language.name.upper()}_VERSION"
         view.complain(
@@ -131,14 +130,10 @@ def agree(view: View, language: Language, claims: Iterable[Claim | None]) -> tup
     return known, None
 
 
-def _text(together: Ranges, claims: tuple[Claim, ...]) -> str | None:
-    return None if together == ANY or not claims else together.text
-
-
 def _rivals(claims: tuple[Claim, ...]) -> Iterator[tuple[Claim, Claim]]:
     """Yield each claim of the first pair that excludes each other, with its rival; all neighbours if no pair does."""
     pairs = [(one, other) for index, one in enumerate(claims) for other in claims[index + 1 :]]
-    first = next((pair for pair in pairs if not pair[0].ranges & pair[1].ranges), None)
+    first = next((pair for pair in pairs if not pair[0].wanted.intersects(pair[1].wanted)), None)
     for one, other in [first] if first else pairs:
         yield one, other
         yield other, one

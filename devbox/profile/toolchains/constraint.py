@@ -85,6 +85,14 @@ def parse(text: str) -> Constraint:
     return Constraint(text=text, spans=spans)
 
 
+def overlap(constraints: Iterable[Constraint]) -> Constraint | None:
+    """Return what all of `constraints` ask for, written anew; None if nothing can be all of it."""
+    spans = _ALL
+    for one in constraints:
+        spans = _both(spans, one.spans)
+    return Constraint(text=" || ".join(map(_written, spans)), spans=spans) if spans else None
+
+
 def check(text: str) -> str:
     """Return `text` if it is a constraint, else raise as `parse` does: for the profile's model."""
     parse(text)
@@ -173,6 +181,18 @@ _MEANING: Final[Mapping[str, Callable[[Release], list[Span]]]] = {
     ">": lambda parts: [Span(_after(parts), None)],
     ">=": lambda parts: [Span(_canonical(parts), None)],
 }
+
+
+def _written(span: Span) -> str:
+    """Return `span` as a term: "3.11" where it is all that begins so."""
+    low = f">={'.'.join(map(str, span.low))}" if span.low else ""
+    if span.high is None:
+        return low or "*"
+    parts = (*span.high[:-1], span.high[-1] - 1)
+    if _canonical(parts) == span.low:
+        return ".".join(map(str, parts))
+    high = f"<{'.'.join(map(str, span.high))}"
+    return f"{low},{high}" if low else high
 
 
 def _prefix(parts: Release) -> Span:

@@ -86,7 +86,7 @@ def test_streams_that_are_closed_are_no_traceback(environ: dict[str, str], close
 def test_any_locale_shows_any_name(environ: dict[str, str], tmp_path: Path, locale: dict[str, str]) -> None:
     project = tmp_path / "größe"
     project.mkdir()
-    done = subprocess.run([*COMMAND, "init"], env={**environ, **locale}, cwd=project, capture_output=True)
+    done = subprocess.run([*COMMAND, "init", "debian:12"], env={**environ, **locale}, cwd=project, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert (project / "devbox.toml").is_file()
 
@@ -100,6 +100,7 @@ def test_a_directory_that_is_gone_is_a_usage_error(environ: dict[str, str], tmp_
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error[usage]: the current directory does not exist any more")
+    (tmp_path / "devbox.toml").write_text('[base]\nimage = "debian:12"\n')
     named = subprocess.run(  # as its hint says
         ["sh", "-c", 'mkdir "$1"; ' + script, "sh", str(gone), *COMMAND, "-C", str(tmp_path), "config"],
         env=environ,

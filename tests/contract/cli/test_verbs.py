@@ -121,9 +121,43 @@ def test_shell_brings_it_up_and_runs_a_command(world: World) -> None:
 
 def test_shell_without_a_profile_uses_what_init_would_write_and_writes_nothing(fake: FakeWorld) -> None:
     fake.engine.add_image("debian:12", env={"PATH": "/usr/bin:/bin"})
+    (fake.directory / "requirements.txt").write_text("")
     done = fake("shell", "--", "sh", "-c", "exit 4")
     assert done.status == 4, done.stderr
-    assert list(fake.directory.iterdir()) == []
+    assert [path.name for path in fake.directory.iterdir()] == ["requirements.txt"]
+
+
+@pytest.mark.parametrize("verb", [("shell",), ("up",), ("init",), ("detect",), ("build",), ("config",)])
+@pytest.mark.parametrize("files", [{}, {".nvmrc": "18\n", "package.json": '{"engines": {"node": ">=20"}}'}], ids=len)
+def test_what_says_nothing_or_contradicts_itself_is_refused_and_nothing_is_made(
+    fake: FakeWorld, verb: tuple[str, ...], files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (fake.directory / name).write_text(text)
+    done = fake(*verb, "--json")
+    assert (done.status, done.error) == (2, "detection-contradiction" if files else "undetectable"), done.stderr
+    error = done.document["error"]
+    assert {problem["file"] for problem in error["problems"]} == set(files)
+    assert all(problem["line"] for problem in error["problems"])
+    assert "devbox init" in error["hint"]
+    assert "there is no devbox.toml" not in done.stderr
+    assert {path.name for path in fake.directory.iterdir()} == set(files)
+    assert not fake.engine.container_store
+    assert not fake.engine.image_store
+
+
+def test_detect_shows_each_thing_with_its_place(fake: FakeWorld) -> None:
+    (fake.directory / "requirements.txt").write_text("# web\nflask\n")
+    shown = fake("detect").stdout.splitlines()
+    assert shown[0] == "python"
+    assert any(line.split() == ["Flask", "requirements.txt:2"] for line in shown)
+    document = fake("detect", "--json").document
+    assert set(document) == {"schema", "name", "stacks", "evidence", "profile"}
+    (stack,) = document["stacks"]
+    assert stack["stack"] == "python"
+    assert {"file": "requirements.txt", "line": 2, "what": "Flask"} in stack["evidence"]
+    assert fake("init", "--json").document["text"] == document["profile"]
+    assert fake("detect", "--json").document == document
 
 
 def test_build_makes_an_image_once(world: World) -> None:

@@ -288,5 +288,5 @@ def test_what_nobody_can_explain_keeps_its_traceback_and_asks_for_a_report(fake:
 
 
 def test_quiet_leaves_errors_alone_on_stderr(fake: FakeWorld) -> None:
-    assert fake("-q", "init").stderr == ""
+    assert fake("-q", "init", "debian:12").stderr == ""
     assert fake("-q", "init").stderr.startswith("error[profile-exists]")

@@ -1,15 +1,14 @@
 """What `init` would write: for what it finds, and that it can be used as it is."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from devbox.errors import UsageError
+from devbox.errors import ContradictionError, UndetectableError, UsageError
 from devbox.profile import catalogue
 from devbox.profile.asks import requests
-from devbox.profile.detect import Evidence, detect, render, render_for
+from devbox.profile.detect import Evidence, detect, render, render_for, require_clear
 from devbox.profile.gate import require_supported
 from devbox.profile.load import Loaded, load
 from devbox.profile.schema import SCHEMA_LINE
@@ -46,17 +45,9 @@ def test_an_express_project(project: Path) -> None:
     (project / "package-lock.json").write_text("{}")
     profile = written(project).profile
     assert profile.packages.node is not None
-    assert profile.packages.node.install == "npm ci"
+    assert profile.packages.node.install is None  # the build sees the lock file
     assert profile.ports["web"].guest == 3000
     assert Evidence(file="package.json", line=3, what="Express") in detect(project).evidence
-
-
-def test_a_node_project_without_a_lock_file_installs_when_it_is_made(project: Path) -> None:
-    (project / "package.json").write_text(json.dumps({"devDependencies": {"x": "1"}}))
-    profile = written(project).profile
-    assert profile.packages.node is not None
-    assert profile.packages.node.install is None
-    assert [step.run for step in profile.provision] == ["npm install"]
 
 
 def test_a_python_package(project: Path) -> None:
@@ -65,10 +56,10 @@ def test_a_python_package(project: Path) -> None:
         'dependencies = ["fastapi>=0.1"]\n[project.optional-dependencies]\ntest = ["pytest"]\n'
     )
     profile = written(project).profile
-    assert profile.packages.python is not None
-    assert (profile.packages.python.requirements, profile.packages.python.editable) == (("pyproject.toml",), True)
-    assert profile.base.image == "debian:13"
-    assert [step.run for step in profile.provision] == ["pip install -e '.[test]'"]
+    python = profile.packages.python
+    assert python is not None
+    assert (python.version, python.requirements, python.editable) == (">=3.12", ("pyproject.toml[test]",), True)
+    assert profile.tasks["test"].run == "pytest"
     assert profile.ports["web"].guest == 8000
     assert Evidence(file="pyproject.toml", line=4, what="a Python package") in detect(project).evidence
 
@@ -79,14 +70,16 @@ def test_requirements_go_before_a_pyproject_that_only_configures_tools(project: 
     (project / "requirements-dev.txt").write_text("pytest\n")
     profile = written(project).profile
     assert profile.packages.python is not None
-    assert profile.packages.python.requirements == ("requirements.txt", "requirements-dev.txt")
+    assert set(profile.packages.python.requirements) == {"requirements.txt", "requirements-dev.txt"}
     assert profile.packages.python.editable is False
     assert profile.provision == ()
 
 
-def test_an_old_python_package(project: Path) -> None:
+def test_an_old_python_package_is_never_run(project: Path) -> None:
     (project / "setup.py").write_text("raise SystemExit('never run on the host')\n")
-    assert [step.run for step in written(project).profile.provision] == ["pip install -e ."]
+    python = written(project).profile.packages.python
+    assert python is not None
+    assert python.editable
 
 
 def test_both_at_once(project: Path) -> None:
@@ -99,14 +92,78 @@ def test_both_at_once(project: Path) -> None:
 
 def test_nothing_found(project: Path) -> None:
     assert detect(project).stacks == ()
-    assert written(project).profile.extends == ("base",)
+    with pytest.raises(UndetectableError, match="nothing in it tells a language") as caught:
+        require_clear(detect(project))
+    assert caught.value.problems == ()
+    assert written(project, render_for("debian:12", detect(project))).profile.extends == ("base",)
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "package.json", "setup.py"])
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"{" * 5000, b"[[[", b"null", b"[1]"], ids=range(6))
-def test_broken_files_are_no_error(name: str, content: bytes, project: Path) -> None:
-    (project / name).write_bytes(content)
-    written(project)
+def test_a_variable_goes_before_what_files_say_and_settles_what_they_exclude(project: Path) -> None:
+    (project / ".nvmrc").write_text("18\n")
+    (project / "package.json").write_text('{"engines": {"node": ">=20"}}')
+    with pytest.raises(ContradictionError) as caught:
+        require_clear(detect(project))
+    assert [(problem.file, problem.line) for problem in caught.value.problems] == [(".nvmrc", 1), ("package.json", 1)]
+    assert all("DEVBOX_NODE_VERSION" in (problem.hint or "") for problem in caught.value.problems)
+    settled = detect(project, wanted={"node": "22"})
+    require_clear(settled)
+    assert settled.stacks[0].version == "22"
+    assert settled.stacks[0].claims[0].at.file == "DEVBOX_NODE_VERSION"
+
+
+def test_a_named_base_profile_is_written_though_files_exclude_each_other(project: Path) -> None:
+    (project / ".python-version").write_text("3.9\n")
+    (project / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\n')
+    text = render_for("python", detect(project))
+    assert "# not used: .python-version:1: asks for Python 3.9" in text
+    python = written(project, text).profile.packages.python
+    assert python is not None
+    assert python.version is None
+
+
+def test_a_link_out_of_the_project_is_not_followed(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.json").write_text('{"dependencies": {"express": "1"}}')
+    (project / "package.json").symlink_to(tmp_path / "elsewhere.json")
+    (project / "requirements.txt").symlink_to(project / "nowhere")
+    (project / "Cargo.toml").symlink_to("Cargo.toml")
+    found = detect(project)
+    assert found.stacks == ()
+    said = {problem.file: problem.message for problem in found.problems}
+    assert said["package.json"] == "is a link that leads out of the project"
+    assert set(said) == {"package.json", "requirements.txt", "Cargo.toml"}
+
+
+def test_what_is_below_a_link_is_not_looked_at(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "go.mod").write_text("module x\n")
+    (project / "other").symlink_to(tmp_path / "other")
+    (project / "tests").symlink_to(tmp_path / "other")
+    assert detect(project).evidence == ()
+
+
+def test_a_file_that_is_too_large_is_a_problem(project: Path) -> None:
+    (project / "package.json").write_text("{}" + " " * 1_100_000)
+    (problem,) = detect(project).problems
+    assert problem.file == "package.json"
+    assert problem.message == "is larger than 1 MB, which no manifest is"
+
+
+def test_a_lock_file_may_be_large(project: Path) -> None:
+    (project / "Cargo.toml").write_text('[package]\nname = "x"\n')
+    (project / "Cargo.lock").write_text('[[package]]\nname = "openssl-sys"\n' + "# \n" * 400_000)
+    found = detect(project)
+    assert found.problems == ()
+    assert "libssl-dev" in {one.name for one in found.stacks[0].system}
+
+
+def test_looking_writes_nothing_and_opens_nothing_for_writing(project: Path) -> None:
+    (project / "setup.py").write_text("open('made', 'w')\n")
+    (project / "package.json").write_text("{}")
+    for path in project.iterdir():
+        path.chmod(0o444)
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in project.iterdir())
+    detect(project)
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in project.iterdir()) == before
 
 
 def test_a_fifo_is_no_manifest(project: Path) -> None:
@@ -120,6 +177,7 @@ def test_a_fifo_is_no_manifest(project: Path) -> None:
 def test_any_name_of_a_directory_will_do(directory: str, project: Path) -> None:
     odd = project / directory
     odd.mkdir()
+    (odd / "requirements.txt").touch()
     written(odd)
 
 

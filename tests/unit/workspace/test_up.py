@@ -241,10 +241,11 @@ def test_a_create_step_that_fails_shows_its_last_lines_and_runs_again(desk: Desk
 
 def test_a_project_without_a_profile_runs_on_what_init_would_write(desk: Desk) -> None:
     (desk.directory / "devbox.toml").unlink()
+    (desk.directory / "index.html").touch()
     desk.engine.add_image("debian:12")
     _up(desk)
     assert [note for note in desk.reporter.notes if "there is no devbox.toml" in note]
-    assert list(desk.directory.iterdir()) == []
+    assert [path.name for path in desk.directory.iterdir()] == ["index.html"]
 
 
 def test_exec_starts_nothing(desk: Desk) -> None:

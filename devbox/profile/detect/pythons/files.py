@@ -15,6 +15,7 @@ from devbox.profile.detect.reading.yaml_lines import read_yaml
 from devbox.profile.detect.sources import FILE, PYTHON, claim
 from devbox.profile.detect.view import View
 from devbox.profile.linemap import child
+from devbox.profile.toolchains.constraint import overlap
 
 REQUIREMENT: Final = re.compile(
     r"\s*(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?"
@@ -151,7 +152,8 @@ def _poetry(view: View, files: Files, lines: Mapping[str, int], tool: dict[str, 
             if key == "python" and isinstance(version, str):
                 files.claims.append(claim(view, PYTHON, version, file=name, line=at.line, grammar=poetry))
             elif key != "python":
-                files.add(_for_pip(key, wanted, version), group=group, at=at)
+                optional = isinstance(wanted, dict) and wanted.get("optional") is True
+                files.add(_for_pip(key, wanted, version), group="optional" if optional else group, at=at)
     extras = table(tool.get("extras"))
     for extra in extras:
         line = lines.get(child("tool.poetry.extras", extra))
@@ -159,17 +161,17 @@ def _poetry(view: View, files: Files, lines: Mapping[str, int], tool: dict[str, 
 
 
 def _for_pip(name: str, wanted: object, version: object) -> str:
-    """Return what Poetry or Pipenv ask for as pip takes it."""
+    """Return what Poetry or Pipenv ask for as pip takes it; without a version where that cannot be said to pip."""
     extras = strings(wanted.get("extras")) if isinstance(wanted, dict) else []
     bare = f"{name}[{','.join(extras)}]" if extras else name
     try:
-        ranges = poetry(version) if isinstance(version, str) else None
+        together = overlap([poetry(version)]) if isinstance(version, str) else None
     except ValueError:
         return bare
-    if ranges is None or len(ranges.intervals) != 1 or ranges.text == "*":
+    if together is None or together.anything or len(together.spans) != 1:
         return bare
-    text = ranges.text
-    return f"{bare}{text}" if text[0] in "<>" else f"{bare}=={text}.*" if text.count(".") < 3 else f"{bare}=={text}"
+    text = together.text
+    return f"{bare}{text}" if text[0] in "<>" else f"{bare}=={text}.*"
 
 
 def _tools(files: Files, name: str, lines: Mapping[str, int], tools: dict[str, object]) -> None:

@@ -61,6 +61,8 @@ def _scripts(view: View) -> list[Evidence]:
 def _named(files: Files) -> Iterator[tuple[str, Evidence]]:
     """Yield each dependency by its name, and once more with each of its extras."""
     for one in files.dependencies:
+        if one.group == "optional":
+            continue
         yield one.name, one.at
         yield from ((f"{one.name}[{extra}]", one.at) for extra in one.extras)
 
@@ -89,7 +91,8 @@ def _settings(files: Files, wanted: Needs) -> dict[str, str]:
     names = list(wanted.requirements)
     if files.static:
         names += [f"pyproject.toml[{_name(one)}]" for one in (*wanted.extras, *wanted.groups)]
-        if not files.package and not names:
+        own = any(not one.group for one in files.dependencies)
+        if not files.package and not any(name.startswith("pyproject.toml") for name in names) and (own or not names):
             names.append("pyproject.toml")
     settings = {}
     if names:

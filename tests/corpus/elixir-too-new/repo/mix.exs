@@ -1,0 +1,5 @@
+defmodule P do
+  def project, do: [
+    elixir: "~> 2.0"
+  ]
+end

@@ -1,0 +1,3 @@
+from setuptools import setup
+
+setup(name='u', py_modules=['u'])
