@@ -305,3 +305,23 @@ def test_whatever_the_bytes_only_our_errors_leave(content: bytes, project: Path)
         load(project, environ={})
     except DevboxError as error:
         assert error.exit_status == 2  # noqa: PT017 (most of these inputs fail, some do not)
+
+
+def test_a_language_s_variable_goes_before_the_profile_where_that_asks_for_the_language(loaded: Load) -> None:
+    environ = {"DEVBOX_PYTHON_VERSION": "3.12", "DEVBOX_NODE_VERSION": "22"}
+    found = loaded('packages.python.version = "3.9"\n', environ=environ)
+    assert found.profile.packages.python is not None
+    assert found.profile.packages.python.version == "3.12"
+    assert found.profile.packages.node is None
+    assert found.origins["packages.python.version"].source == "DEVBOX_PYTHON_VERSION"
+    based = loaded('extends = ["node"]\n', environ=environ)
+    assert based.profile.packages.node is not None
+    assert based.profile.packages.node.version == "22"
+    assert loaded("name = 'x'", environ=environ).profile.packages.python is None
+
+
+def test_a_language_s_variable_is_checked_as_a_version(refused: Callable[..., tuple[Problem, ...]]) -> None:
+    (problem,) = refused("packages.go = {}", environ={"DEVBOX_GO_VERSION": "new"})
+    assert problem.key == "packages.go.version"
+    (near,) = refused("", environ={"DEVBOX_PYTON_VERSION": "3"})
+    assert near.hint == "did you mean DEVBOX_PYTHON_VERSION?"
