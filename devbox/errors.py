@@ -131,6 +131,25 @@ class ProvisionFailedError(DevboxError):
     code = "provision-failed"
 
 
+class LockInvalidError(DevboxError):
+    """A devbox.lock that cannot be read."""
+
+    code = "lock-invalid"
+    exit_status = 2
+
+
+class LockStaleError(DevboxError):
+    """The devbox.lock does not fit the profile any more, and it must not be changed."""
+
+    code = "lock-stale"
+
+
+class LockGoneError(DevboxError):
+    """What the devbox.lock names cannot be had any more."""
+
+    code = "lock-gone"
+
+
 class SecretMissingError(DevboxError):
     """A secret that a step needs has no value on this host."""
 

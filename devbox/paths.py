@@ -4,6 +4,7 @@
 |---|---|
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/lock` | flock of one Workspace, with its holder's pid and command |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/record` | the Record |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/devbox.lock` | the Lock of a Workspace as one person has it, or without a profile |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent/` | mounted into the Environment; the agent's socket is made in it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent.foreign-<n>/` | one that root inside had given away, for you to remove |
@@ -86,6 +87,11 @@ def lock_file(path_hash: str) -> str:
 def record_file(path_hash: str) -> str:
     """The Record of a Workspace."""
     return os.path.join(workspace_state(path_hash), "record")
+
+
+def private_lock(path_hash: str) -> str:
+    """The Lock of a Workspace that is not the project's own."""
+    return os.path.join(workspace_state(path_hash), LOCK)
 
 
 def prepared_file(path_hash: str) -> str:

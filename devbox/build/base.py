@@ -1,8 +1,9 @@
 """Where a Recipe's base comes from: the engine, a registry, the distribution's archive, or the project's Dockerfile."""
 
+import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +12,16 @@ from devbox.build.dockerfile import DockerfileBases
 from devbox.build.probe import Facts, probe
 from devbox.build.recipe import BaseImage
 from devbox.engine.base import Engine, ImageInfo, Labels
-from devbox.errors import BaseImageError, EngineError, Problem, ProfileError, RegistryUnreachableError
+from devbox.errors import (
+    BaseImageError,
+    CommandFailedError,
+    EngineError,
+    Problem,
+    ProfileError,
+    RegistryUnreachableError,
+)
 from devbox.process import Processes
+from devbox.profile.lock import LockedBase
 from devbox.profile.model import Base
 from devbox.reporter import Reporter
 from devbox.values import (
@@ -46,12 +55,16 @@ class Resolver:
     environ: Mapping[str, str]
     labels: Labels
 
-    def resolve(self, base: Base, *, directory: Path, repository: str) -> BaseImage:
+    def resolve(
+        self, base: Base, *, directory: Path, repository: str, locked: LockedBase | None = None, fresh: bool = False
+    ) -> BaseImage:
         """Return the base of a profile, pulled, bootstrapped or built if the engine does not hold it.
 
-        `directory`: the project. `repository`: name for the image of its Dockerfile. Raises `BaseImageError` for an
-        image that can carry no environment, `ProfileError` for one of another architecture,
-        `RegistryUnreachableError` if no registry answers and the archive does not have it either.
+        `directory`: the project. `repository`: name for the image of its Dockerfile. `locked`: which one it is to be;
+        if it cannot be had, it is another one, whose `digest` tells. `fresh`: the newest one there is.
+
+        Raises `BaseImageError` for an image that can carry no environment, `ProfileError` for one of another
+        architecture, `RegistryUnreachableError` if no registry answers and the archive does not have it either.
         """
         if base.dockerfile is not None:
             bases = DockerfileBases(
@@ -63,9 +76,43 @@ class Resolver:
             )
             info = bases.build(directory, base.dockerfile, base.target, repository=repository)
             stage = f", stage {base.target}" if base.target else ""
-            return self._described(info, base.dockerfile, said=f"{base.dockerfile}{stage}")
+            described = self._described(info, base.dockerfile, said=f"{base.dockerfile}{stage}")
+            return replace(described, digest="")  # built anew it is another image
         assert base.image is not None, "a disk is refused before this"
-        return self._image(base.image)
+        if fresh:
+            self._renew(base.image)
+        return self._locked(base.image, locked) or self._image(base.image)
+
+    def _renew(self, reference: str) -> None:
+        """Let the engine have the newest image of `reference`; where nobody can be asked, what it has will do."""
+        suite = suite_of(reference)
+        local = self.engine.image(reference)
+        if "@" in reference or (local is not None and not local.digests):
+            return  # no name of something that is published
+        try:
+            self._pull(reference)
+        except (RegistryUnreachableError, EngineError) as error:
+            if local is None and suite is not None:
+                self._bootstrap().renew(suite)
+            else:
+                self.reporter.debug(f"no newer {reference}: {error.message}")
+
+    def _locked(self, reference: str, locked: LockedBase | None) -> BaseImage | None:
+        """Return the very image of the Lock, if it can be had."""
+        if locked is None or locked.reference != reference or not locked.digest:
+            return None
+        suite = suite_of(reference)
+        exact = f"{_repository(reference)}@{locked.digest}"
+        image = self.engine.image(reference)
+        if image is None or _digest(image) != locked.digest:
+            image = self.engine.image(exact)
+        if image is None and suite is not None:
+            with contextlib.suppress(BaseImageError, CommandFailedError):  # the archive has moved on
+                image = self._bootstrap().as_locked(suite, digest=locked.digest, epoch=locked.epoch)
+        if image is None and not locked.epoch:
+            with contextlib.suppress(EngineError, RegistryUnreachableError):
+                image = self._pull(exact)
+        return None if image is None else self._described(image, reference, said=f"{reference}, as locked")
 
     def _image(self, reference: str) -> BaseImage:
         local = self.engine.image(reference)
@@ -138,6 +185,7 @@ class Resolver:
             prepared=own or info.labels.get(LABEL_ROLE) == ROLE_LAYER,
             said=said,
             shell=facts.sh,
+            digest=_digest(info),
         )
 
 
@@ -161,6 +209,19 @@ def check_image(info: ImageInfo, *, reference: str, architecture: str) -> None:
         raise BaseImageError(
             f"the image {reference} has the user {printable(info.user)}, which is no user's name or number"
         )
+
+
+def _digest(info: ImageInfo) -> str:
+    """Return the digest by which the Lock knows an image: that of its content, wherever it was made."""
+    if is_ours(info):
+        return info.layers[-1] if info.layers else ""
+    return info.digests[0].partition("@")[2] if info.digests else info.id
+
+
+def _repository(reference: str) -> str:
+    name = reference.partition("@")[0]
+    before, colon, tag = name.rpartition(":")
+    return before if colon and "/" not in tag else name
 
 
 def _own_facts(info: ImageInfo) -> Facts:

@@ -9,6 +9,7 @@ import fcntl
 import os
 import platform
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,33 +71,73 @@ class Bootstrap:
         found = filter(is_ours, self.engine.images(wanted))
         return max(found, key=lambda image: image.labels.get(LABEL_EPOCH, ""), default=None)
 
+    def as_locked(self, suite: str, *, digest: str, epoch: int) -> ImageInfo | None:
+        """Return the base of `suite` whose layer has this `digest`, made anew if need be.
+
+        None if the archive has moved on: then nobody can make these bytes any more.
+        """
+        held = self._with_layer(suite, digest)
+        if held is not None or not epoch:
+            return held
+        title = f"bootstrap {canonical(suite)} as it was on {time.strftime('%Y-%m-%d', time.gmtime(epoch))}"
+        with self.reporter.step(title) as progress, self._locked(suite, progress) as place:
+            made = self._with_layer(suite, digest) or self._make(suite, place, self._mirror(), progress, epoch=epoch)
+        return made if made.layers[-1:] == (digest,) else None
+
+    def _with_layer(self, suite: str, digest: str) -> ImageInfo | None:
+        """Return a base of `suite` that the engine holds, whoever made it, if its one layer has this digest."""
+        held = filter(is_ours, self.engine.images({LABEL_BASE: canonical(suite), LABEL_ROLE: ROLE_BASE}))
+        return next((image for image in held if image.layers[-1:] == (digest,)), None)
+
+    def renew(self, suite: str) -> ImageInfo:
+        """Return the base of `suite` as the archive has it now; made anew if the archive has moved on."""
+        mirror = self._mirror()
+        with self.reporter.step(f"look for a newer {canonical(suite)}") as progress:
+            _, date = self._maker(suite, mirror, progress)
+            made = self.existing(suite)
+            if made is not None and made.labels.get(LABEL_EPOCH, "") >= str(date):
+                return made
+            with self._locked(suite, progress) as place:
+                return self._make(suite, place, mirror, progress)
+
     def make(self, suite: str) -> ImageInfo:
         """Make the base of `suite`, or return the one that somebody else made while we waited."""
-        try:
-            mirror = check_mirror(self.environ.get(MIRROR_VARIABLE, ""))
-        except ValueError as error:
-            raise UsageError(
-                str(error), hint=f"unset {MIRROR_VARIABLE} to use the distribution's own mirror"
-            ) from error
+        mirror = self._mirror()
         with self.reporter.step(f"bootstrap {canonical(suite)}") as progress, self._locked(suite, progress) as place:
             made = self.existing(suite)
             return made or self._make(suite, place, mirror, progress)
 
-    def _make(self, suite: str, place: Path, mirror: str | None, progress: Progress) -> ImageInfo:
+    def _mirror(self) -> str | None:
+        try:
+            return check_mirror(self.environ.get(MIRROR_VARIABLE, ""))
+        except ValueError as error:
+            raise UsageError(
+                str(error), hint=f"unset {MIRROR_VARIABLE} to use the distribution's own mirror"
+            ) from error
+
+    def _make(
+        self, suite: str, place: Path, mirror: str | None, progress: Progress, *, epoch: int | None = None
+    ) -> ImageInfo:
         for left in place.glob(f"{suite}.*.tar"):  # of a run that was killed
             left.unlink(missing_ok=True)
         # A name of our own: the mmdebstrap of a killed run may live on and open its file late.
         layer = place / f"{suite}.{os.getpid()}.tar"
         try:
-            epoch = self._tar(suite, layer, mirror, progress)
+            date = self._tar(suite, layer, mirror, progress, wanted=epoch)
             progress.update("giving it to the engine")
-            return self._load(suite, layer, epoch)
+            return self._load(suite, layer, date)
         finally:
             layer.unlink(missing_ok=True)
 
-    def _tar(self, suite: str, layer: Path, mirror: str | None, progress: Progress) -> int:
-        """Make the tar and return its epoch; again if the archive moved on in between."""
+    def _tar(self, suite: str, layer: Path, mirror: str | None, progress: Progress, *, wanted: int | None) -> int:
+        """Make the tar and return its epoch; again if the archive moved on in between.
+
+        `wanted`: the epoch that it is to have, whatever the archive says of itself.
+        """
         maker, epoch = self._maker(suite, mirror, progress)
+        if wanted is not None:
+            maker.make(suite, layer, epoch=wanted)
+            return wanted
         for _ in range(_ATTEMPTS):
             progress.update(f"installing {suite}")
             fault("write base tar")

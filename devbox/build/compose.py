@@ -4,63 +4,118 @@ Order of the layers, from what changes least: the base, /run/devbox, system pack
 Python, Node.js, variables, provision steps with `when = "build"`.
 """
 
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from posixpath import normpath
 
 from devbox.build.inputs import Inputs
-from devbox.build.manifests import EDITABLE, NODE, PYTHON
-from devbox.build.node_plan import plan_node
-from devbox.build.python_plan import plan_python
-from devbox.build.recipe import VENV, BaseImage, ContextFile, Recipe, Step
-from devbox.build.steps import node, python
+from devbox.build.languages.base import Part, Setting, joined
+from devbox.build.languages.registry import LANGUAGES
+from devbox.build.layout import Layout, Link, Storeys, lay_out
+from devbox.build.recipe import BaseImage, ContextFile, Recipe, Step
 from devbox.build.steps.finalize import variables
 from devbox.build.steps.provision import RUN_LIMIT, ProvisionPlan, interpreter, provision_step
 from devbox.build.steps.rundir import run_directory
 from devbox.build.steps.system import system_packages
 from devbox.build.steps.user import user_account
-from devbox.build.toolchains import check_version, declared
 from devbox.errors import BaseImageError, Problem, ProfileError
+from devbox.profile.lock import Platform
 from devbox.profile.model import Profile, Provision
 from devbox.values import GuestUser
 
-__all__ = ["EDITABLE", "NODE", "PYTHON", "compose", "modules_digest", "secret_names"]
+__all__ = ["compose", "secret_names"]
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELL_PACKAGES = {"debian": {"zsh", "fish"}, "alpine": {"bash", "zsh", "fish"}, "fedora": {"zsh", "fish"}}
+_LOCKABLE = ("debian",)  # families of which the Lock can name every package
 
 
-def compose(profile: Profile, *, base: BaseImage, inputs: Inputs, user: GuestUser, project_name: str) -> Recipe:
-    """Return the Recipe of `profile` on `base`. The same arguments give the same Recipe.
+def compose(
+    profile: Profile,
+    *,
+    base: BaseImage,
+    inputs: Inputs,
+    user: GuestUser,
+    project_name: str,
+    lock: Platform | None = None,
+) -> Recipe:
+    """Return the Recipe of `profile` on `base`, as far as `lock` answers what has to be known. Pure.
 
     `project_name`: name of the project's directory. Raises `ToolchainError` for a version that the base is known
     not to hold, `ProfileError` for manifests that contradict each other, `BaseImageError` if the base has no package
     manager that devbox knows; all before anything is made.
     """
-    check_version(base, "python", profile.packages.python.version if profile.packages.python else None)
-    check_version(base, "node", profile.packages.node.version if profile.packages.node else None)
+    known = lock or Platform()
+    directory = f"/workspaces/{project_name}"
+    setting = Setting(profile=profile, base=base, inputs=inputs, user=user, directory=directory, lock=known)
+    parts = [part for language in LANGUAGES if (part := language(setting)) is not None]
     if not base.shell:
         return _bare(profile, base)
-    directory = f"/workspaces/{project_name}"
-    path = _path(profile, base, directory)
-    steps = [
-        run_directory(base),
-        system_packages(base, _system(profile, base, user)),
-        user_account(base, user, path=path),
-        _python(profile, base, inputs, user, path),
-        _node(profile, base, inputs, user, directory, path),
-        variables(profile.env.values),
-        *(
-            provision_step(base, _provision(step, index, inputs, profile), user)
-            for index, step in enumerate(profile.provision)
-            if step.when == "build"
-        ),
-    ]
-    return Recipe(
+    part = joined(*parts)
+    layout = _layout(setting, part)
+    recipe = Recipe(
         base=base.id,
         base_layers=base.layers,
         epoch=base.epoch,
-        steps=tuple(step for step in steps if step is not None),
+        steps=layout.steps,
         env=base.env,
+        open=layout.open,
+        pending=layout.pending,
+        lock=layout.lock,
     )
+    return recipe if layout.open is not None else replace(recipe, volumes=_volumes(recipe, parts))
+
+
+def _layout(setting: Setting, part: Part) -> Layout:
+    base, profile = setting.base, setting.profile
+    wanted = _system(profile, base, setting.user, part)
+    lockable = base.family in _LOCKABLE
+    bottom = [run_directory(base), None if lockable else system_packages(base, wanted)]
+    path = ":".join((*part.path, dict(base.env).get("PATH") or _DEFAULT_PATH))
+    provision = _provisions(setting)
+    env = [step for step in (variables(profile.env.values),) if step is not None]
+    # Variables come last, so that nothing runs again for them; unless a provision step may want to see them.
+    links = (*part.chain, *env, *provision) if provision else part.chain
+    storeys = Storeys(
+        bottom=tuple(step for step in bottom if step is not None),
+        user=user_account(base, setting.user, path=path, env=part.env),
+        links=links,
+        names=tuple(_name(link, setting) for link in links),
+        top=() if provision else tuple(env),
+    )
+    return lay_out(base, storeys, wanted=wanted if lockable else (), lock=setting.lock)
+
+
+def _name(link: Link, setting: Setting) -> str:
+    """Return 12 hex digits for what a link does, without what differs between people: directory, home and ids."""
+    values = asdict(link)
+    del values["name"], values["key"]
+    text = json.dumps(values, sort_keys=True)
+    for own in (setting.directory, setting.user.home, f"{setting.user.uid}:{setting.user.gid}"):
+        text = text.replace(own, "%")
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def _provisions(setting: Setting) -> list[Step]:
+    profile, base = setting.profile, setting.base
+    return [
+        provision_step(base, _provision(step, index, setting.inputs, profile), setting.user)
+        for index, step in enumerate(profile.provision)
+        if step.when == "build"
+    ]
+
+
+def _volumes(recipe: Recipe, parts: Sequence[Part]) -> tuple[tuple[str, str], ...]:
+    """Return the directories that stay inside, each with the digest of the last step of its language."""
+    digests = dict(zip(recipe.steps, recipe.digests(), strict=True))
+    found = []
+    for part in parts:
+        steps = [link for link in part.chain if isinstance(link, Step)]
+        digest = digests[steps[-1]] if steps else recipe.digest
+        found += [(directory, digest) for directory in part.volumes]
+    return tuple(found)
 
 
 def _bare(profile: Profile, base: BaseImage) -> Recipe:
@@ -84,52 +139,16 @@ def _bare(profile: Profile, base: BaseImage) -> Recipe:
     return Recipe(base=base.id, base_layers=base.layers, epoch=base.epoch, steps=steps, env=base.env)
 
 
-def modules_digest(recipe: Recipe) -> str | None:
-    """Return the digest of the step that fills node_modules, or None; another digest wants a fresh volume."""
-    for step, digest in zip(recipe.steps, recipe.digests(), strict=True):
-        if step.key == node.KEY and step.name == "node packages":
-            return digest
-    return None
-
-
 def secret_names(recipe: Recipe) -> tuple[str, ...]:
     """Return the names of the secrets that the steps need, sorted."""
     return tuple(sorted({name for step in recipe.steps for name in step.secrets}))
 
 
-def _path(profile: Profile, base: BaseImage, directory: str) -> str:
-    parts = [dict(base.env).get("PATH") or _DEFAULT_PATH]
-    if profile.packages.node is not None:
-        parts.insert(0, f"{directory}/node_modules/.bin")
-    if profile.packages.python is not None:
-        parts.insert(0, f"{VENV}/bin")
-    return ":".join(parts)
-
-
-def _system(profile: Profile, base: BaseImage, user: GuestUser) -> list[str]:
-    names = list(profile.packages.system)
+def _system(profile: Profile, base: BaseImage, user: GuestUser, part: Part) -> list[str]:
+    names = [*profile.packages.system, *part.system]
     if user.shell in _SHELL_PACKAGES.get(base.family, ()):
         names.append(user.shell)
-    if profile.packages.python is not None and declared(base, "python") is None:
-        names += python.system_needs(base)
-    if profile.packages.node is not None and declared(base, "node") is None:
-        names += node.system_needs(base)
-    return names
-
-
-def _python(profile: Profile, base: BaseImage, inputs: Inputs, user: GuestUser, path: str) -> Step | None:
-    wanted = profile.packages.python
-    if wanted is None:
-        return None
-    return python.python_packages(base, plan_python(wanted, inputs, profile.secrets), user, path=path)
-
-
-def _node(profile: Profile, base: BaseImage, inputs: Inputs, user: GuestUser, directory: str, path: str) -> Step | None:
-    wanted = profile.packages.node
-    if wanted is None:
-        return None
-    plan = plan_node(wanted, base, inputs, profile.secrets)
-    return node.node_packages(base, plan, user, directory=directory, path=path)
+    return sorted(set(names))
 
 
 def _provision(step: Provision, index: int, inputs: Inputs, profile: Profile) -> ProvisionPlan:

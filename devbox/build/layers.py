@@ -48,7 +48,7 @@ def _layers(engine: Engine, labels: Labels, digest: str) -> list[ImageInfo]:
 def check_depth(recipe: Recipe) -> None:
     """Raise `ProfileError` if the image would have more layers than engines bear."""
     depth = recipe.base_layers + len(recipe.steps)
-    if depth <= DEPTH_LIMIT:
+    if not is_deep(recipe):
         return
     provision = [step.key for step in recipe.steps if step.key.startswith("provision[")]
     if len(provision) > 1:
@@ -60,3 +60,8 @@ def check_depth(recipe: Recipe) -> None:
         f"engines bear about {DEPTH_LIMIT}"
     )
     raise ProfileError(message, hint=hint, problems=[Problem(message=message, key=where, hint=hint)])
+
+
+def is_deep(recipe: Recipe) -> bool:
+    """Whether the image would have more layers than engines bear."""
+    return recipe.base_layers + len(recipe.steps) > DEPTH_LIMIT

@@ -34,11 +34,11 @@ class Lines:
             rest = masked[cut:]
         self._rest[kind] = rest
 
-    def finish(self) -> Iterator[str]:
-        """Yield what is left of lines without an end."""
-        for rest in self._rest.values():
+    def finish(self) -> Iterator[tuple[int, str]]:
+        """Yield what is left of lines without an end, each with its stream's number."""
+        for kind, rest in self._rest.items():
             if rest.strip("\r"):
-                yield self.mask(rest.rstrip("\r"))
+                yield kind, self.mask(rest.rstrip("\r"))
         self._rest.clear()
 
     def mask(self, text: str) -> str:

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+
+from devbox.profile.lock import Group, Platform
 
 STATUS_TOOLCHAIN = 78  # a step's exit status: the base does not hold the version that the profile asks for
 STATUS_BASE = 79  # a step's exit status: the base lacks something that every build needs
+STATUS_GONE = 80  # a step's exit status: what the Lock names cannot be had any more
 REFUSAL = "devbox: "  # how the line begins in which such a step says why
 VENV = "/opt/venv"  # outside the repo and the same everywhere, so that a venv is the same bytes
 
@@ -42,6 +45,7 @@ class BaseImage:
     prepared: bool  # holds /run/devbox already
     said: str  # one line about where it came from
     shell: bool = True  # holds /bin/sh; without one there are no steps that run
+    digest: str = ""  # by which the Lock knows it; empty if it is another one on every machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,9 @@ def asked(*values: object) -> str:
 class Recipe:
     """The steps on top of one base, and the configuration of the image that they yield.
 
-    `open`: the first question that the Lock does not answer; the steps are then those before it.
+    `open`: the first question that the Lock does not answer; the steps are then those before it. `pending`: the group
+    of packages that it is about, if it is. `lock`: the Lock as far as it is known. `volumes`: directories of the
+    project whose content stays inside, each with the digest of the step that fills it.
     """
 
     base: str  # image id
@@ -112,6 +118,9 @@ class Recipe:
     env: tuple[tuple[str, str], ...]  # the base's own, that the steps add to
     command: tuple[str, ...] = ("sleep", "infinity")
     open: Question | None = None
+    pending: Group | None = None
+    lock: Platform = field(default_factory=Platform)
+    volumes: tuple[tuple[str, str], ...] = ()
 
     def digests(self) -> list[str]:
         """Return the digest of each step in order; each covers the base and all steps before it."""

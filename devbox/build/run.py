@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from devbox.build.context import Delivery
@@ -12,14 +12,15 @@ from devbox.build.failed import failed_reference
 from devbox.build.inputs import Inputs
 from devbox.build.layers import Start, check_depth, find_start
 from devbox.build.log import fresh_directory, log_name
-from devbox.build.recipe import STATUS_BASE, STATUS_TOOLCHAIN, Recipe, Step
-from devbox.build.stepping import Outcome, StepJob, remove_quietly, run_step
+from devbox.build.recipe import STATUS_BASE, STATUS_GONE, STATUS_TOOLCHAIN, Question, Recipe, Step
+from devbox.build.stepping import Outcome, StepJob, ask, remove_quietly, run_step
 from devbox.engine.base import Engine, Labels
 from devbox.errors import (
     BaseImageError,
     BuildFailedError,
     DevboxError,
     EngineError,
+    LockGoneError,
     Problem,
     SecretMissingError,
     ToolchainError,
@@ -54,6 +55,7 @@ class BuildOrder:
     ca_bundle: bytes | None = None
     no_cache: bool = False
     standing: tuple[str, ...] = ()  # ids of images that the Workspace's Instances stand on
+    environ: Mapping[str, str] = field(default_factory=dict)  # what steps are told of this host; no part of a digest
 
     def __repr__(self) -> str:
         """Return it without any secret."""
@@ -66,6 +68,8 @@ class Builder:
     def __init__(self, engine: Engine, reporter: Reporter) -> None:
         self._engine = engine
         self._reporter = reporter
+        self._made: dict[str, str] = {}  # what this Builder itself has run: digest to image
+        self._ran: list[str] = []  # names of these steps
 
     def build(self, order: BuildOrder) -> Built:
         """Return the Image of the order's Recipe; steps whose layer the engine holds do not run.
@@ -76,12 +80,7 @@ class Builder:
         """
         check_depth(order.recipe)
         self._remove_leftovers(order.labels)
-        start = self._start(order)
-        steps = order.recipe.steps
-        image = start.image
-        if start.done < len(steps):
-            _check_secrets(order, start)
-            image = self._run_rest(order, start)
+        start, image = self._state(order)
         reference = _reference(order)
         if not start.named:
             self._publish(image, reference, order.recipe)
@@ -90,11 +89,40 @@ class Builder:
             image=image,
             reference=reference,
             digest=order.recipe.digest,
-            run=tuple(step.name for step in steps[start.done :]),
-            reused=start.done,
+            run=tuple(self._ran),
+            reused=len(order.recipe.steps) - len(self._ran),
         )
 
+    def ask(self, order: BuildOrder) -> tuple[str, ...]:
+        """Return the answer to the open question of the order's Recipe, asked in the state that its steps make.
+
+        Nothing of the question stays. Raises what `build` raises.
+        """
+        question = order.recipe.open
+        assert question is not None, "only an open question can be asked"
+        check_depth(order.recipe)
+        self._remove_leftovers(order.labels)
+        _, image = self._state(order)
+        job = _question_job(order, question, image)
+        with self._reporter.step(question.name) as progress:
+            outcome = ask(self._engine, job, order.inputs, progress, self._reporter)
+            if outcome.status != 0:
+                raise _failure(job, outcome)
+        return outcome.answer
+
+    def _state(self, order: BuildOrder) -> tuple[Start, str]:
+        """Return where the build began, and the image after all steps."""
+        start = self._start(order)
+        if start.done == len(order.recipe.steps):
+            return start, start.image
+        _check_secrets(order, start)
+        return start, self._run_rest(order, start)
+
     def _start(self, order: BuildOrder) -> Start:
+        digests = order.recipe.digests()
+        for done in range(len(digests), 0, -1):
+            if image := self._made.get(digests[done - 1]):
+                return Start(image=image, done=done)
         if order.no_cache:
             return Start(image=order.recipe.base, done=0)
         looked_at = (*order.standing, _reference(order))
@@ -107,11 +135,13 @@ class Builder:
         image = start.image
         for index in range(start.done, len(digests)):
             job = _job(order, index, image, digests[index])
-            with self._reporter.step(f"[{index + 1}/{len(digests)}] {job.step.name}") as progress:
+            total = "…" if order.recipe.open else str(len(digests))
+            with self._reporter.step(f"[{index + 1}/{total}] {job.step.name}") as progress:
                 outcome = run_step(self._engine, job, order.inputs, progress, self._reporter)
                 if outcome.status != 0:
                     raise _failure(job, outcome)
-            image = outcome.image
+            image = self._made[digests[index]] = outcome.image
+            self._ran.append(job.step.name)
         return image
 
     def _publish(self, image: str, reference: str, recipe: Recipe) -> None:
@@ -163,9 +193,26 @@ def _job(order: BuildOrder, index: int, image: str, digest: str) -> StepJob:
             secrets={name: order.secrets[name] for name in step.secrets},
             ca_bundle=order.ca_bundle if step.network else None,
         ),
+        environ=tuple(sorted(order.environ.items())),
         log=order.log_directory / log_name(index + 1, step.name),
         failed_reference=failed_reference(order.repository, order.labels[LABEL_WORKSPACE]),
     )
+
+
+def _question_job(order: BuildOrder, question: Question, image: str) -> StepJob:
+    """Return the question as a job: like a step's, but for the commit."""
+    step = Step(
+        name=question.name,
+        key=f"packages.{question.key.partition('.')[0]}",
+        script=question.script,
+        env=question.env,
+        caches=question.caches,
+        context=question.context,
+        secrets=question.secrets,
+    )
+    last = len(order.recipe.steps)
+    asking = replace(order.recipe, steps=(*order.recipe.steps, step), open=None)
+    return _job(replace(order, recipe=asking), last, image, question.asked)
 
 
 def _env(recipe: Recipe, index: int) -> tuple[tuple[str, str], ...]:
@@ -191,6 +238,12 @@ def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
     step, refusal = job.step, outcome.refusal
     if outcome.status == STATUS_TOOLCHAIN and refusal:
         return ToolchainError(refusal, problems=[Problem(message=refusal, key=_refused_key(step))])
+    if outcome.status == STATUS_GONE and refusal:
+        return LockGoneError(
+            f"the lock cannot be honoured: {refusal}",
+            hint="lock what there is now: devbox lock --update",
+            problems=[Problem(message=refusal, key=step.key)],
+        )
     if outcome.status == STATUS_BASE:
         return BaseImageError(
             f"step {step.name!r} could not get its files", detail=refusal or "\n".join(outcome.tail) or None

@@ -1,9 +1,10 @@
 """One step: a container made from the state before, its script run, its state committed, itself removed."""
 
 import contextlib
+import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from devbox.build.ca import PATH_IN_STEPS, variables
@@ -29,6 +30,7 @@ from devbox.values import (
     ROLE_STEP,
 )
 
+_STDOUT = 1
 TAIL = 30  # lines of output that a failure shows
 
 
@@ -45,6 +47,7 @@ class StepJob:
     delivery: Delivery
     log: Path
     failed_reference: str
+    environ: tuple[tuple[str, str], ...] = ()  # what the script is told of this host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Outcome:
     image: str
     tail: tuple[str, ...] = field(default=(), repr=False)
     out_of_memory: bool = False
+    answer: tuple[str, ...] = field(default=(), repr=False)  # of a question
 
     @property
     def refusal(self) -> str | None:
@@ -65,29 +69,55 @@ class Outcome:
 
 def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
     """Run one step; whatever happens, its container does not outlive this call."""
+    with _container(engine, job, reporter) as container:
+        if not job.step.script:
+            return Outcome(status=0, image=_commit(engine, container, job, failed=False))
+        outcome = _run(engine, container, job, inputs, progress)
+        return replace(outcome, image=_commit(engine, container, job, failed=outcome.status != 0))
+
+
+def ask(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
+    """Run a question; what it writes to stdout is the answer. The state that it leaves is kept if it fails alone."""
+    with _container(engine, job, reporter) as container:
+        outcome = _run(engine, container, job, inputs, progress, asking=True)
+        return replace(outcome, image=_commit(engine, container, job, failed=True)) if outcome.status else outcome
+
+
+@contextlib.contextmanager
+def _container(engine: Engine, job: StepJob, reporter: Reporter) -> Iterator[str]:
     container = None
     try:
         with uninterrupted():  # a container that came into being while a signal did would be nobody's
             container = engine.create(request_for(job))
-        if not job.step.script:
-            return Outcome(status=0, image=_commit(engine, container, job, failed=False))
-        tail: deque[str] = deque(maxlen=TAIL)
-        with StepLog(job.log) as log:
-            for line in _output(engine, container, job, inputs):
-                tail.append(line)
-                log.write(line)
-                progress.output(line)
-        status = engine.wait(container)
-        info = engine.container(container) if status != 0 else None
-        return Outcome(
-            status=status,
-            image=_commit(engine, container, job, failed=status != 0),
-            tail=tuple(tail),
-            out_of_memory=info is not None and info.oom_killed,
-        )
+        yield container
     finally:
         if container is not None:
             remove_quietly(engine, container, reporter)
+
+
+def _run(
+    engine: Engine, container: str, job: StepJob, inputs: Inputs, progress: Progress, *, asking: bool = False
+) -> Outcome:
+    """Run the job's script to its end; of a question, stdout is no output but the answer."""
+    tail: deque[str] = deque(maxlen=TAIL)
+    answer: list[str] = []
+    with StepLog(job.log) as log:
+        for kind, line in _output(engine, container, job, inputs):
+            if asking and kind == _STDOUT:
+                answer.append(line)
+                continue
+            tail.append(line)
+            log.write(line)
+            progress.output(line)
+    status = engine.wait(container)
+    info = engine.container(container) if status != 0 else None
+    return Outcome(
+        status=status,
+        image="",
+        tail=tuple(tail),
+        out_of_memory=info is not None and info.oom_killed,
+        answer=tuple(answer),
+    )
 
 
 def remove_quietly(engine: Engine, container: str, reporter: Reporter) -> None:
@@ -147,9 +177,11 @@ def _caches(job: StepJob) -> Iterator[Mount]:
 
 def _preamble(job: StepJob) -> str:
     """Return what comes before the script: it takes the delivery from stdin, and is no part of the digest."""
+    told = [f"export {name}={shlex.quote(value)}" for name, value in job.environ]
     if not _delivers(job):
-        return ""
+        return "".join(f"{line}\n" for line in told)
     lines = [
+        *told,
         f"command -v tar >/dev/null || {refuse('this base has no tar', status=STATUS_BASE)}",
         f"( umask 077; cd {RUN_DIRECTORY} && tar -xf - ) || exit {STATUS_BASE}",
     ]
@@ -162,8 +194,8 @@ def _preamble(job: StepJob) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _output(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Iterator[str]:
-    """Start the container, send it what it needs, yield its lines."""
+def _output(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Iterator[tuple[int, str]]:
+    """Start the container, send it what it needs, yield its lines, each with its stream's number."""
     lines = Lines(job.delivery.secrets.values())
     attached = engine.attach(container)
     try:
@@ -173,7 +205,8 @@ def _output(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Ite
                 attached.send(chunk)
             attached.close_stdin()
         while (frame := attached.receive()) is not None:
-            yield from lines.feed(*frame)
+            for line in lines.feed(*frame):
+                yield frame[0], line
         yield from lines.finish()
     finally:
         attached.close()

@@ -19,6 +19,11 @@ Settings = Annotated[
 ]  # the type of a verb's parameter `settings`
 
 
+Locked = Annotated[
+    bool, typer.Option("--locked", help="Exactly what devbox.lock says; fail if that cannot be, or does not fit.")
+]  # the type of a verb's parameter `locked`
+
+
 def parse_flags(settings: Sequence[str]) -> dict[str, object]:
     """Return `settings` by key, values as TOML reads them, a bare word as text; `UsageError` names all mistakes."""
     flags: dict[str, object] = {}

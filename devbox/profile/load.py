@@ -52,16 +52,18 @@ def load(
     environ: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     fallback: str | None = None,
+    personal: bool = True,
 ) -> Loaded:
     """Return the profile of the project `directory`, all layers merged.
 
     `flags`: values from the command line by key ("base.image"). `fallback`: the text that stands in for a
-    missing devbox.toml. Raises `ProfileError` with every problem of every layer.
+    missing devbox.toml. `personal`: False leaves out what somebody sets for
+    himself. Raises `ProfileError` with every problem of every layer.
     """
     project = directory.resolve()
     reading = _Reading(project)
-    layers = reading.layers(fallback)
-    layers += [*variable_layers(environ, layers), flag_layer(flags or {})]
+    layers = reading.layers(fallback, personal=personal)
+    layers += [*variable_layers(environ if personal else {}, layers), flag_layer(flags or {})]
     found = [*reading.problems, *variable_problems(environ)]
     nodes = [plant(layer) for layer in layers]
     for node in nodes:
@@ -94,7 +96,7 @@ class _Reading:
         self.files: list[Path] = []
         self._project = project
 
-    def layers(self, fallback: str | None) -> list[Layer]:
+    def layers(self, fallback: str | None, *, personal: bool) -> list[Layer]:
         """Return base profiles, the user's layer, devbox.toml and devbox.local.toml, as far as they are there."""
         repo = self._repo(fallback)
         bases = Bases(project=self._project)
@@ -102,6 +104,8 @@ class _Reading:
             bases.gather(repo, path=self._project / paths.PROFILE)
         self.problems += bases.problems
         self.files += bases.files
+        if not personal:
+            return [layer for layer in (*bases.layers, repo) if layer is not None]
         user = self._file(Path(paths.user_profile()), source="user", shown=_short(paths.user_profile()))
         local = self._file(self._project / paths.LOCAL_PROFILE, source=paths.LOCAL_PROFILE, shown=paths.LOCAL_PROFILE)
         if user is not None:

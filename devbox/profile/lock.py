@@ -35,14 +35,18 @@ class LockedPackage:
 class Group:
     """System packages that were added together. `asked`: as the profile has them; `packages`: all that came with them.
 
-    `removed`: what was taken away again; such a group has no packages. `after`: digests of the build's provision
-    steps that stood before it when it was added.
+    `epoch`: day of the archive that has them, in seconds. `removed`: what was taken away again; such a group has no
+    packages. `after`: the steps that stood before it when it was added, so that adding costs only what is added
+    (`Platform.steps`). `stale`: names of packages that are to be looked up again, the others keep their versions; never
+    in the file.
     """
 
     asked: tuple[str, ...] = ()
     packages: tuple[LockedPackage, ...] = ()
+    epoch: int = 0
     removed: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +61,25 @@ class Answer:
 class Platform:
     """The Lock for one architecture.
 
-    `answers`: by the key of the `Question`. `files`: lock files of the repo itself, path to SHA-256. `content`: digest
-    of the content manifest of what was built from it, if it was taken.
+    `answers`: by the key of the `Question`. `steps`: what was built after the first group, each step by the start of
+    its own digest. `content`: digest of the content manifest of what was built from it, if it was taken.
     """
 
     base: LockedBase | None = None
     groups: tuple[Group, ...] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
     content: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """A whole `devbox.lock`. `profile`: digest of all values of the profile that a build depends on."""
+    """A whole `devbox.lock`.
+
+    `profile`: digest of all values of the profile that a build depends on. `inputs`: SHA-256 of what is read from each
+    of the repo's manifests and lock files, by path.
+    """
 
     profile: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
     platforms: Mapping[str, Platform] = field(default_factory=dict)  # by architecture as Debian names it: "amd64"

@@ -1,89 +1,176 @@
 """`build`: make the Image of a Workspace's profile."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from devbox import paths
 from devbox.build.base import Resolver
 from devbox.build.ca import find_bundle, read_bundle
-from devbox.build.compose import compose, modules_digest
+from devbox.build.compose import compose
 from devbox.build.inputs import Inputs
 from devbox.build.manifests import read_inputs
-from devbox.build.recipe import Recipe
+from devbox.build.recipe import BaseImage, Recipe
 from devbox.build.run import Builder, BuildOrder
 from devbox.build.run import Built as BuildResult
+from devbox.build.steps.apt import SNAPSHOT_VARIABLE
 from devbox.profile.load import Loaded
+from devbox.profile.lock import Lock, Platform
+from devbox.profile.model import Profile
 from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
 from devbox.workspace.located import located
+from devbox.workspace.locking import close, for_profile, platform_for
+from devbox.workspace.locks import (
+    LockBook,
+    architecture,
+    input_digests,
+    lock_book,
+    profile_digest,
+    refuse_stale,
+    why_stale,
+)
 from devbox.workspace.secret_values import SecretValues
 from devbox.workspace.state import locked
 
-__all__ = ["BuildResult", "Made", "build", "make_image"]
+__all__ = ["BuildResult", "Made", "Wish", "build", "make_image"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """An Image and what else was found out on the way to it."""
+    """An Image and what else was found out on the way to it. `written`: the devbox.lock that was written, by path."""
 
     built: BuildResult
+    recipe: Recipe
+    platform: Platform
     inputs: Inputs
     user: GuestUser
-    modules: str | None  # digest of the step that filled node_modules
     bundle: Path | None  # the host's file of CA certificates
-    recipe: Recipe
+    written: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How an Image is to be made. `locked`: exactly as devbox.lock has it, or not at all.
+
+    `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to. `fresh`: look for a
+    newer base. `revise`: what the Lock is to forget before anything is planned. `repository`: of the Image's name,
+    instead of the Workspace's own.
+    """
+
+    no_cache: bool = False
+    locked: bool = False
+    standing: tuple[str, ...] = ()
+    fresh: bool = False
+    repository: str | None = None
+    revise: Callable[[Platform], Platform] | None = None
 
 
 def build(
-    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None, no_cache: bool = False
+    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None, wish: Wish | None = None
 ) -> BuildResult:
-    """Make the Image; `no_cache` runs every step again."""
+    """Make the Image as `wish` says."""
     ready = checked(host, workspace, flags=flags)
     with located(ready.loaded), locked(host, workspace, "devbox build"):
-        return make_image(host, workspace, ready, no_cache=no_cache).built
+        return make_image(host, workspace, ready, wish or Wish()).built
 
 
-def make_image(
-    host: Host,
-    workspace: Workspace,
-    ready: Checked,
-    *,
-    no_cache: bool = False,
-    standing: tuple[str, ...] = (),
-    repository: str | None = None,
-) -> Made:
-    """Make the Image of a checked profile, if the engine does not have it. The caller holds the lock.
-
-    `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to. `repository`: of
-    the Image's name, instead of the Workspace's own.
-    """
+def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> Made:
+    """Make the Image of a checked profile, if the engine does not have it, and lock it. The caller holds the lock."""
     profile = ready.loaded.profile
     user = guest_user(host, workspace, host.engine.info, profile.user)
     inputs = read_inputs(profile, workspace.directory)
     for note in inputs.notes:
         host.reporter.note(note)
+    book = lock_book(host, workspace, ready.loaded)
+    known = _known(host, book, profile, inputs, strict=wish.locked)
     bundle = find_bundle(profile.network.ca_bundle, directory=workspace.directory, environ=host.environ)
-    labels = _labels(host, workspace, ready.loaded)
-    base = Resolver(
-        engine=host.engine, processes=host.processes, reporter=host.reporter, environ=host.environ, labels=labels
-    ).resolve(profile.base, directory=workspace.directory, repository=workspace.image_repository)
-    recipe = compose(profile, base=base, inputs=inputs, user=user, project_name=workspace.name)
-    order = BuildOrder(
-        recipe=recipe,
-        inputs=inputs,
-        labels=labels,
-        repository=repository or workspace.image_repository,
-        log_directory=Path(paths.log_directory(workspace.hash)),
-        secrets=SecretValues(host, workspace, profile.secrets),
-        ca_bundle=read_bundle(bundle),
-        no_cache=no_cache,
-        standing=standing,
+    order = _order(host, workspace, ready, inputs=inputs, bundle=bundle, wish=wish)
+    base = _base(host, workspace, profile, known, order.labels, fresh=wish.fresh)
+    platform = platform_for(known, base, strict=wish.locked)
+    plan = partial(compose, profile, base=base, inputs=inputs, user=user, project_name=workspace.name)
+    builder = Builder(host.engine, host.reporter)
+    whole = close(
+        wish.revise(platform) if wish.revise else platform,
+        compose=lambda lock: plan(lock=lock),
+        order=lambda recipe: replace(order, recipe=recipe),
+        builder=builder,
+        reporter=host.reporter,
+        strict=wish.locked,
     )
-    built = Builder(host.engine, host.reporter).build(order)
-    return Made(built=built, inputs=inputs, user=user, modules=modules_digest(recipe), bundle=bundle, recipe=recipe)
+    built = builder.build(replace(order, recipe=whole.recipe))
+    made = Made(built=built, recipe=whole.recipe, platform=whole.platform, inputs=inputs, user=user, bundle=bundle)
+    return made if wish.locked else replace(made, written=_keep(host, book, known, profile, made))
+
+
+def _order(
+    host: Host, workspace: Workspace, ready: Checked, *, inputs: Inputs, bundle: Path | None, wish: Wish
+) -> BuildOrder:
+    """Return the order for a Recipe that is still to be found."""
+    return BuildOrder(
+        recipe=Recipe(base="", steps=(), env=()),
+        inputs=inputs,
+        labels=_labels(host, workspace, ready.loaded),
+        repository=wish.repository or workspace.image_repository,
+        log_directory=Path(paths.log_directory(workspace.hash)),
+        secrets=SecretValues(host, workspace, ready.loaded.profile.secrets),
+        ca_bundle=read_bundle(bundle),
+        no_cache=wish.no_cache,
+        standing=wish.standing,
+        environ={name: value for name in (SNAPSHOT_VARIABLE,) if (value := host.environ.get(name))},
+    )
+
+
+def _keep(host: Host, book: LockBook, known: Lock | None, profile: Profile, made: Made) -> dict[str, str]:
+    """Keep the Lock of what was made; return what was written into the project."""
+    before = known or Lock()
+    machine = architecture(host.engine.info.architecture)
+    lock = Lock(
+        profile=profile_digest(profile),
+        inputs=input_digests(made.inputs),
+        platforms={**before.platforms, machine: for_profile(made.platform, profile)},
+    )
+    written = book.write(lock)
+    if written and known is None:
+        host.reporter.note(f"{paths.LOCK} is written; commit it, and everybody gets the same")
+    return written
+
+
+def _known(host: Host, book: LockBook, profile: Profile, inputs: Inputs, *, strict: bool) -> Lock | None:
+    """Return the Lock; say where it does not fit, or refuse that."""
+    lock = book.read()
+    stale = why_stale(lock, profile, input_digests(inputs), platform=architecture(host.engine.info.architecture))
+    if strict:
+        refuse_stale(stale)
+    elif lock is not None and stale and book.shared:
+        why = "; ".join(" ".join(filter(None, (one.key or one.file, one.message))) for one in stale)
+        host.reporter.note(f"{paths.LOCK} is brought up to date: {why}")
+    return lock
+
+
+def _base(
+    host: Host,
+    workspace: Workspace,
+    profile: Profile,
+    known: Lock | None,
+    labels: Mapping[str, str],
+    *,
+    fresh: bool,
+) -> BaseImage:
+    resolver = Resolver(
+        engine=host.engine, processes=host.processes, reporter=host.reporter, environ=host.environ, labels=labels
+    )
+    platform = known.platforms.get(architecture(host.engine.info.architecture)) if known else None
+    return resolver.resolve(
+        profile.base,
+        directory=workspace.directory,
+        repository=workspace.image_repository,
+        locked=platform.base if platform and not fresh else None,
+        fresh=fresh,
+    )
 
 
 def _labels(host: Host, workspace: Workspace, loaded: Loaded) -> dict[str, str]:

@@ -28,10 +28,12 @@ class Checked:
     runtime: Runtime
 
 
-def checked(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Checked:
+def checked(
+    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None, personal: bool = True
+) -> Checked:
     """Return the profile, ready to be carried out; every refusal comes from here, and nothing has been made yet."""
     require_usable(workspace, host)
-    loaded = load_profile(host, workspace, flags=flags)
+    loaded = load_profile(host, workspace, flags=flags, personal=personal)
     if not has_profile(workspace):
         host.reporter.note("there is no devbox.toml; this is what devbox init would write, and nothing is written")
     require_supported(loaded)

@@ -24,23 +24,27 @@ def has_profile(workspace: Workspace) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def load_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Loaded:
+def load_profile(
+    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None, personal: bool = True
+) -> Loaded:
     """Return the effective profile; in a project without one, of what `init` would write (nothing is written).
 
-    Raises `ProfileError` with everything that is wrong in any layer, and what `look` raises. What the user should know
-    is a warning.
+    `personal`: False leaves out what the user sets for himself. Raises `ProfileError` with everything that is wrong in
+    any layer, and what `look` raises. What the user should know is a warning.
     """
-    loaded = read_profile(host, workspace, flags=flags)
+    loaded = read_profile(host, workspace, flags=flags, personal=personal)
     for problem in loaded.warnings:
         place = ":".join(str(part) for part in (problem.file, problem.line) if part is not None)
         host.reporter.warn(": ".join(part for part in (place, problem.key, problem.message) if part))
     return loaded
 
 
-def read_profile(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> Loaded:
+def read_profile(
+    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None, personal: bool = True
+) -> Loaded:
     """Return what `load_profile` returns and warn of nothing: for who looks into it before a verb that will."""
     fallback = None if has_profile(workspace) else suggest(host, workspace).text
-    return load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback)
+    return load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback, personal=personal)
 
 
 def look(host: Host, workspace: Workspace) -> Detection:

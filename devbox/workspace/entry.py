@@ -14,7 +14,7 @@ from devbox.hot import inputs
 from devbox.record import pack
 from devbox.runtimes.base import Instance, PublishedPort
 from devbox.workspace.context import Host, Workspace
-from devbox.workspace.signature import settled
+from devbox.workspace.signature import Since, settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +33,14 @@ def hot_fields(
     instance: Instance,
     *,
     ports: Sequence[PublishedPort],
-    began: int,
+    began: Since,
 ) -> dict[str, str]:
     """Return the fields of the Record for a running `instance`; none if the hot path may not be taken.
 
-    `ports`: what it has been given. `began`: when the profile and the inputs had not been read yet, in nanoseconds.
+    `ports`: what it has been given. `began`: when the profile and the inputs had not been read yet.
     To be called under the Workspace's lock.
     """
-    if plan is None or not settled((*plan.files, *plan.inputs), before=began):
+    if plan is None or not settled((*plan.files, *plan.inputs), since=began):
         return {}
     boot = _boot(plan.fixed["socket"], instance.spec_digest)
     if not boot:

@@ -15,7 +15,7 @@ from devbox.build.containerfile import BASE, CERTIFICATES, FILE, MARK, container
 from devbox.build.context import Delivery, stream
 from devbox.errors import DevboxError, UsageError
 from devbox.parity.capture import without_engine
-from devbox.workspace.build import Made, make_image
+from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.checked import checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.exported import exported
@@ -53,7 +53,7 @@ def export_containerfile(
     target = None if output == "-" else _target(host, output)
     ready = checked(host, workspace, flags=flags)
     with located(ready.loaded), locked(host, workspace, "devbox export"), _written(output):
-        made = make_image(host, workspace, ready)
+        made = make_image(host, workspace, ready, Wish())
         with _place(target) as place:
             base = _fill(host, workspace, made, place)
             files = tuple(sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()))

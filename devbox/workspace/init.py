@@ -1,6 +1,5 @@
 """`init`: write a first profile, whole or not at all, and never over another."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from devbox.errors import ProfileExistsError, StateError
 from devbox.faults import fault
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile, suggest
+from devbox.workspace.files import write_in_project
 from devbox.workspace.locate import require_usable
 
 
@@ -37,18 +37,9 @@ def init(host: Host, workspace: Workspace, base: str | None = None) -> Written:
 
 
 def _write_new(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fault("write profile")
-        temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(descriptor)
-            _give_to_owner(descriptor, path.parent)
-        fault("link profile")
-        os.link(temporary, path)  # unlike rename it fails where there is one by now
+        write_in_project(path, text, new=True)
         fault("profile written")
     except FileExistsError as error:
         raise _exists(path) from error
@@ -56,15 +47,6 @@ def _write_new(path: Path, text: str) -> None:
         raise StateError(
             f"cannot write {path}: {(error.strerror or str(error)).lower()}", hint="make the directory writable for you"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _give_to_owner(descriptor: int, directory: Path) -> None:
-    """Give a file that root writes in somebody's project to that somebody."""
-    owner = directory.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _exists(path: Path) -> ProfileExistsError:

@@ -19,7 +19,7 @@ from devbox.supervisor.protocol import Wanted
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import HotPlan
-from devbox.workspace.signature import settled, signature
+from devbox.workspace.signature import Since, settled, signature
 
 SCHEMA: Final = 5
 
@@ -55,13 +55,13 @@ def candidates(engine: Engine, base: str) -> tuple[str, ...]:
     return tuple(sorted(image.id for image in engine.images({LABEL_BASE: base, LABEL_ROLE: ROLE_BASE})))
 
 
-def remember(host: Host, workspace: Workspace, prepared: Prepared, *, files: list[str], began: int) -> None:
-    """Keep `prepared`, made from `files` by a command that began at `began` (nanoseconds).
+def remember(host: Host, workspace: Workspace, prepared: Prepared, *, files: list[str], began: Since) -> None:
+    """Keep `prepared`, made from `files` by a command that began at `began`.
 
     Quietly not, if it cannot be, or if one of the files has changed meanwhile.
     """
     path = paths.prepared_file(workspace.hash)
-    if not settled(files, before=began):
+    if not settled(files, since=began):
         return
     document = {
         "schema": SCHEMA,

@@ -23,6 +23,7 @@ from devbox.workspace.effective import has_profile
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.hot_plan import hot_plan
 from devbox.workspace.prepared import Prepared, candidates, remember
+from devbox.workspace.signature import Since
 from devbox.workspace.spec import excess
 
 _PACKAGE_JSON = "package.json"
@@ -36,7 +37,7 @@ def keep(
     spec: InstanceSpec,
     *,
     ports: tuple[Wanted, ...],
-    began: int,
+    began: Since,
 ) -> HotPlan | None:
     """Keep the plan of an `up` that began at `began`, if the next one may go by it without looking at more.
 

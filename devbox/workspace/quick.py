@@ -18,6 +18,7 @@ from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import reconcile, seen
 from devbox.workspace.ports import give
 from devbox.workspace.prepared import Prepared, now, recall
+from devbox.workspace.signature import Since
 from devbox.workspace.state import locked
 
 _UNIX = "unix://"
@@ -25,7 +26,7 @@ _UNIX = "unix://"
 
 def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
     """Bring the Environment up as it was worked out before; None if that does not hold any more."""
-    began = now()
+    began = Since(at=now())
     prepared = recall(host.environ, workspace, uid=host.uid, gid=host.gid)
     if prepared is None or not prepared.engine.url.startswith(_UNIX):
         return None

@@ -50,7 +50,7 @@ class Facts:
     grants: Grants
     agent: AgentSpec
     mounts: tuple[tuple[str, str, bool], ...] = ()
-    modules: str | None = None  # digest of the step that filled node_modules
+    kept_inside: tuple[tuple[str, str], ...] = ()  # directories of the project, and the digest of what filled each
     certificates: Certificates | None = None
 
 
@@ -103,15 +103,12 @@ def _granted(facts: Facts) -> Granted:
 def _volumes(facts: Facts) -> tuple[DataVolume, ...]:
     name = facts.workspace.container_name
     volumes = [_volume(facts, f"{name}-cache", f"{facts.user.home}/.cache")]
-    if facts.modules:
+    for directory, digest in facts.kept_inside:
         # A changed lock file has another digest, and so a fresh volume with what the new image holds.
-        volumes.append(_volume(facts, f"{name}-node-{facts.modules[:8]}", modules_directory(facts.workspace)))
+        volumes.append(
+            _volume(facts, f"{name}-{slug(directory)}-{digest[:8]}", f"{facts.workspace.guest_directory}/{directory}")
+        )
     return tuple(volumes)
-
-
-def modules_directory(workspace: Workspace) -> str:
-    """Return where node_modules is inside."""
-    return f"{workspace.guest_directory}/node_modules"
 
 
 def _volume(facts: Facts, name: str, target: str) -> DataVolume:

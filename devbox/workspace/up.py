@@ -13,7 +13,7 @@ from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.apply import apply
-from devbox.workspace.build import Made, make_image
+from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import hot_fields
@@ -25,6 +25,7 @@ from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import now
 from devbox.workspace.preparing import keep
 from devbox.workspace.provision import pending, provision
+from devbox.workspace.signature import Since
 from devbox.workspace.spec import Certificates, Facts, instance_spec, wanted_ports
 from devbox.workspace.state import State, locked
 from devbox.workspace.trusted import taken_from_host
@@ -45,9 +46,14 @@ class Ready:
     ports: tuple[PublishedPort, ...]
 
 
-def up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None) -> UpResult:
-    """Bring the Environment up. `flags`: profile keys set on the command line, as `profile.load` takes them."""
-    ready = bring_up(host, workspace, flags=flags, command="devbox up")
+def up(
+    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None = None, strict: bool = False
+) -> UpResult:
+    """Bring the Environment up. `flags`: profile keys set on the command line, as `profile.load` takes them.
+
+    `strict`: exactly as devbox.lock has it; `LockStaleError` or `LockGoneError` where that cannot be.
+    """
+    ready = bring_up(host, workspace, flags=flags, command="devbox up", strict=strict)
     return UpResult(
         changed=bool(ready.done),
         done=ready.done,
@@ -58,15 +64,17 @@ def up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None =
     )
 
 
-def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None, command: str) -> Ready:
+def bring_up(
+    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None, command: str, strict: bool = False
+) -> Ready:
     """Make the Environment run and fit its profile: look, plan the difference, act; safe to repeat at any point."""
-    began = now()
+    started = now()
     order = checked(host, workspace, flags=flags)
     profile = order.loaded.profile
     with located(order.loaded), locked(host, workspace, command) as state:
         state.read()  # one of a newer devbox ends it here
         actual = instances(host, workspace)
-        made = make_image(host, workspace, order, standing=tuple(one.image for one in actual))
+        made = make_image(host, workspace, order, Wish(locked=strict, standing=tuple(one.image for one in actual)))
         spec = _spec(host, workspace, order, made)
         plan = reconcile(spec, [seen(one) for one in actual])
         applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
@@ -78,6 +86,7 @@ def bring_up(host: Host, workspace: Workspace, *, flags: Mapping[str, object] | 
         wanted = wanted_ports(profile, order.grants)
         given = _ports(host, workspace, wanted, spec)
         # What is set on the command line holds for this once; no later command may go by it.
+        began = Since(at=started, written=made.written)
         hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
@@ -117,7 +126,7 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
         grants=order.grants,
         agent=agent_spec(host, workspace),
         mounts=mounts,
-        modules=made.modules,
+        kept_inside=made.recipe.volumes,
         certificates=certificates,
     )
     return instance_spec(profile, facts)

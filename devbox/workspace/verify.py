@@ -10,7 +10,7 @@ from devbox.errors import BuildFailedError, DevboxError, UsageError
 from devbox.parity.compare import Difference, compare
 from devbox.parity.manifest import SIZE_LIMIT, Manifest, parse
 from devbox.values import LABEL_OWNER, LABEL_WORKSPACE
-from devbox.workspace.build import BuildResult, Made, make_image
+from devbox.workspace.build import BuildResult, Made, Wish, make_image
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.exported import manifest_of
@@ -74,7 +74,7 @@ def verify(
     target = None if order.write is None else _writable(host, order.write)
     ready = checked(host, workspace, flags=flags)
     with located(ready.loaded), locked(host, workspace, "devbox verify"):
-        made = make_image(host, workspace, ready)
+        made = make_image(host, workspace, ready, Wish())
         ours = manifest_of(host, workspace, made.built.image, made.user, title=made.built.reference)
         if target is not None:
             _write(target, ours)
@@ -101,7 +101,8 @@ def _second(host: Host, workspace: Workspace, ready: Checked, first: Made) -> Ma
     labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner}
     before = {image.id for image in host.engine.images(labels)}
     try:
-        again = make_image(host, workspace, ready, no_cache=True, repository=f"{workspace.image_repository}-verify")
+        wish = Wish(no_cache=True, repository=f"{workspace.image_repository}-verify")
+        again = make_image(host, workspace, ready, wish)
         return manifest_of(host, workspace, again.built.image, first.user, title=AGAIN)
     except BuildFailedError as error:  # the state in which it failed goes with the rest
         error.hint = "read what its steps wrote: devbox logs --build"

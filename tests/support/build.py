@@ -1,14 +1,18 @@
 """Values that the tests of the build room start from."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from devbox.build.compose import compose
 from devbox.build.inputs import Inputs
 from devbox.build.languages.base import Setting
+from devbox.build.layout import settle
 from devbox.build.manifests import read_inputs
 from devbox.build.recipe import BaseImage, Recipe
+from devbox.profile.lock import Answer, Platform
 from devbox.profile.model import Profile
 from devbox.values import LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser
 
@@ -39,10 +43,32 @@ def profile(**values: Any) -> Profile:
     return Profile.model_validate(values)
 
 
-def recipe(directory: Path, *, base: BaseImage = DEBIAN, user: GuestUser = DEV, **values: Any) -> Recipe:
-    """Return the recipe of a profile of these keys in the project `directory`."""
+def recipe(
+    directory: Path,
+    *,
+    base: BaseImage = DEBIAN,
+    user: GuestUser = DEV,
+    answers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    **values: Any,
+) -> Recipe:
+    """Return the recipe of a profile of these keys in the project `directory`; every question is answered."""
     asked = profile(**values)
-    return compose(asked, base=base, inputs=read_inputs(asked, directory), user=user, project_name=directory.name)
+    inputs = read_inputs(asked, directory)
+    lock = Platform()
+    while True:
+        made = compose(asked, base=base, inputs=inputs, user=user, project_name=directory.name, lock=lock)
+        if made.open is None:
+            return made
+        lock = answered(made, *answers.get(made.open.key, ()))
+
+
+def answered(made: Recipe, *lines: str) -> Platform:
+    """Return the lock of `made` with `lines` as the answer to its open question."""
+    assert made.open is not None
+    if made.pending is not None:
+        return settle(made.lock, made.pending, lines)
+    answer = Answer(asked=made.open.asked, lines=lines)
+    return replace(made.lock, answers={**made.lock.answers, made.open.key: answer})
 
 
 def nothing(directory: Path) -> Inputs:

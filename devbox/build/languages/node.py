@@ -1,7 +1,5 @@
 """Node.js: what the lock file names, into the image at the place where the repo will appear. Pure."""
 
-from dataclasses import replace
-
 from devbox.build.languages.base import Part, Setting
 from devbox.build.node_plan import plan_node
 from devbox.build.steps.node import node_packages, system_needs
@@ -18,10 +16,10 @@ def node(setting: Setting) -> Part | None:
     base = setting.base
     check_version(base, "node", wanted.version)
     plan = plan_node(wanted, base, setting.inputs, setting.profile.secrets)
-    step = node_packages(base, plan, setting.user, directory=setting.directory, path="")
+    step = node_packages(base, plan, setting.user, directory=setting.directory)
     return Part(
         system=system_needs(base) if declared(base, "node") is None else (),
         path=(f"{setting.directory}/{MODULES}/.bin",),
-        chain=(replace(step, env=()),),
+        chain=(step,),
         volumes=(MODULES,) if plan.install else (),
     )

@@ -1,7 +1,5 @@
 """Python: a virtual environment outside the repo with what the manifests ask for. Pure."""
 
-from dataclasses import replace
-
 from devbox.build.languages.base import Part, Setting
 from devbox.build.python_plan import plan_python
 from devbox.build.recipe import VENV
@@ -23,5 +21,5 @@ def python(setting: Setting) -> Part | None:
         system=system_needs(base) if declared(base, "python") is None else (),
         path=(f"{VENV}/bin",),
         env=_ENV,
-        chain=(replace(python_packages(base, plan, setting.user, path=""), env=()),),
+        chain=(python_packages(base, plan, setting.user),),
     )

@@ -31,7 +31,7 @@ def system_needs(base: BaseImage) -> tuple[str, ...]:
     return {"debian": ("nodejs", "npm"), "alpine": ("nodejs", "npm"), "fedora": ("nodejs", "npm")}.get(base.family, ())
 
 
-def node_packages(base: BaseImage, plan: NodePlan, user: GuestUser, *, directory: str, path: str) -> Step:
+def node_packages(base: BaseImage, plan: NodePlan, user: GuestUser, *, directory: str) -> Step:
     """Return the step that checks Node.js and installs the packages into `directory`/node_modules."""
     lines = [*_check(plan.version), *_settings()]
     if plan.manager:
@@ -42,7 +42,6 @@ def node_packages(base: BaseImage, plan: NodePlan, user: GuestUser, *, directory
         name="node packages" if plan.install else "node",
         key=KEY,
         script=script(base.epoch, lines),
-        env=(("PATH", path),),
         caches=("npm",),
         context=plan.context,
         secrets=plan.secrets,

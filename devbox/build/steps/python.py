@@ -33,8 +33,8 @@ def system_needs(base: BaseImage) -> tuple[str, ...]:
     )
 
 
-def python_packages(base: BaseImage, plan: PythonPlan, user: GuestUser, *, path: str) -> Step:
-    """Return the step that makes the virtual environment and fills it; `path` is PATH from here on."""
+def python_packages(base: BaseImage, plan: PythonPlan, user: GuestUser) -> Step:
+    """Return the step that makes the virtual environment and fills it."""
     lines = [
         *_interpreter(plan.version),
         f'"$python" -m venv {VENV} || {refuse("this Python cannot make a virtual environment (module venv)")}',
@@ -47,7 +47,6 @@ def python_packages(base: BaseImage, plan: PythonPlan, user: GuestUser, *, path:
         name="python packages" if plan.files or plan.requirements else "python",
         key=KEY,
         script=script(base.epoch, lines),
-        env=(("VIRTUAL_ENV", VENV), ("PATH", path)),
         caches=("pip",),
         context=plan.context,
         secrets=plan.secrets,

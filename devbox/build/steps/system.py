@@ -1,4 +1,4 @@
-"""System packages, by the base's own package manager. Pure.
+"""System packages of the families that the Lock cannot pin (apk, dnf); `apt` has the Debian family. Pure.
 
 Downloads and package lists lie in a cache mount, one per distribution and version, so that nothing of them
 gets into the layer; what the package managers write beside the packages (logs, caches with times in them) is
@@ -13,35 +13,6 @@ from devbox.errors import BaseImageError
 
 KEY = "packages.system"
 
-_APT_OPTIONS = (
-    "-q",
-    "-o",
-    "APT::Sandbox::User=root",  # the cache lies below a directory that only root can enter
-    "-o",
-    "APT::Get::List-Cleanup=false",
-    "-o",
-    "APT::Update::Error-Mode=any",  # or it takes an old list for want of a new one, and says it was a success
-    "-o",
-    "Acquire::Retries=3",
-    "-o",
-    "Acquire::http::Timeout=30",
-    "-o",
-    "Acquire::Languages=none",
-    "-o",
-    "Dpkg::Use-Pty=0",
-    "-o",
-    "Dpkg::Options::=--force-unsafe-io",  # a layer that is lost with the power is built again
-)
-_APT_NOISE = (
-    "/var/log/apt/*",
-    "/var/log/dpkg.log",
-    "/var/log/alternatives.log",
-    "/var/cache/ldconfig/aux-cache",
-    "/var/cache/apt/*.bin",
-    "/var/cache/debconf/*-old",
-    "/var/lib/apt/lists/*",
-    "/var/lib/dpkg/*-old",
-)
 _DNF_NOISE = ("/var/log/dnf*", "/var/log/hawkey.log", "/var/cache/dnf", "/var/cache/libdnf5", "/var/lib/dnf/history*")
 
 
@@ -61,25 +32,6 @@ def system_packages(base: BaseImage, packages: Sequence[str]) -> Step | None:
         )
     cache, lines = render(base, names)
     return Step(name="system packages", key=KEY, script=script(base.epoch, lines), caches=(cache,))
-
-
-def _apt(base: BaseImage, names: Sequence[str]) -> tuple[str, list[str]]:
-    cache = _cache_name("apt", base)
-    options = [
-        *_APT_OPTIONS,
-        *("-o", "Dir::Cache=$cache", "-o", "Dir::Cache::archives=$cache/archives"),
-        *("-o", "Dir::State::lists=$cache/lists"),
-    ]
-    words = " ".join(f'"{word}"' if "$" in word else word for word in options)
-    return cache, [
-        "export DEBIAN_FRONTEND=noninteractive",
-        *locked_cache(cache),
-        'mkdir -p "$cache/archives/partial" "$cache/lists/partial"',
-        f'apt() {{ apt-get {words} "$@"; }}',
-        "apt update",
-        f"apt install -y --no-install-recommends -- {quoted(names)}",
-        f"rm -rf {' '.join(_APT_NOISE)}",
-    ]
 
 
 def _apk(base: BaseImage, names: Sequence[str]) -> tuple[str, list[str]]:
@@ -104,7 +56,6 @@ def _cache_name(manager: str, base: BaseImage) -> str:
 
 
 _MANAGERS: dict[str, Callable[[BaseImage, Sequence[str]], tuple[str, list[str]]]] = {
-    "debian": _apt,
     "alpine": _apk,
     "fedora": _dnf,
 }

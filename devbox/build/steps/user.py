@@ -4,6 +4,7 @@ The account files are edited with POSIX tools, so that a base needs no useradd.
 """
 
 import shlex
+from collections.abc import Sequence
 
 from devbox.build.recipe import RUN_DIRECTORY, BaseImage, Step
 from devbox.build.steps.script import always_quoted, refuse, script
@@ -13,11 +14,21 @@ _LOGIN = "/etc/profile.d/devbox.sh"
 _DAY = 86400
 
 
-def user_account(base: BaseImage, user: GuestUser, *, path: str) -> Step:
-    """Return the step that makes `user` and gives login shells `path`, which /etc/profile would take away."""
+def user_account(base: BaseImage, user: GuestUser, *, path: str, env: Sequence[tuple[str, str]] = ()) -> Step:
+    """Return the step that makes `user`; PATH is `path` from here on, for login shells too.
+
+    /etc/profile would take it away from these. `env`: variables that the image has from here on.
+    """
     lines = [*_shell(user), *([] if user.is_root else _account(user, day=base.epoch // _DAY)), *_login(path)]
-    env = () if _has_locale(base) else (("LANG", "C.UTF-8"),)
-    return Step(name=f"user {user.name}", key="user", script=script(base.epoch, lines), env=env, network=False)
+    locale = () if _has_locale(base) else (("LANG", "C.UTF-8"),)
+    own = () if path == dict(base.env).get("PATH") else (("PATH", path),)
+    return Step(
+        name=f"user {user.name}",
+        key="user",
+        script=script(base.epoch, lines),
+        env=(*locale, *own, *env),
+        network=False,
+    )
 
 
 def _has_locale(base: BaseImage) -> bool:

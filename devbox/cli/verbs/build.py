@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.flags import Locked, Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
 
@@ -22,13 +22,16 @@ def command(
     context: typer.Context,
     *,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step again.")] = False,
+    locked: Locked = False,
     settings: Settings,
 ) -> None:
     """Make the image that the profile describes and start nothing."""
     invocation = invocation_of(context)
-    from devbox.workspace.build import build
+    from devbox.workspace.build import Wish, build
 
-    result = build(invocation.host, invocation.workspace, flags=parse_flags(settings), no_cache=no_cache)
+    result = build(
+        invocation.host, invocation.workspace, flags=parse_flags(settings), wish=Wish(no_cache=no_cache, locked=locked)
+    )
     document = {
         "changed": bool(result.run),
         "image": result.image,

@@ -2,7 +2,7 @@
 
 import typer
 
-from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.flags import Locked, Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.show_up import show_up
 
@@ -12,11 +12,11 @@ from devbox.cli.show_up import show_up
     examples=(
         ("devbox up", "build what is missing, create it, start it"),
         ("devbox up --json", "the same for a script: changed, instance, image, ports"),
-        ("devbox -C ~/shop up -v", "another project, saying every engine call"),
+        ("devbox up --locked", "exactly what devbox.lock says, or an error; for CI"),
     ),
     next_step="devbox shell, to be in it; devbox status, to see its ports",
 )
-def command(context: typer.Context, *, settings: Settings) -> None:
+def command(context: typer.Context, *, locked: Locked = False, settings: Settings) -> None:
     """Make the environment what the profile says.
 
     Builds what changed, recreates the container if it must, keeps its volumes. With nothing to do it does nothing.
@@ -24,5 +24,5 @@ def command(context: typer.Context, *, settings: Settings) -> None:
     invocation = invocation_of(context)
     from devbox.workspace.up import up
 
-    result = up(invocation.host, invocation.workspace, flags=parse_flags(settings))
+    result = up(invocation.host, invocation.workspace, flags=parse_flags(settings), strict=locked)
     show_up(invocation, result)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devbox.build.compose import modules_digest, secret_names
+from devbox.build.compose import secret_names
 from devbox.build.recipe import Recipe
 from devbox.errors import BaseImageError, ProfileError, ToolchainError
 from tests.support.build import DEBIAN, PATH, ROOT, UNKNOWN, recipe
@@ -155,16 +155,16 @@ def test_secrets_go_where_they_are_named_and_to_provision_steps(project: Path) -
 
 
 def test_a_changed_lock_wants_a_fresh_volume(project: Path) -> None:
-    first = modules_digest(recipe(project, packages={"node": {}}))
+    first = dict(recipe(project, packages={"node": {}}).volumes)["node_modules"]
     (project / "package-lock.json").write_text('{"lockfileVersion": 3}')
-    second = modules_digest(recipe(project, packages={"node": {}}))
+    second = dict(recipe(project, packages={"node": {}}).volumes)["node_modules"]
     assert first
     assert second
     assert first != second
 
 
 def test_node_without_packages_needs_no_volume(tmp_path: Path) -> None:
-    assert modules_digest(recipe(tmp_path, packages={"node": {}})) is None
+    assert recipe(tmp_path, packages={"node": {}}).volumes == ()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from devbox.build.output import Lines
 
 def fed(lines: Lines, *chunks: bytes) -> list[str]:
     found = [line for chunk in chunks for line in lines.feed(1, chunk)]
-    return [*found, *lines.finish()]
+    return [*found, *(line for _, line in lines.finish())]
 
 
 def test_lines_are_cut_whatever_the_chunks() -> None:

@@ -13,7 +13,7 @@ from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, R
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.prepared import Prepared, now, recall, remember
-from devbox.workspace.signature import settled, signature
+from devbox.workspace.signature import Since, settled, signature
 from tests.support.desk import Desk
 
 SPEC = InstanceSpec(
@@ -47,8 +47,8 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def _keep(desk: Desk, *files: Path, began: int | None = None) -> None:
-    began = now() + LATER if began is None else began
-    remember(desk.host, desk.workspace, PREPARED, files=[str(file) for file in files], began=began)
+    at = now() + LATER if began is None else began
+    remember(desk.host, desk.workspace, PREPARED, files=[str(file) for file in files], began=Since(at=at))
 
 
 def _recall(desk: Desk, environ: dict[str, str] | None = None) -> Prepared | None:
@@ -118,7 +118,7 @@ def test_what_changed_while_it_was_worked_out_is_not_kept(desk: Desk) -> None:
     began = now()
     file = desk.directory / "late"
     file.write_text("")
-    assert not settled([str(file)], before=began)
+    assert not settled([str(file)], since=Since(at=began))
     _keep(desk, file, began=began)
     assert not Path(paths.prepared_file(desk.workspace.hash)).exists()
 

@@ -64,7 +64,7 @@ def test_the_certificates_are_read_only_and_named_by_variables() -> None:
 
 
 def test_another_lock_file_gets_a_fresh_volume_for_its_modules() -> None:
-    one, other = (_spec(replace(FACTS, modules=digest * 64)).volumes[-1] for digest in "ab")
+    one, other = (_spec(replace(FACTS, kept_inside=(("node_modules", digest * 64),))).volumes[-1] for digest in "ab")
     assert one.target == other.target == "/workspaces/My Shop/node_modules"
     assert one.name != other.name
 

@@ -312,7 +312,7 @@ def test_destroy_takes_an_empty_mount_point_along_and_no_file(desk: Desk) -> Non
     labels = {LABEL_OWNER: desk.host.owner, LABEL_WORKSPACE: desk.workspace.hash}
     desk.engine.volume_store["v"] = {**labels, LABEL_TARGET: f"{desk.workspace.guest_directory}/node_modules"}
     destroy(desk.host, desk.workspace)
-    assert [path.name for path in desk.directory.iterdir()] == ["devbox.toml"]
+    assert {path.name for path in desk.directory.iterdir()} == {"devbox.toml", "devbox.lock"}
 
 
 def _running_step(desk: Desk, workspace_hash: str) -> str:
@@ -358,7 +358,8 @@ def test_prune_takes_an_environment_whose_directory_is_gone_unless_it_runs(desk:
     _up(desk)
     halt(desk.host, desk.workspace)
     workspace = desk.workspace
-    (desk.directory / "devbox.toml").unlink()
+    for name in ("devbox.toml", "devbox.lock"):
+        (desk.directory / name).unlink()
     host = desk.host
     desk.directory.rmdir()
     box = next(iter(desk.engine.container_store.values()))

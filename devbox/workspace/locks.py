@@ -1,0 +1,187 @@
+"""Where the Lock of a Workspace stands, and whether it still fits.
+
+Beside the profile, as `devbox.lock`, for everybody. What somebody adds for himself (his own layers, variables, flags)
+and what stands for a missing profile must not get into it: then the Lock is kept in devbox's state, begun from the
+project's own.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devbox import paths, record
+from devbox.build.inputs import Inputs
+from devbox.build.layout import asked_for
+from devbox.errors import LockInvalidError, LockStaleError, Problem
+from devbox.faults import fault
+from devbox.profile.load import Loaded
+from devbox.profile.lock import Lock
+from devbox.profile.lock_file import parse, render
+from devbox.profile.model import Profile
+from devbox.profile.source import Refused, read_file
+from devbox.workspace.context import Host, Workspace
+from devbox.workspace.effective import has_profile
+from devbox.workspace.files import write_in_project
+
+_PERSONAL = ("user", paths.LOCAL_PROFILE, "flag")
+_LOCKED = ("base", "packages", "user.shell")  # keys whose values the Lock depends on
+_SEED = "# begun from "
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "armhf",
+    "arm": "armhf",
+    "i686": "i386",
+    "386": "i386",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockBook:
+    """The Lock of one Workspace as a file. `shared`: it is the project's own."""
+
+    host: Host
+    workspace: Workspace
+    shared: bool
+
+    @property
+    def path(self) -> Path:
+        """The project's own file."""
+        return self.workspace.directory / paths.LOCK
+
+    def read(self) -> Lock | None:
+        """Return the Lock; None if there is none. Raises `LockInvalidError` for a file that cannot be one."""
+        own = self._own()
+        if self.shared:
+            return None if own is None else parse(own)
+        try:
+            seed, _, text = Path(paths.private_lock(self.workspace.hash)).read_text(encoding="utf-8").partition("\n")
+            if seed == _seed(own):
+                return parse(text)
+        except (OSError, UnicodeDecodeError, LockInvalidError):
+            pass  # it is a cache: what cannot be used is made anew
+        return None if own is None else parse(own)
+
+    def write(self, lock: Lock) -> dict[str, str]:
+        """Keep `lock`; return what was written into the project, by path. What is there already is not written."""
+        text = render(lock)
+        if self.shared:
+            return self._write_shared(text)
+        path = paths.private_lock(self.workspace.hash)
+        whole = f"{_seed(self._own())}\n{text}"
+        try:
+            if not os.path.exists(path) or Path(path).read_text(encoding="utf-8") != whole:  # noqa: PTH110 (paths are text)
+                paths.private_directory(self.workspace.state_directory)
+                record.write_text(path, whole)
+        except OSError as error:
+            self.host.reporter.debug(f"{path} cannot be written: {error}")
+        return {}
+
+    def _write_shared(self, text: str) -> dict[str, str]:
+        if self._own() == text:
+            return {}
+        try:
+            fault("write lock")
+            write_in_project(self.path, text)
+            fault("lock written")
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            self.host.reporter.warn(f"{self.path} cannot be written: {why}; the environment is not locked")
+            return {}
+        return {str(self.path): text}
+
+    def _own(self) -> str | None:
+        if not os.path.lexists(self.path):
+            return None
+        try:
+            return read_file(self.path, shown=paths.LOCK, below=self.workspace.directory).decode("utf-8")
+        except Refused as refused:
+            raise LockInvalidError(f"{paths.LOCK} cannot be read", problems=[refused.problem]) from refused
+        except UnicodeDecodeError as error:
+            raise LockInvalidError(
+                f"{paths.LOCK} is not UTF-8", hint="take the file from version control again"
+            ) from error
+
+
+def lock_book(host: Host, workspace: Workspace, loaded: Loaded) -> LockBook:
+    """Return the LockBook for what `loaded` says."""
+    return LockBook(host=host, workspace=workspace, shared=has_profile(workspace) and not personal(loaded))
+
+
+def personal(loaded: Loaded) -> bool:
+    """Whether something that the Lock depends on was set by somebody for himself."""
+    return any(
+        (origin.source in _PERSONAL or origin.source.startswith("DEVBOX_")) and _locks(key)
+        for key, origin in loaded.origins.items()
+    )
+
+
+def _locks(key: str) -> bool:
+    return any(key == name or key.startswith((f"{name}.", f"{name}[")) for name in _LOCKED)
+
+
+def profile_digest(profile: Profile) -> str:
+    """Return the digest (64 hex) of what the Lock depends on in a profile."""
+    whole = profile.model_dump(mode="json", by_alias=True, include={"base", "packages"}, exclude_none=True)
+    text = json.dumps([whole, profile.user.shell], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def input_digests(inputs: Inputs) -> dict[str, str]:
+    """Return the digest of what is read from each manifest, by path; scripts and copied files are not locked."""
+    return {
+        file.path: file.digest
+        for key, group in sorted(inputs.groups.items())
+        if key.startswith("packages.")
+        for file in group
+    }
+
+
+def architecture(machine: str) -> str:
+    """Return the Lock's name of an architecture: Debian's."""
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def why_stale(lock: Lock | None, profile: Profile, inputs: Mapping[str, str], *, platform: str) -> tuple[Problem, ...]:
+    """Return in which points `lock` does not fit; none if it does. Pure."""
+    if lock is None:
+        return (Problem(message="there is none", file=paths.LOCK),)
+    if platform not in lock.platforms:
+        message = f"has nothing for {platform}"
+        return (Problem(message=message, file=paths.LOCK, hint="run devbox lock on such a machine"),)
+    return (*_profile_changes(lock, profile, platform), *_input_changes(lock, inputs))
+
+
+def _profile_changes(lock: Lock, profile: Profile, platform: str) -> Iterator[Problem]:
+    if lock.profile == profile_digest(profile):
+        return
+    known = lock.platforms[platform]
+    new = sorted(set(profile.packages.system) - asked_for(known.groups))
+    if new:
+        yield Problem(message=f"{', '.join(new)} is not locked", key="packages.system")
+    elif known.base is not None and profile.base.image not in (None, known.base.reference):
+        yield Problem(message=f"the lock is for {known.base.reference}", key="base.image")
+    else:
+        yield Problem(message="base or packages of the profile have changed", key="packages")
+
+
+def _input_changes(lock: Lock, inputs: Mapping[str, str]) -> Iterator[Problem]:
+    for path in sorted({*lock.inputs, *inputs}):
+        before, after = lock.inputs.get(path), inputs.get(path)
+        if before != after:
+            what = "is new" if before is None else "is gone" if after is None else "has changed"
+            yield Problem(message=f"{what} since it was locked", file=path)
+
+
+def refuse_stale(problems: tuple[Problem, ...]) -> None:
+    """Raise `LockStaleError` if there is a reason."""
+    if problems:
+        hint = "bring it up to date and commit it: devbox lock"
+        raise LockStaleError(f"{paths.LOCK} does not fit the profile", problems=problems, hint=hint)
+
+
+def _seed(own: str | None) -> str:
+    return _SEED + (hashlib.sha256(own.encode()).hexdigest() if own is not None else "nothing")
