@@ -39,6 +39,7 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="init", short="write a devbox.toml that fits this repo"),
             Entry(name="detect", short="say what this repo needs, and which lines say so"),
             Entry(name="config", short="show the effective profile and where each value comes from"),
+            Entry(name="profiles", short="list the base profiles that a profile can extend, or show one"),
             Entry(name="schema", short="print the JSON Schema of devbox.toml"),
             Entry(name="trust", short="agree to what the profile asks of this machine"),
             Entry(name="untrust", short="take that back"),

@@ -8,6 +8,7 @@ import devbox
 
 _PACKAGE: Final = Path(devbox.__file__).resolve().parent
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
+_LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
 def directory() -> Path:
@@ -44,3 +45,11 @@ def summary(name: str) -> str:
     """Return the first comment line of the base profile `name`: what it is for."""
     comments = (line[1:].strip() for line in read(name).splitlines() if line.startswith("# "))
     return next(comments, "")
+
+
+def about(name: str) -> str:
+    """Return the first paragraph of the base profile's README, links reduced to their words."""
+    text = (directory() / name / "README.md").read_text(encoding="utf-8")
+    paragraphs = (part.strip() for part in text.split("\n\n"))
+    first = next((part for part in paragraphs if part and not part.startswith("#")), "")
+    return _LINK.sub(r"\1", first)

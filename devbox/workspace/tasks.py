@@ -89,7 +89,7 @@ def run(host: Host, workspace: Workspace, plan: Sequence[Named], args: Sequence[
         ours = Streams()
         given = ours if ours.terminal else Streams(stdin=nothing.fileno())
         for need in needs:
-            host.reporter.note(f"{need.name}, which {wanted.name} needs: {_title(need.run)}")
+            host.reporter.note(f"{need.name}, which {wanted.name} needs: {title(need.run)}")
             status = _run(host, workspace, ready, need.run, streams=given)
             if status:
                 host.reporter.warn(f"{need.name} ended with {status}, so {wanted.name} was not run")
@@ -102,7 +102,8 @@ def command_line(text: str, args: Sequence[str]) -> str:
     return f"{text.rstrip()} {shlex.join(args)}" if args else text
 
 
-def _title(text: str) -> str:
+def title(text: str) -> str:
+    """Return the command `text` on one line; more lines are hinted at."""
     first, *more = text.strip().split("\n")
     return f"{first} ..." if more else first
 

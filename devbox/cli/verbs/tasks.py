@@ -6,7 +6,7 @@ import typer
 
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.text import Line, Span, table
-from devbox.workspace.tasks import Listed, tasks
+from devbox.workspace.tasks import Listed, tasks, title
 
 
 @verb(
@@ -30,7 +30,7 @@ def _lines(found: tuple[Listed, ...]) -> list[Line]:
     rows: list[tuple[str | Span, ...]] = [
         tuple(Span(title, "dim") for title in ("NAME", "NEEDS", "WRITTEN", "COMMAND"))
     ]
-    rows += [(Span(one.name, "bold"), ", ".join(one.needs) or "-", _place(one), one.run) for one in found]
+    rows += [(Span(one.name, "bold"), ", ".join(one.needs) or "-", _place(one), title(one.run)) for one in found]
     return table(rows)
 
 

@@ -210,7 +210,11 @@ def test_init_with_an_image(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "hint"), [("pyton", "devbox init python"), ("-x", "base profiles: base, node, python")]
+    ("base", "hint"),
+    [
+        ("pyton", "devbox init python"),
+        ("-x", "base profiles: base, c, data-science, go, java, node, php, postgres, python, redis, ruby, rust, web"),
+    ],
 )
 def test_init_with_neither(base: str, hint: str, project: Path) -> None:
     with pytest.raises(UsageError) as caught:
