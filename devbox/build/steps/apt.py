@@ -105,15 +105,8 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
     lines = [
         "exec 3>&1 1>&2",
         "export DEBIAN_FRONTEND=noninteractive",
-        *locked_cache(cache_name(base)),
-        "empty=$(mktemp -d)",
-        'mkdir -p "$empty/partial" "$cache/lists/partial"',
-        *_preferences(pins),
-        f'apt() {{ apt-get {" ".join(_LISTED)} "$@"; }}',
-        'refresh() { apt update && : > "$cache/updated"; }',
+        *_lists(base, pins),
         f'solve() {{ apt install -y --no-install-recommends --print-uris -- {quoted(names)} > "$empty/uris"; }}',
-        f'fresh=$(find "$cache/updated" -mmin -{_LISTS_LAST} 2>/dev/null) || true',
-        '[ -n "$fresh" ] || refresh',
         'solve || { [ -n "$fresh" ] && refresh && solve; }',
         # The day of the archive, then a line for each file: 'URI' name size SHA256:hash
         'sed -n "s/^Date: //p" "$cache"/lists/*Release | while read -r day; do date -u -d "$day" +%s; done |'
@@ -127,6 +120,36 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
         script=script(base.epoch, lines),
         caches=(cache_name(base),),
     )
+
+
+def _lists(base: BaseImage, pins: Sequence[str] = ()) -> list[str]:
+    """Return lines after which `apt` is apt-get with the cache's lists, and `refresh` fetches them if not `$fresh`."""
+    return [
+        *locked_cache(cache_name(base)),
+        "empty=$(mktemp -d)",
+        'mkdir -p "$empty/partial" "$cache/lists/partial"',
+        *_preferences(pins),
+        f'apt() {{ apt-get {" ".join(_LISTED)} "$@"; }}',
+        'refresh() { apt update && : > "$cache/updated"; }',
+        f'fresh=$(find "$cache/updated" -mmin -{_LISTS_LAST} 2>/dev/null) || true',
+        '[ -n "$fresh" ] || refresh',
+    ]
+
+
+def unpacked(base: BaseImage, of: str, pattern: str, place: str) -> list[str]:
+    """Return lines that unpack, without installing it, what package `of` depends on that matches `pattern` (sed).
+
+    It then lies below `place`, an absolute path, and `$cache` is apt's cache mount.
+    """
+    depends = f'apt-cache {" ".join(_LISTED)} depends {of} | sed -n "s/.*Depends: \\({pattern}\\)\$/\\1/p"'
+    return [
+        *_lists(base),
+        f"get() {{ ( cd $empty && apt download $({depends}) ); }}",
+        'get || { [ -n "$fresh" ] && refresh && get; }',
+        f"for file in $empty/*.deb; do dpkg-deb -x $file {place}; done",
+        "exec 9>&-",
+        f"rm -rf $empty {' '.join(_NOISE)}",
+    ]
 
 
 def _preferences(pins: Sequence[str]) -> list[str]:
