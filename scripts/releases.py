@@ -48,13 +48,15 @@ class Tool:
     real: str = ""  # pattern of the package with the program, where the default only points to one
     others: str = ""  # pattern of those that can be installed beside or instead
     parts: tuple[int, int]
+    oldest: int = 0  # second number of the oldest that is of use; with an older default, the others go before it
 
 
 TOOLS = {
     "python": Tool(default="python3", others=r"python3\.\d+", parts=(3, 2)),
     "node": Tool(default="nodejs", parts=(3, 1)),
     "go": Tool(default="golang-go", real=r"golang-1\.\d+-go", others=r"golang-1\.\d+-go", parts=(3, 2)),
-    "rust": Tool(default="rustc", parts=(3, 2)),
+    # The cargo of a Rust before 1.68 does not speak its registry's protocol.
+    "rust": Tool(default="rustc", others="rustc-web", parts=(2, 2), oldest=68),
     "rustup": Tool(default="rustup", parts=(3, 2)),
     "java": Tool(default="default-jdk-headless", others=r"openjdk-\d+-jdk-headless", parts=(1, 1)),
     "ruby": Tool(default="ruby-full", real=r"ruby\d\.\d", parts=(3, 2)),
@@ -82,10 +84,11 @@ def _rows(held: Mapping[str, str], tool: Tool, *, moving: bool) -> Iterator[Row]
     default = short(held[tool.default], parts)
     real = [short(held[name], parts) for name in _matching(held, tool.real)]
     default = next((version for version in real if f"{version}.".startswith(f"{default}.")), default)
-    yield default, tool.default
     others = [name for name in _matching(held, tool.others) if not EARLY.match(held[name])]
     found = [(short(held[name], parts), name) for name in others]
-    yield from sorted((row for row in found if row[0] != default), key=_place, reverse=True)
+    rest = sorted((row for row in found if row[0] != default), key=_place, reverse=True)
+    own = (default, tool.default)
+    yield from (*rest, own) if _place(own)[:2] < [1, tool.oldest] else (own, *rest)
 
 
 def _matching(held: Mapping[str, str], pattern: str) -> list[str]:

@@ -44,6 +44,7 @@ _PACKAGES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 _BESIDE: Final[Mapping[str, tuple[str, ...]]] = {  # another version than Debian's default; {n}: its number
     "python": ("python{n}", "python{n}-venv"),
     "go": ("golang-{n}-go",),
+    "rust": ("rustc-web", "cargo-web"),
     "java": ("openjdk-{n}-jdk-headless",),
     "c": ("gcc-{n}", "g++-{n}", "libc6-dev", "make"),
 }
@@ -72,9 +73,10 @@ def share(base: BaseImage, tool: str, wanted: Constraint, found: Held | None, *,
     """Return the share of a toolchain of the distribution. `found`: which of several, None for its default."""
     number = _number(tool, found) if found is not None else ""
     system = packages(base.family, tool)
-    if found is not None and not found.default:
+    beside = found is not None and found.package not in system
+    if beside:
         system = tuple(name.format(n=number) for name in _BESIDE[tool])
-    path, env, lines = _placed(base, tool, found, number)
+    path, env, lines = _placed(base, tool, number, beside=beside)
     check = _look(base, tool, wanted, key=key, path=path, env=env, lines=lines)
     return Part(system=system, path=path, env=env, chain=(check,) if check is not None else ())
 
@@ -84,22 +86,20 @@ def _number(tool: str, found: Held) -> str:
 
 
 def _placed(
-    base: BaseImage, tool: str, found: Held | None, number: str
+    base: BaseImage, tool: str, number: str, *, beside: bool
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], list[str]]:
     """Return where it lies if not on PATH already, its variables, and lines that put it there."""
-    if found is None:
-        return (), (), []
-    if tool == "java":
+    if tool == "java" and number:
         home = f"/usr/lib/jvm/java-{number}-openjdk-{base.architecture}"
         return (f"{home}/bin",), (("JAVA_HOME", home),), []
-    if found.default:
-        return (), (), []
-    if tool == "go":
+    if tool == "go" and beside:
         return (f"/usr/lib/go-{number}/bin",), (), []
-    if tool == "c":
+    if tool == "c" and beside:
         return (), (("CC", f"gcc-{number}"), ("CXX", f"g++-{number}")), []
-    links = [f"ln -sf /usr/bin/python{number} {PYTHON_LINKS}/{name}" for name in ("python3", "python")]
-    return (PYTHON_LINKS,), (), [f"mkdir -p {PYTHON_LINKS}", *links]
+    if tool == "python" and beside:
+        links = [f"ln -sf /usr/bin/python{number} {PYTHON_LINKS}/{name}" for name in ("python3", "python")]
+        return (PYTHON_LINKS,), (), [f"mkdir -p {PYTHON_LINKS}", *links]
+    return (), (), []
 
 
 def _look(

@@ -75,7 +75,7 @@ def _find(setting: Setting, wanted: Wanted, name: str) -> list[str]:
 
 def _install(setting: Setting, name: str, answer: dict[str, str]) -> list[str]:
     version, npm = answer["version"], answer["npm"]
-    digest = 'const d = require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1]))'
+    digest = 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1]))'
     return [
         *_client(setting),
         f"""digest() {{ "$own/bin/node" -p '{digest}.digest("base64")' "$1"; }}""",
