@@ -141,7 +141,7 @@ def unpacked(base: BaseImage, of: str, pattern: str, place: str) -> list[str]:
 
     It then lies below `place`, an absolute path, and `$cache` is apt's cache mount.
     """
-    depends = f'apt-cache {" ".join(_LISTED)} depends {of} | sed -n "s/.*Depends: \\({pattern}\\)\$/\\1/p"'
+    depends = f'apt-cache {" ".join(_LISTED)} depends {of} | sed -n "s/.*Depends: \\({pattern}\\)\\$/\\1/p"'
     return [
         *_lists(base),
         f"get() {{ ( cd $empty && apt download $({depends}) ); }}",

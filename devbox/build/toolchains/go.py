@@ -2,8 +2,8 @@
 
 from devbox.build.languages.base import Part, Setting
 from devbox.build.recipe import CACHE_DIRECTORY, Question, Step
-from devbox.build.steps.script import refuse
 from devbox.build.steps.apt import cache_name, unpacked
+from devbox.build.steps.script import refuse
 from devbox.build.toolchains.sources import WORK, Wanted, fetched, newest, part, question, secrets, step, variables
 
 PLACE = "/opt/go"
