@@ -94,6 +94,11 @@ def private_lock(path_hash: str) -> str:
     return os.path.join(workspace_state(path_hash), LOCK)
 
 
+def trust_store(path_hash: str) -> str:
+    """The CA bundle of a Workspace as Java reads it."""
+    return os.path.join(workspace_state(path_hash), "ca.jks")
+
+
 def prepared_file(path_hash: str) -> str:
     """What `up` worked out last for a Workspace."""
     return os.path.join(cache_root(), "prepared", path_hash + ".json")

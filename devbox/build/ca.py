@@ -10,6 +10,7 @@ from devbox.errors import Problem, ProfileError
 from devbox.values import format_size
 
 PATH_IN_STEPS = RUN_DIRECTORY + "/ca.pem"
+STORE_IN_STEPS = RUN_DIRECTORY + "/ca.jks"
 VARIABLES = (
     "SSL_CERT_FILE",
     "PIP_CERT",
@@ -19,6 +20,7 @@ VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
     "CARGO_HTTP_CAINFO",
 )
+JAVA_VARIABLES = ("MAVEN_OPTS", "GRADLE_OPTS")  # JAVA_TOOL_OPTIONS would have every JVM say so on its stderr
 PLACES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora and its kin
@@ -55,6 +57,11 @@ def read_bundle(path: Path | None) -> bytes | None:
 def variables(path: str) -> dict[str, str]:
     """Return the variables that make the usual programs use the bundle at `path`."""
     return dict.fromkeys(VARIABLES, path)
+
+
+def java_variables(path: str) -> dict[str, str]:
+    """Return the variables that make Java's build tools use the trust store at `path`."""
+    return dict.fromkeys(JAVA_VARIABLES, f"-Djavax.net.ssl.trustStore={path}")
 
 
 def _is_bundle(path: Path) -> bool:

@@ -1,8 +1,8 @@
 """What a step is given over its stdin: one tar stream, the same bytes for the same content.
 
-Members: `ca.pem`, `secrets/NAME`, `context/PATH` (files of the repo, then texts that the plan wrote); sorted, one date
-(the recipe's epoch; zip files know none before 1980), root's, modes normalised (B-05). GNU format, which every tar
-reads.
+Members: `ca.pem`, the same as `ca.jks`, `secrets/NAME`, `context/PATH` (files of the repo, then texts that the plan
+wrote); sorted, one date (the recipe's epoch; zip files know none before 1980), root's, modes normalised (B-05). GNU
+format, which every tar reads.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from devbox.build import confined
 from devbox.build.inputs import Inputs
 from devbox.build.recipe import ContextFile
+from devbox.build.truststore import truststore
 from devbox.errors import BuildFailedError
 
 _CHUNK = 256 * 1024
@@ -52,6 +53,7 @@ def _dated(info: tarfile.TarInfo, epoch: int) -> bytes:
 def _members(delivery: Delivery, inputs: Inputs) -> Iterator[tarfile.TarInfo | bytes]:
     if delivery.ca_bundle:
         yield from _member("ca.pem", delivery.ca_bundle)
+        yield from _member("ca.jks", truststore(delivery.ca_bundle))
     for name, value in sorted(delivery.secrets.items()):
         yield from _member(f"secrets/{name}", value.encode("utf-8", "surrogateescape"), mode=0o600)
     for directory in _directories([*(file.path for file in delivery.files), *(path for path, _ in delivery.texts)]):

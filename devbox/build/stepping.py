@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from devbox.build.ca import PATH_IN_STEPS, variables
+from devbox.build.ca import PATH_IN_STEPS, STORE_IN_STEPS, java_variables, variables
 from devbox.build.context import Delivery, stream
 from devbox.build.inputs import Inputs
 from devbox.build.log import StepLog
@@ -186,7 +186,8 @@ def _preamble(job: StepJob) -> str:
         f"( umask 077; cd {RUN_DIRECTORY} && tar -xf - ) || exit {STATUS_BASE}",
     ]
     if job.delivery.ca_bundle:
-        lines += [f"export {name}={path}" for name, path in variables(PATH_IN_STEPS).items()]
+        named = variables(PATH_IN_STEPS) | java_variables(STORE_IN_STEPS)
+        lines += [f"export {name}={value}" for name, value in named.items()]
     for name in sorted(job.delivery.secrets):
         # The dot keeps the shell from eating line ends of the value.
         lines.append(f"{name}=$(cat {SECRET_DIRECTORY}/{name}; echo .)")

@@ -31,10 +31,9 @@ PIDS = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """The CA bundle inside: the host's file, where it is seen, and the variables that name it."""
+    """The CA bundle inside, in each form that is needed: (real path on the host, where it is seen); who is told."""
 
-    source: str  # real path on the host
-    target: str
+    files: tuple[tuple[str, str], ...]
     env: Mapping[str, str]
 
 
@@ -84,7 +83,7 @@ def _shares(facts: Facts) -> tuple[Share, ...]:
     shares = [Share(source=str(facts.workspace.directory), target=facts.workspace.guest_directory)]
     shares += [Share(source=source, target=target, read_only=only) for source, target, only in facts.mounts]
     if facts.certificates:
-        shares.append(Share(source=facts.certificates.source, target=facts.certificates.target, read_only=True))
+        shares += [Share(source=source, target=target, read_only=True) for source, target in facts.certificates.files]
     return tuple(shares)
 
 
@@ -92,7 +91,7 @@ def _granted(facts: Facts) -> Granted:
     """The project and the CA bundle need nobody's word; whatever else lies outside was trusted."""
     own = {str(facts.workspace.directory)}
     if facts.certificates:
-        own.add(facts.certificates.source)
+        own |= {source for source, _ in facts.certificates.files}
     return Granted(
         host_paths=frozenset(own) | facts.grants.host_paths,
         devices=facts.grants.devices,

@@ -74,11 +74,15 @@ class State:
         fault("record written")
 
     def forget(self) -> None:
-        """Remove the Record and the logs; the lock's file stays, since somebody may be waiting for it."""
+        """Remove the Record and what lies beside it; the lock's file stays, since somebody may be waiting for it."""
         if self.directory is None:
             return
         fault("remove record")
-        for path in (self.directory / "record", *self.directory.glob("record.[0-9]*")):
+        for path in (
+            self.directory / "record",
+            Path(paths.trust_store(self.workspace.hash)),
+            *self.directory.glob("record.[0-9]*"),
+        ):
             path.unlink(missing_ok=True)
         fault("record removed")
 

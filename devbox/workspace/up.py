@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from devbox.build.ca import variables
 from devbox.build.provision import create_steps
 from devbox.profile.confine import real
 from devbox.profile.explain import digest
@@ -14,6 +13,7 @@ from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.apply import apply
 from devbox.workspace.build import Made, Wish, make_image
+from devbox.workspace.certificates import certificates
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import hot_fields
@@ -26,13 +26,11 @@ from devbox.workspace.prepared import now
 from devbox.workspace.preparing import keep
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.signature import Since
-from devbox.workspace.spec import Certificates, Facts, instance_spec, wanted_ports
+from devbox.workspace.spec import Facts, instance_spec, wanted_ports
 from devbox.workspace.state import State, locked
 from devbox.workspace.trusted import taken_from_host
 
 __all__ = ["Ready", "UpResult", "bring_up", "up"]
-
-CA_TARGET = "/usr/local/share/devbox/ca.pem"  # where the host's CA bundle is seen inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +111,6 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
     mounts = tuple(
         (str(real(workspace.directory, mount.source)), mount.target, mount.read_only) for mount in profile.mounts
     )
-    certificates = None
-    if made.bundle is not None:
-        source = str(made.bundle.resolve())
-        certificates = Certificates(source=source, target=CA_TARGET, env=variables(CA_TARGET))
     facts = Facts(
         workspace=workspace,
         owner=host.owner,
@@ -127,7 +121,7 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
         agent=agent_spec(host, workspace),
         mounts=mounts,
         kept_inside=made.recipe.volumes,
-        certificates=certificates,
+        certificates=certificates(workspace, made.bundle, java=profile.packages.java is not None),
     )
     return instance_spec(profile, facts)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devbox.build.ca import find_bundle, read_bundle, variables
+from devbox.build.ca import find_bundle, java_variables, read_bundle, variables
 from devbox.errors import ProfileError
 
 PEM = b"-----BEGIN CERTIFICATE-----\n"
@@ -49,3 +49,7 @@ def test_a_file_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None
 def test_all_the_usual_programs_are_told() -> None:
     assert set(variables("/x").values()) == {"/x"}
     assert {"SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS"} <= set(variables("/x"))
+
+
+def test_javas_build_tools_are_told_of_its_own_form() -> None:
+    assert java_variables("/x.jks") == dict.fromkeys(("MAVEN_OPTS", "GRADLE_OPTS"), "-Djavax.net.ssl.trustStore=/x.jks")

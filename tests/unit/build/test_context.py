@@ -57,7 +57,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_secrets_and_certificates_travel_beside_the_files(tmp_path: Path) -> None:
     delivery = Delivery(secrets={"TOKEN": "s3cret\n"}, ca_bundle=b"-----BEGIN")
     found = members(delivery, nothing(tmp_path))
-    assert list(found) == ["ca.pem", "secrets/TOKEN"]
+    assert list(found) == ["ca.pem", "ca.jks", "secrets/TOKEN"]
     assert found["secrets/TOKEN"].size == 7
     assert oct(found["secrets/TOKEN"].mode) == "0o600"
 

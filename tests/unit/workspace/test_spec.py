@@ -55,9 +55,7 @@ def test_mounts_are_shared_but_granted_only_by_trust() -> None:
 
 
 def test_the_certificates_are_read_only_and_named_by_variables() -> None:
-    facts = replace(
-        FACTS, certificates=Certificates(source="/etc/ca.crt", target="/ca.pem", env={"PIP_CERT": "/ca.pem"})
-    )
+    facts = replace(FACTS, certificates=Certificates(files=(("/etc/ca.crt", "/ca.pem"),), env={"PIP_CERT": "/ca.pem"}))
     spec = _spec(facts)
     assert (spec.shares[-1].source, spec.shares[-1].read_only) == ("/etc/ca.crt", True)
     assert spec.env == (("PIP_CERT", "/ca.pem"),)
