@@ -22,13 +22,14 @@ from devbox.build.steps.system import system_packages
 from devbox.build.steps.user import user_account
 from devbox.errors import BaseImageError, Problem, ProfileError
 from devbox.profile.lock import Platform
-from devbox.profile.model import Profile, Provision
+from devbox.profile.model import Packages, Profile, Provision
 from devbox.values import GuestUser
 
 __all__ = ["compose", "secret_names"]
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELL_PACKAGES = {"debian": {"zsh", "fish"}, "alpine": {"bash", "zsh", "fish"}, "fedora": {"zsh", "fish"}}
+_LANGUAGES = tuple(name for name in Packages.model_fields if name != "system")
 _LOCKABLE = ("debian",)  # families of which the Lock can name every package
 
 
@@ -123,8 +124,7 @@ def _bare(profile: Profile, base: BaseImage) -> Recipe:
     packages = profile.packages
     wanted = {
         "packages.system": bool(packages.system),
-        "packages.python": packages.python is not None,
-        "packages.node": packages.node is not None,
+        **{f"packages.{name}": getattr(packages, name) is not None for name in _LANGUAGES},
         "provision": bool(profile.provision),
     }
     problems = [Problem(key=key, message="needs a shell in the base") for key, is_there in wanted.items() if is_there]

@@ -215,6 +215,10 @@ Variable = Annotated[str, AfterValidator(_check_variable)]  # a variable that th
 HostVariable = Annotated[str, AfterValidator(check_env_name)]  # one that is read on the host
 Version = Annotated[str, AfterValidator(constraint.check)]
 SystemPackage = Annotated[str, AfterValidator(_check_package)]
+PhpExtension = Annotated[
+    str,
+    AfterValidator(_matching(re.compile(r"[a-z][a-z0-9_]*\Z"), 'not the name of an extension; write it as "intl"')),
+]
 ImageReference = Annotated[str, AfterValidator(check_image)]
 Stage = Annotated[str, AfterValidator(_matching(_STAGE, "not the name of a build stage"))]
 Sha256 = Annotated[str, AfterValidator(_matching(re.compile(r"[0-9a-f]{64}\Z"), "not a SHA-256: 64 hex digits"))]

@@ -29,6 +29,7 @@ from devbox.profile.grammar import (
     KeyName,
     Memory,
     MountTarget,
+    PhpExtension,
     Pids,
     RepoPath,
     Sha256,
@@ -110,12 +111,24 @@ class Node(Part):
 
 
 class Toolchain(Part):
-    """A language's toolchain and, where the project has manifests, its packages."""
+    """A language's compiler and tools."""
 
     version: Version | None = None
     """A version, or a range of them; default: the distribution's own."""
+
+
+class Managed(Toolchain):
+    """A language with a package manager: its toolchain and, where the project has manifests, its packages."""
+
     install: Command | None = None
     """The command that fetches the packages, in place of the one chosen from the manifests."""
+
+
+class Php(Managed):
+    """PHP, its extensions and, where the project has a composer.json, its packages."""
+
+    extensions: Annotated[tuple[PhpExtension, ...], Unstrict, Field(examples=[["intl", "gd"]])] = ()
+    """Extensions beside those that the project's own manifests ask for."""
 
 
 class Packages(Part):
@@ -127,15 +140,15 @@ class Packages(Part):
     """Python, its virtual environment and packages."""
     node: Node | None = None
     """Node.js and its packages."""
-    go: Toolchain | None = None
+    go: Managed | None = None
     """Go."""
-    rust: Toolchain | None = None
+    rust: Managed | None = None
     """Rust."""
-    java: Toolchain | None = None
+    java: Managed | None = None
     """Java."""
-    ruby: Toolchain | None = None
+    ruby: Managed | None = None
     """Ruby."""
-    php: Toolchain | None = None
+    php: Php | None = None
     """PHP."""
     c: Toolchain | None = None
     """C and C++."""

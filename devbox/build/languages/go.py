@@ -6,11 +6,11 @@ go.sum guards them. What the compiler makes lies in the user's ~/.cache, as alwa
 import shlex
 
 from devbox.build.languages.base import Part, Setting
-from devbox.build.languages.shared import Work, keep_function, listed, own_home, owned_by_user, step
+from devbox.build.languages.shared import Work, keep_function, listed, no_packages, own_home, owned_by_user, step
 from devbox.build.manifests import GO
 from devbox.build.recipe import Step
 from devbox.build.steps.script import locked_cache
-from devbox.profile.model import Toolchain
+from devbox.profile.model import Managed
 
 MODULES = "/opt/go/pkg/mod"
 _OWNED = ("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOAUTH")
@@ -31,11 +31,11 @@ def go(setting: Setting) -> Part | None:
         system=_SYSTEM.get(setting.base.family, ()),
         path=(f"{setting.user.home}/go/bin",),
         env=(("GOMODCACHE", MODULES),),
-        chain=(_modules(setting, wanted),) if setting.inputs.group(GO) else (),
+        chain=(_modules(setting, wanted),) if setting.inputs.group(GO) else no_packages(wanted, GO, "go.mod"),
     )
 
 
-def _modules(setting: Setting, wanted: Toolchain) -> Step:
+def _modules(setting: Setting, wanted: Managed) -> Step:
     context = setting.inputs.group(GO)
     places = ["."] if listed(context, "go.work") else listed(context, "go.mod")
     command = wanted.install or "go mod download"

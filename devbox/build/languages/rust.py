@@ -6,12 +6,21 @@ What the compiler makes lies in the user's ~/.cache: CARGO_TARGET_DIR says so to
 import shlex
 
 from devbox.build.languages.base import Part, Setting
-from devbox.build.languages.shared import Work, keep_function, listed, own_home, owned_by_user, question, step
+from devbox.build.languages.shared import (
+    Work,
+    keep_function,
+    listed,
+    no_packages,
+    own_home,
+    owned_by_user,
+    question,
+    step,
+)
 from devbox.build.manifests import RUST
 from devbox.build.manifests.rust import CARGO_LOCK, MANIFEST
 from devbox.build.recipe import RUN_DIRECTORY, BaseImage, Question, Step
 from devbox.build.steps.script import locked_cache
-from devbox.profile.model import Toolchain
+from devbox.profile.model import Managed
 
 CARGO_HOME = "/opt/cargo"
 CRATES = "rust.packages"  # the question: which crates a project without a Cargo.lock comes to
@@ -53,10 +62,10 @@ def _system(base: BaseImage) -> tuple[str, ...]:
     return (*names, *(_WEB if (base.distribution, base.version) == ("debian", "12") else ("cargo", "rustc")))
 
 
-def _chain(setting: Setting, wanted: Toolchain) -> tuple[Step | Question, ...]:
+def _chain(setting: Setting, wanted: Managed) -> tuple[Step | Question, ...]:
     context = setting.inputs.group(RUST)
     if not context:
-        return ()
+        return no_packages(wanted, RUST, MANIFEST)
     if wanted.install or any(file.path == CARGO_LOCK for file in context):
         return (_crates(setting, wanted, ()),)
     asking = question(setting, _work(setting, "choose the crates", _resolving(setting)), key=CRATES)
@@ -66,7 +75,7 @@ def _chain(setting: Setting, wanted: Toolchain) -> tuple[Step | Question, ...]:
     return (_crates(setting, wanted, ((CARGO_LOCK, "\n".join(answer) + "\n"),)),)
 
 
-def _crates(setting: Setting, wanted: Toolchain, texts: tuple[tuple[str, str], ...]) -> Step:
+def _crates(setting: Setting, wanted: Managed, texts: tuple[tuple[str, str], ...]) -> Step:
     lines = [
         *_prepare(setting),
         *(_custom(wanted.install) if wanted.install else _fetch()),

@@ -8,6 +8,8 @@ from devbox.build.inputs import Inputs
 from devbox.build.languages.base import Setting
 from devbox.build.recipe import CONTEXT_DIRECTORY, RUN_DIRECTORY, ContextFile, Question, Step, asked
 from devbox.build.steps.script import script
+from devbox.errors import Problem, ProfileError
+from devbox.profile.model import Managed
 
 HOME = RUN_DIRECTORY + "/home"  # of the tools in a step: what they leave there goes with the container
 
@@ -74,6 +76,15 @@ def _text(inputs: Inputs, file: ContextFile) -> str:
     return inputs.contents[file.digest].decode("utf-8", "replace")
 
 
+def no_packages(wanted: Managed, key: str, manifest: str) -> tuple[()]:
+    """Return the chain of a project without a manifest; `ProfileError` if there is a command that would want one."""
+    if wanted.install is None:
+        return ()
+    message, hint = f"there is no {manifest} in the project", "remove it, or fetch things in a provision step"
+    problem = Problem(message=message, key=f"{key}.install", hint=hint)
+    raise ProfileError("the project's files cannot be used as the profile asks", problems=[problem])
+
+
 def own_home() -> list[str]:
     """Return lines that give the tools a home that does not stay, and let them work where the manifests are."""
     return [f"export HOME={HOME}", f"mkdir -p {HOME}", f"cd {CONTEXT_DIRECTORY}"]
@@ -82,6 +93,15 @@ def own_home() -> list[str]:
 def owned_by_user(setting: Setting, *places: str) -> str:
     """Return the line that gives `places` to the user, who may add to them."""
     return f"chown -R -h {setting.user.uid}:{setting.user.gid} {' '.join(map(shlex.quote, places))}"
+
+
+def build_directories(setting: Setting, names: Sequence[str], *, key: str) -> tuple[Step, ...]:
+    """Return the step that makes directories of the project, for volumes that the user can write to; none for none."""
+    if not names:
+        return ()
+    places = [f"{setting.directory}/{name}" for name in names]
+    lines = [f"mkdir -p {' '.join(map(shlex.quote, places))}", owned_by_user(setting, *places)]
+    return (Step(name="build directories", key=key, script=script(setting.base.epoch, lines), network=False),)
 
 
 def keep_function() -> list[str]:

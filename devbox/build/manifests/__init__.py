@@ -3,15 +3,40 @@
 from pathlib import Path
 
 from devbox.build.inputs import Collector, Inputs
+from devbox.build.manifests.c import C, read_c
 from devbox.build.manifests.go import GO, read_go
+from devbox.build.manifests.java import JAVA, read_java
 from devbox.build.manifests.node import NODE, NODE_LOCKS, NODE_SETTINGS, read_node
+from devbox.build.manifests.php import PHP, read_php
 from devbox.build.manifests.python import EDITABLE, EDITABLE_FILES, PYTHON, read_python
+from devbox.build.manifests.ruby import RUBY, read_ruby
 from devbox.build.manifests.rust import RUST, read_rust
 from devbox.profile.model import Profile
 
-__all__ = ["EDITABLE", "EDITABLE_FILES", "GO", "NODE", "NODE_LOCKS", "NODE_SETTINGS", "PYTHON", "RUST", "read_inputs"]
+__all__ = [
+    "EDITABLE",
+    "EDITABLE_FILES",
+    "GO",
+    "JAVA",
+    "NODE",
+    "NODE_LOCKS",
+    "NODE_SETTINGS",
+    "PHP",
+    "PYTHON",
+    "RUBY",
+    "RUST",
+    "C",
+    "read_inputs",
+]
 
-_READERS = {"go": read_go, "rust": read_rust}
+_READERS = {
+    "go": read_go,
+    "rust": read_rust,
+    "java": read_java,
+    "ruby": read_ruby,
+    "php": read_php,
+    "c": read_c,
+}
 
 
 def read_inputs(profile: Profile, directory: Path) -> Inputs:

@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "profile.md"
 MARK = "<!-- written by tests/unit/profile/test_reference.py from the model -->\n"
 # Alternatives of a key that is in the example, or of a later version.
 NOT_IN_THE_EXAMPLE = re.compile(
-    r"base\.(dockerfile|target|disk|sha256)|packages\.(go|rust|java|ruby|php|c)(\.(version|install))?|secrets\.NAME\.file|"
+    r"base\.(dockerfile|target|disk|sha256)|packages\.(go|rust|java|ruby|php|c)(\.(version|install|extensions))?|secrets\.NAME\.file|"
     r"provision\[\]\.(script|ansible)|services\.NAME\.(packages|run)|sync\.on_change\[\]\.run|resources\.(disk|gpus)|"
     r"network\.allow|prod\.(dockerfile|ssh)"
 )
