@@ -16,7 +16,6 @@ _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
         (r"runtime", ("container",)),
         (r"isolation", ("standard",)),
         (r"base\.(disk|sha256)", ()),
-        (r"packages\.(go|rust|java|ruby|php|c)\.version", ()),
         (r"provision\[\d+\]\.ansible", ()),
         (r"provision\[\d+\]\.when", ("build", "create")),
         (r"services", ()),

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from devbox.build.languages.base import Part, Setting
-from devbox.build.languages.shared import build_directories
+from devbox.build.languages.shared import build_directories, with_toolchain
 from devbox.build.manifests import C
 from devbox.build.manifests.c import BUILD
 
 _BASIC = {
-    "debian": ("g++", "gcc", "gdb", "libc6-dev", "make", "pkg-config"),
-    "alpine": ("g++", "gcc", "gdb", "make", "musl-dev", "pkgconf"),
-    "fedora": ("gcc", "gcc-c++", "gdb", "glibc-devel", "make", "pkgconf-pkg-config"),
+    "debian": ("gdb", "make", "pkg-config"),
+    "alpine": ("gdb", "make", "pkgconf"),
+    "fedora": ("gdb", "make", "pkgconf-pkg-config"),
 }
 _CMAKE = ("CMakeLists.txt",)
 _MESON = ("meson.build",)
@@ -26,11 +26,12 @@ def c(setting: Setting) -> Part | None:
     names = {file.path for file in setting.inputs.group(C)}
     volumes = (BUILD,) if BUILD in names and names.intersection((*_CMAKE, *_MESON)) else ()
     basic = _BASIC.get(setting.base.family)
-    return Part(
+    own = Part(
         system=(*basic, *_tools(names, setting.base.family)) if basic else (),
         chain=build_directories(setting, volumes, key=C),
         volumes=volumes,
     )
+    return with_toolchain(setting, "c", own)
 
 
 def _tools(names: set[str], family: str) -> Iterator[str]:

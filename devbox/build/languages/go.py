@@ -6,19 +6,28 @@ go.sum guards them. What the compiler makes lies in the user's ~/.cache, as alwa
 import shlex
 
 from devbox.build.languages.base import Part, Setting
-from devbox.build.languages.shared import Work, keep_function, listed, no_packages, own_home, owned_by_user, step
+from devbox.build.languages.shared import (
+    Work,
+    keep_function,
+    listed,
+    no_packages,
+    own_home,
+    owned_by_user,
+    step,
+    with_toolchain,
+)
 from devbox.build.manifests import GO
 from devbox.build.recipe import Step
 from devbox.build.steps.script import locked_cache
 from devbox.profile.model import Managed
 
-MODULES = "/opt/go/pkg/mod"
+MODULES = "/opt/go-modules"
 _OWNED = ("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOAUTH")
 # gcc and libc6-dev: for cgo and the race detector; git: for modules that no proxy has
 _SYSTEM = {
-    "debian": ("ca-certificates", "gcc", "git", "golang-go", "libc6-dev"),
-    "alpine": ("ca-certificates", "gcc", "git", "go", "musl-dev"),
-    "fedora": ("ca-certificates", "gcc", "git", "golang", "glibc-devel"),
+    "debian": ("ca-certificates", "gcc", "git", "libc6-dev"),
+    "alpine": ("ca-certificates", "gcc", "git", "musl-dev"),
+    "fedora": ("ca-certificates", "gcc", "git", "glibc-devel"),
 }
 
 
@@ -27,12 +36,14 @@ def go(setting: Setting) -> Part | None:
     wanted = setting.profile.packages.go
     if wanted is None:
         return None
-    return Part(
+    own = Part(
         system=_SYSTEM.get(setting.base.family, ()),
         path=(f"{setting.user.home}/go/bin",),
-        env=(("GOMODCACHE", MODULES),),
+        # GOTOOLCHAIN: or Go itself fetches another version than the profile asks for
+        env=(("GOMODCACHE", MODULES), ("GOTOOLCHAIN", "local")),
         chain=(_modules(setting, wanted),) if setting.inputs.group(GO) else no_packages(wanted, GO, "go.mod"),
     )
+    return with_toolchain(setting, "go", own)
 
 
 def _modules(setting: Setting, wanted: Managed) -> Step:
@@ -51,7 +62,7 @@ def _modules(setting: Setting, wanted: Managed) -> Step:
         "find . -type f \\( -path '*/@v/*.lock' -o -path '*/@v/list' \\) -exec rm -f {} +",
         *keep_function(),
         f'keep {MODULES}/cache/download "$cache/download"',
-        owned_by_user(setting, "/opt/go"),
+        owned_by_user(setting, MODULES),
     ]
     return step(
         setting,

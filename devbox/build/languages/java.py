@@ -12,10 +12,12 @@ from devbox.build.languages.shared import (
     Work,
     build_directories,
     keep_function,
+    needed,
     no_packages,
     own_home,
     owned_by_user,
     step,
+    with_toolchain,
 )
 from devbox.build.manifests import JAVA
 from devbox.build.manifests.java import GRADLE_BUILDS, GRADLE_WRAPPER, MAVEN_SETTINGS, POM
@@ -23,7 +25,6 @@ from devbox.build.recipe import CONTEXT_DIRECTORY, RUN_DIRECTORY, Step
 from devbox.build.steps.script import locked_cache
 from devbox.profile.model import Managed
 
-_JDK = {"debian": "default-jdk-headless", "alpine": "openjdk17-jdk", "fedora": "java-latest-openjdk-devel"}
 _GO_OFFLINE = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:go-offline"
 # Checks of sources that are not there; that they are skipped has them fetched nevertheless.
 _SKIPPED = (
@@ -33,15 +34,6 @@ _SKIPPED = (
 )  # fmt: skip
 _NOISE = ("_remote.repositories", "*.lastUpdated", "resolver-status.properties")
 _SETTINGS = RUN_DIRECTORY + "/settings.xml"
-_TRUST = RUN_DIRECTORY + "/trust.p12"
-_TRUST_PROGRAM = """\
-import java.io.*; import java.security.*; import java.security.cert.*; import java.security.cert.Certificate;
-public class Trust { public static void main(String[] paths) throws Exception {
-  KeyStore store = KeyStore.getInstance("PKCS12"); store.load(null, null); int count = 0;
-  try (InputStream in = new FileInputStream(paths[0])) {
-    for (Certificate one : CertificateFactory.getInstance("X.509").generateCertificates(in))
-      store.setCertificateEntry("ca" + count++, one); }
-  try (OutputStream out = new FileOutputStream(paths[1])) { store.store(out, "changeit".toCharArray()); } } }"""
 
 
 def java(setting: Setting) -> Part | None:
@@ -53,23 +45,19 @@ def java(setting: Setting) -> Part | None:
     maven, gradle = POM in names, not names.isdisjoint((*GRADLE_BUILDS, GRADLE_WRAPPER))
     volumes = [*(_targets(names) if maven else ()), *((".gradle",) if gradle else ())]
     chain = (_repository(setting, wanted, names),) if maven else no_packages(wanted, JAVA, POM)
-    return Part(
+    own = Part(
         system=_system(setting, maven=maven, gradle=gradle and GRADLE_WRAPPER not in names),
-        env=(
-            # target is a mount, which `clean` can empty and not remove
-            *((("MAVEN_OPTS", "-Dmaven.clean.failOnError=false"),) if maven else ()),
-            *((("GRADLE_USER_HOME", f"{setting.user.home}/.cache/gradle"),) if gradle else ()),
-        ),
+        env=(("GRADLE_USER_HOME", f"{setting.user.home}/.cache/gradle"),) if gradle else (),
         chain=(*chain, *build_directories(setting, volumes, key=JAVA)),
         volumes=tuple(volumes),
     )
+    return with_toolchain(setting, "java", own)
 
 
 def _system(setting: Setting, *, maven: bool, gradle: bool) -> tuple[str, ...]:
-    jdk = _JDK.get(setting.base.family)
-    if jdk is None:
-        return ()
-    return ("ca-certificates", jdk, *(("maven",) if maven else ()), *(("gradle",) if gradle else ()))
+    """Return what builds; an image with a Maven of its own keeps to that."""
+    maven = maven and "MAVEN_HOME" not in dict(setting.base.env)
+    return ("ca-certificates", *(("maven",) if maven else ()), *(("gradle",) if gradle else ()))
 
 
 def _targets(names: set[str]) -> list[str]:
@@ -85,7 +73,6 @@ def _repository(setting: Setting, wanted: Managed, names: set[str]) -> Step:
     lines = [
         *locked_cache("maven"),
         *own_home(),
-        *_trust(),
         *_maven(repository),
         *_skeletons(sorted({dirname(name) or "." for name in names if name.endswith(".xml")} - {".mvn"})),
         *(
@@ -99,6 +86,8 @@ def _repository(setting: Setting, wanted: Managed, names: set[str]) -> Step:
             ]
         ),
         *(f"find {repository} -name {shlex.quote(name)} -exec rm -f {{}} +" for name in _NOISE),
+        # target is a mount, which `clean` can empty and not remove.
+        "echo 'MAVEN_OPTS=\"$MAVEN_OPTS -Dmaven.clean.failOnError=false\"' > /etc/mavenrc",
         *keep_function(),
         f'keep {repository} "$cache/repository"',
         owned_by_user(setting, home),
@@ -110,25 +99,12 @@ def _repository(setting: Setting, wanted: Managed, names: set[str]) -> Step:
     )
 
 
-def _trust() -> list[str]:
-    """Return lines that let Java trust what the step trusts: it reads no PEM file."""
-    return [
-        'MAVEN_OPTS="${MAVEN_OPTS:-} -Duser.home=$HOME"',
-        'if [ -n "${SSL_CERT_FILE:-}" ]; then',
-        f"cat > {RUN_DIRECTORY}/Trust.java <<'devbox-end'",
-        _TRUST_PROGRAM,
-        "devbox-end",
-        f'java {RUN_DIRECTORY}/Trust.java "$SSL_CERT_FILE" {_TRUST}',
-        f'MAVEN_OPTS="$MAVEN_OPTS -Djavax.net.ssl.trustStore={_TRUST} -Djavax.net.ssl.trustStorePassword=changeit"',
-        "fi",
-    ]
-
-
 def _maven(repository: str) -> list[str]:
     """Return lines that define `mvn`: with the user's local repository, and the cache as a remote one before others."""
     place = "<id>devbox</id><url>file://$cache/repository</url><snapshots><enabled>false</enabled></snapshots>"
     return [
-        f'export MAVEN_OPTS="$MAVEN_OPTS -Dmaven.repo.local="{repository}',
+        needed("mvn"),
+        f'export MAVEN_OPTS="${{MAVEN_OPTS:-}} -Duser.home=$HOME -Dmaven.repo.local="{repository}',
         'mkdir -p "$cache/repository"',
         f"cat > {_SETTINGS} <<devbox-end",
         "<settings><profiles><profile><id>devbox</id>",

@@ -6,21 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from devbox.build.languages.base import Part, Setting
-from devbox.build.languages.shared import Work, no_packages, own_home, owned_by_user, question, step
+from devbox.build.languages.shared import (
+    Work,
+    needed,
+    no_packages,
+    own_home,
+    owned_by_user,
+    question,
+    step,
+    with_toolchain,
+)
 from devbox.build.manifests import PHP
 from devbox.build.manifests.php import COMPOSER, COMPOSER_LOCK
 from devbox.build.recipe import CONTEXT_DIRECTORY, Question, Step
 from devbox.build.steps.script import locked_cache
+from devbox.build.toolchains import declared
 from devbox.profile.model import Php
 
 VENDOR = "vendor"
 PACKAGES = "php.packages"  # the question: which packages a project without a composer.lock comes to
 _OWNED = ("COMPOSER_",)
-_SYSTEM = {
-    "debian": ("ca-certificates", "composer", "git", "php-cli", "unzip"),
-    "alpine": ("ca-certificates", "composer", "git", "unzip"),
-    "fedora": ("ca-certificates", "composer", "git", "php-cli", "unzip"),
-}
+_SYSTEM = ("ca-certificates", "git", "unzip")
 # Extensions that a package of another name brings, as Debian has them.
 _PACKAGE_OF = {
     "dom": "xml", "simplexml": "xml", "xmlreader": "xml", "xmlwriter": "xml", "xsl": "xml", "mysqli": "mysql",
@@ -42,14 +48,22 @@ def php(setting: Setting) -> Part | None:
     if wanted is None:
         return None
     extensions = sorted({*wanted.extensions, *_extensions(setting)})
-    family = setting.base.family
     chain = _chain(setting, wanted)
-    return Part(
-        system=(*_SYSTEM.get(family, ()), *(_packages(extensions) if family in ("debian", "fedora") else ())),
+    # An image with a PHP of its own has its own way to extensions; the distribution's are for the distribution's PHP.
+    own_php = declared(setting.base, "php") is not None
+    known = setting.base.family in ("debian", "alpine", "fedora")
+    named = setting.base.family in ("debian", "fedora")
+    own = Part(
+        system=(
+            *(_SYSTEM if known else ()),
+            *(("composer",) if known and not own_php else ()),
+            *(_packages(extensions) if named and not own_php else ()),
+        ),
         path=(f"{setting.directory}/{VENDOR}/bin",) if chain else (),
         chain=chain,
         volumes=(VENDOR,) if chain else (),
     )
+    return with_toolchain(setting, "php", own)
 
 
 def _packages(extensions: list[str]) -> list[str]:
@@ -123,6 +137,7 @@ def _work(setting: Setting, name: str, lines: list[str], texts: tuple[tuple[str,
 def _prepare() -> list[str]:
     return [
         *locked_cache("composer"),
+        needed("composer"),
         *own_home(),
         'export COMPOSER_HOME="$HOME/composer" COMPOSER_CACHE_DIR="$cache" COMPOSER_ALLOW_SUPERUSER=1',
         "export COMPOSER_ROOT_VERSION=dev-main COMPOSER_NO_AUDIT=1",

@@ -1,11 +1,21 @@
 """Ruby: the gems of Gemfile.lock, outside of the repo. Pure."""
 
 from devbox.build.languages.base import Part, Setting
-from devbox.build.languages.shared import Work, no_packages, own_home, owned_by_user, question, step
+from devbox.build.languages.shared import (
+    Work,
+    needed,
+    no_packages,
+    own_home,
+    owned_by_user,
+    question,
+    step,
+    with_toolchain,
+)
 from devbox.build.manifests import RUBY
 from devbox.build.manifests.ruby import GEMFILES
 from devbox.build.recipe import Question, Step
 from devbox.build.steps.script import locked_cache
+from devbox.build.toolchains import declared
 from devbox.profile.model import Managed
 
 BUNDLE = "/opt/bundle"
@@ -13,10 +23,11 @@ GEMS = "ruby.packages"  # the question: which gems a project without a lock file
 _OWNED = ("BUNDLE_",)
 # A compiler and make: for gems with a part in C; git: gemspecs ask it for their files
 _SYSTEM = {
-    "debian": ("bundler", "ca-certificates", "g++", "gcc", "git", "libc6-dev", "make", "pkg-config", "ruby-dev"),
-    "alpine": ("build-base", "ca-certificates", "git", "ruby", "ruby-bundler", "ruby-dev"),
-    "fedora": ("gcc", "gcc-c++", "git", "make", "redhat-rpm-config", "ruby", "ruby-devel", "rubygem-bundler"),
+    "debian": ("ca-certificates", "g++", "gcc", "git", "libc6-dev", "make", "pkg-config"),
+    "alpine": ("build-base", "ca-certificates", "git"),
+    "fedora": ("gcc", "gcc-c++", "git", "make", "redhat-rpm-config"),
 }
+_BUNDLER = {"debian": ("bundler",), "alpine": ("ruby-bundler",), "fedora": ("rubygem-bundler",)}
 
 
 def ruby(setting: Setting) -> Part | None:
@@ -24,12 +35,15 @@ def ruby(setting: Setting) -> Part | None:
     wanted = setting.profile.packages.ruby
     if wanted is None:
         return None
-    return Part(
-        system=_SYSTEM.get(setting.base.family, ()),
+    family = setting.base.family
+    bundler = () if declared(setting.base, "ruby") else _BUNDLER.get(family, ())  # an image with Ruby has it
+    own = Part(
+        system=(*_SYSTEM.get(family, ()), *bundler),
         # The settings of a host's .bundle/config are for the host: its path, mostly.
         env=(("BUNDLE_APP_CONFIG", BUNDLE), ("BUNDLE_PATH", BUNDLE)),
         chain=_chain(setting, wanted),
     )
+    return with_toolchain(setting, "ruby", own)
 
 
 def _chain(setting: Setting, wanted: Managed) -> tuple[Step | Question, ...]:
@@ -69,6 +83,7 @@ def _work(setting: Setting, name: str, lines: list[str], texts: tuple[tuple[str,
 def _prepare(gemfile: str) -> list[str]:
     return [
         *locked_cache("bundle"),
+        needed("bundle"),
         *own_home(),
         f"export BUNDLE_PATH={BUNDLE} BUNDLE_APP_CONFIG={BUNDLE} BUNDLE_GEMFILE=$PWD/{gemfile}",
         'export BUNDLE_USER_CACHE="$cache" BUNDLE_GLOBAL_GEM_CACHE=true BUNDLE_RETRY=3',

@@ -15,10 +15,11 @@ from devbox.build.languages.shared import (
     owned_by_user,
     question,
     step,
+    with_toolchain,
 )
 from devbox.build.manifests import RUST
 from devbox.build.manifests.rust import CARGO_LOCK, MANIFEST
-from devbox.build.recipe import RUN_DIRECTORY, BaseImage, Question, Step
+from devbox.build.recipe import RUN_DIRECTORY, Question, Step
 from devbox.build.steps.script import locked_cache
 from devbox.profile.model import Managed
 
@@ -29,11 +30,10 @@ _NAMES = (  # for awk, with the quotation mark between fields: the crates of a l
     '/^name = /{name=$2} /^version = /{version=$2} /^source = "(registry|sparse)/{print name, version, tolower(name)}'
 )
 _LIST = RUN_DIRECTORY + "/crates"  # name, version, name in lower case: a line for each crate of the lock file
-_WEB = ("cargo-web", "rustc-web")  # Debian 12 has two Rusts; the plain one is too old for the registry's own protocol
 _SYSTEM = {
     "debian": ("ca-certificates", "gcc", "libc6-dev"),
-    "alpine": ("ca-certificates", "cargo", "gcc", "musl-dev", "rust"),
-    "fedora": ("ca-certificates", "cargo", "gcc", "glibc-devel", "rust"),
+    "alpine": ("ca-certificates", "gcc", "musl-dev"),
+    "fedora": ("ca-certificates", "gcc", "glibc-devel"),
 }
 
 
@@ -47,19 +47,13 @@ def rust(setting: Setting) -> Part | None:
     if any(isinstance(link, Question) or link.texts for link in chain):
         # Nothing in the repo says which crates, so cargo would look for newer ones each time.
         env.append(("CARGO_NET_OFFLINE", "true"))
-    return Part(
-        system=_system(setting.base),
+    own = Part(
+        system=_SYSTEM.get(setting.base.family, ()),
         path=(f"{CARGO_HOME}/bin",),
         env=tuple(env),
         chain=chain,
     )
-
-
-def _system(base: BaseImage) -> tuple[str, ...]:
-    names = _SYSTEM.get(base.family, ())
-    if base.family != "debian":
-        return names
-    return (*names, *(_WEB if (base.distribution, base.version) == ("debian", "12") else ("cargo", "rustc")))
+    return with_toolchain(setting, "rust", own)
 
 
 def _chain(setting: Setting, wanted: Managed) -> tuple[Step | Question, ...]:

@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devbox.build.inputs import Inputs
-from devbox.build.languages.base import Setting
-from devbox.build.recipe import CONTEXT_DIRECTORY, RUN_DIRECTORY, ContextFile, Question, Step, asked
-from devbox.build.steps.script import script
+from devbox.build.languages.base import Part, Setting, joined
+from devbox.build.recipe import CONTEXT_DIRECTORY, RUN_DIRECTORY, STATUS_BASE, ContextFile, Question, Step, asked
+from devbox.build.steps.script import refuse, script
+from devbox.build.toolchains import toolchain
 from devbox.errors import Problem, ProfileError
 from devbox.profile.model import Managed
 
@@ -83,6 +84,20 @@ def no_packages(wanted: Managed, key: str, manifest: str) -> tuple[()]:
     message, hint = f"there is no {manifest} in the project", "remove it, or fetch things in a provision step"
     problem = Problem(message=message, key=f"{key}.install", hint=hint)
     raise ProfileError("the project's files cannot be used as the profile asks", problems=[problem])
+
+
+def with_toolchain(setting: Setting, tool: str, own: Part) -> Part:
+    """Return the toolchain `tool` and what a language does with it, which is open while the version is."""
+    tools = toolchain(setting, tool)
+    if tools.chain and isinstance(tools.chain[-1], Question):
+        own = replace(own, chain=())
+    return joined(tools, own)
+
+
+def needed(program: str) -> str:
+    """Return the line that refuses a base without `program`."""
+    missing = refuse(f"this base has no {program}, and devbox does not know how to install it here", status=STATUS_BASE)
+    return f"command -v {program} >/dev/null || {missing}"
 
 
 def own_home() -> list[str]:

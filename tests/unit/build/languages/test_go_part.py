@@ -8,7 +8,7 @@ from devbox.build.languages.go import MODULES, go
 from devbox.build.manifests import GO, read_inputs
 from devbox.errors import ProfileError
 from tests.support.build import FEDORA, UNKNOWN, profile
-from tests.support.languages import only_step, part, setting, write
+from tests.support.languages import only_question, only_step, part, setting, write
 
 ASKED = {"packages": {"go": {}}}
 MOD = "module example.org/shop\n\ngo 1.19\n\nrequire example.org/text v0.3.8 // why\n"
@@ -27,17 +27,23 @@ def test_go_without_a_module_is_the_toolchain_alone(tmp_path: Path) -> None:
     assert part(go, setting(tmp_path, base=UNKNOWN, **ASKED)).system == ()
 
 
+def test_modules_wait_for_a_version_that_is_still_to_be_found(tmp_path: Path) -> None:
+    write(tmp_path, {"go.mod": MOD})
+    question = only_question(part(go, setting(tmp_path, packages={"go": {"version": ">=1.22"}})))
+    assert question.key == "go.toolchain"
+
+
 def test_the_modules_lie_outside_of_the_repo_and_tools_are_found(tmp_path: Path) -> None:
     write(tmp_path, {"go.mod": MOD, "go.sum": ""})
     found = part(go, setting(tmp_path, **ASKED))
-    assert found.env == (("GOMODCACHE", MODULES),)
+    assert found.env == (("GOMODCACHE", MODULES), ("GOTOOLCHAIN", "local"))
     assert found.path == ("/home/dev/go/bin",)
     assert found.volumes == ()
     step = only_step(found)
     assert step.caches == ("go",)
     assert [file.path for file in step.context] == ["go.mod", "go.sum"]
     assert "( cd .; go mod download\n)" in step.script
-    assert "chown -R -h 1000:1000 /opt/go" in step.script
+    assert "chown -R -h 1000:1000 /opt/go-modules" in step.script
 
 
 def test_an_edit_that_decides_nothing_makes_no_other_step(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Java's share in a Recipe, as a value."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from devbox.build.languages.java import java
 from devbox.build.manifests import JAVA, read_inputs
 from devbox.build.recipe import Step
 from devbox.errors import ProfileError
-from tests.support.build import UNKNOWN, profile
+from tests.support.build import DEBIAN, UNKNOWN, profile
 from tests.support.languages import only_step, part, setting, write
 
 ASKED = {"packages": {"java": {}}}
@@ -42,9 +43,9 @@ def test_a_profile_without_java_gets_none(tmp_path: Path) -> None:
 
 def test_java_without_a_build_is_the_jdk_alone(tmp_path: Path) -> None:
     found = part(java, setting(tmp_path, **ASKED))
-    assert found.system == ("ca-certificates", "default-jdk-headless")
-    assert (found.chain, found.volumes, found.env) == ((), (), ())
-    assert part(java, setting(tmp_path, base=UNKNOWN, **ASKED)).system == ()
+    assert set(found.system) == {"ca-certificates", "default-jdk-headless"}
+    assert (found.chain, found.volumes) == ((), ())
+    assert "default-jdk-headless" not in part(java, setting(tmp_path, base=UNKNOWN, **ASKED)).system
 
 
 def test_maven_builds_a_skeleton_of_all_modules(tmp_path: Path) -> None:
@@ -61,7 +62,13 @@ def test_maven_builds_a_skeleton_of_all_modules(tmp_path: Path) -> None:
 
 def test_clean_may_leave_what_is_a_mount(tmp_path: Path) -> None:
     project(tmp_path)
-    assert part(java, setting(tmp_path, **ASKED)).env == (("MAVEN_OPTS", "-Dmaven.clean.failOnError=false"),)
+    assert "-Dmaven.clean.failOnError=false\"' > /etc/mavenrc" in maven(tmp_path).script
+
+
+def test_an_image_with_a_maven_of_its_own_keeps_to_that(tmp_path: Path) -> None:
+    project(tmp_path)
+    base = replace(DEBIAN, env=(*DEBIAN.env, ("MAVEN_HOME", "/usr/share/maven"), ("JAVA_VERSION", "21.0.5")))
+    assert part(java, setting(tmp_path, base=base, **ASKED)).system == ("ca-certificates",)
 
 
 def test_comments_layout_and_what_is_for_people_decide_nothing(tmp_path: Path) -> None:
@@ -100,7 +107,7 @@ def test_gradle_is_the_distributions_where_the_project_brings_none(tmp_path: Pat
     write(tmp_path, {"build.gradle": "plugins {}"})
     found = part(java, setting(tmp_path, **ASKED))
     assert "gradle" in found.system
-    assert found.env == (("GRADLE_USER_HOME", "/home/dev/.cache/gradle"),)
+    assert dict(found.env)["GRADLE_USER_HOME"] == "/home/dev/.cache/gradle"
     assert found.volumes == (".gradle",)
     only_step(found)
     write(tmp_path, {"gradlew": "#!/bin/sh\n"})

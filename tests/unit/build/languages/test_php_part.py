@@ -1,6 +1,7 @@
 """PHP's share in a Recipe, as a value."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from devbox.build.languages.php import php
 from devbox.build.manifests import PHP, read_inputs
 from devbox.errors import ProfileError
-from tests.support.build import profile
+from tests.support.build import DEBIAN, profile
 from tests.support.languages import answered, only_question, only_step, part, setting, write
 
 ASKED = {"packages": {"php": {}}}
@@ -43,6 +44,14 @@ def test_extensions_are_those_that_the_project_and_its_packages_ask_for(tmp_path
     found = part(php, setting(tmp_path, **ASKED))
     extensions = {name for name in found.system if name.startswith("php-")}
     assert extensions == {"php-cli", "php-curl", "php-gd", "php-intl", "php-mbstring", "php-sqlite3"}
+
+
+def test_an_image_with_php_keeps_to_its_own(tmp_path: Path) -> None:
+    project(tmp_path)
+    base = replace(DEBIAN, env=(*DEBIAN.env, ("PHP_VERSION", "8.3.1")))
+    system = part(php, setting(tmp_path, base=base, **ASKED)).system
+    assert "git" in system
+    assert not [name for name in system if name == "composer" or name.startswith("php-")]
 
 
 def test_the_lock_file_of_the_repo_is_kept_to_and_vendor_stays_inside(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Ruby's share in a Recipe, as a value."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from devbox.build.languages.ruby import ruby
 from devbox.build.manifests import read_inputs
 from devbox.errors import ProfileError
-from tests.support.build import profile
+from tests.support.build import DEBIAN, profile
 from tests.support.languages import answered, only_question, only_step, part, setting, write
 
 ASKED = {"packages": {"ruby": {}}}
@@ -26,7 +27,14 @@ def test_a_profile_without_ruby_gets_none(tmp_path: Path) -> None:
 def test_ruby_without_a_gemfile_is_the_interpreter_alone(tmp_path: Path) -> None:
     found = part(ruby, setting(tmp_path, **ASKED))
     assert found.chain == ()
-    assert {"ruby-dev", "bundler"} <= set(found.system)
+    assert {"ruby-full", "bundler"} <= set(found.system)
+
+
+def test_an_image_with_ruby_keeps_to_its_own_bundler(tmp_path: Path) -> None:
+    base = replace(DEBIAN, env=(*DEBIAN.env, ("RUBY_VERSION", "3.3.6")))
+    system = part(ruby, setting(tmp_path, base=base, **ASKED)).system
+    assert "gcc" in system
+    assert not {"ruby-full", "bundler"} & set(system)
 
 
 def test_the_lock_file_of_the_repo_is_kept_to(tmp_path: Path) -> None:
