@@ -30,7 +30,16 @@ HOT_FIELDS = (
     "workdir",  # where a process starts, if not there
     "ports",  # list of name, host, port there, port inside, protocol, name ...
 )
-FIELDS = ("project", "engine", "instance", "image", "spec", "profile", *HOT_FIELDS)
+FIELDS = (
+    "project",
+    "engine",
+    "instance",
+    "image",
+    "spec",  # digest by which the Instance's agent knows itself
+    "adopted",  # digest of another spec that the Instance was brought to, and the id of its image, with a space between
+    "profile",
+    *HOT_FIELDS,
+)
 _LIMIT = 4 * 1024 * 1024  # characters of a record
 
 

@@ -212,7 +212,7 @@ def _question_job(order: BuildOrder, question: Question, image: str) -> StepJob:
     )
     last = len(order.recipe.steps)
     asking = replace(order.recipe, steps=(*order.recipe.steps, step), open=None)
-    return _job(replace(order, recipe=asking), last, image, question.asked)
+    return replace(_job(replace(order, recipe=asking), last, image, question.asked), asking=True)
 
 
 def _env(recipe: Recipe, index: int) -> tuple[tuple[str, str], ...]:
@@ -255,7 +255,7 @@ def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
         why, look = f"{why}: {known.why}", known.hint
     return BuildFailedError(
         f"step {step.name!r} {why}",
-        detail="\n".join([*outcome.tail, f"command: {_command(step)}", f"log: {shlex.quote(str(job.log))}"]),
+        detail="\n".join([*outcome.tail, *_command(job), f"log: {shlex.quote(str(job.log))}"]),
         hint=look,
         problems=[Problem(message=why, key=step.key)],
     )
@@ -266,8 +266,11 @@ def _refused_key(step: Step) -> str:
     return f"{step.key}.{'shell' if step.key == 'user' else 'version'}"
 
 
-def _command(step: Step) -> str:
-    """Return what the step ran, for a person: the last line that is not tidying up."""
+def _command(job: StepJob) -> list[str]:
+    """Return what the step ran, for a person: the last line that is not tidying up. A question is devbox's own."""
+    step = job.step
+    if job.asking:
+        return []
     lines = [line for line in step.script.splitlines() if line and not line.startswith(("rm -rf", "chown -R", "#"))]
     text = lines[-1] if lines else step.name
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
+    return [f"command: {text if len(text) <= _SHOWN else text[:_SHOWN] + ' …'}"]

@@ -48,6 +48,7 @@ class StepJob:
     log: Path
     failed_reference: str
     environ: tuple[tuple[str, str], ...] = ()  # what the script is told of this host
+    asking: bool = False  # it is a question: stdout is the answer, and nothing is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, r
 def ask(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
     """Run a question; what it writes to stdout is the answer. The state that it leaves is kept if it fails alone."""
     with _container(engine, job, reporter) as container:
-        outcome = _run(engine, container, job, inputs, progress, asking=True)
+        outcome = _run(engine, container, job, inputs, progress)
         return replace(outcome, image=_commit(engine, container, job, failed=True)) if outcome.status else outcome
 
 
@@ -95,15 +96,13 @@ def _container(engine: Engine, job: StepJob, reporter: Reporter) -> Iterator[str
             remove_quietly(engine, container, reporter)
 
 
-def _run(
-    engine: Engine, container: str, job: StepJob, inputs: Inputs, progress: Progress, *, asking: bool = False
-) -> Outcome:
-    """Run the job's script to its end; of a question, stdout is no output but the answer."""
+def _run(engine: Engine, container: str, job: StepJob, inputs: Inputs, progress: Progress) -> Outcome:
+    """Run the job's script to its end."""
     tail: deque[str] = deque(maxlen=TAIL)
     answer: list[str] = []
     with StepLog(job.log) as log:
         for kind, line in _output(engine, container, job, inputs):
-            if asking and kind == _STDOUT:
+            if job.asking and kind == _STDOUT:
                 answer.append(line)
                 continue
             tail.append(line)

@@ -51,6 +51,8 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="build", short="make the image and start nothing"),
             Entry(name="verify", short="compare what the image holds with other builds"),
             Entry(name="export", short="write the image's build steps for other builders"),
+            Entry(name="add", short="add packages, to the environment that runs too"),
+            Entry(name="remove", short="take packages away again"),
             Entry(name="lock", short="write down exactly what the environment is made of"),
             Entry(name="list", short="list your environments on every engine in reach", module="list_verb"),
             Entry(name="prune", short="remove what no environment of yours needs"),

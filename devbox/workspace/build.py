@@ -1,6 +1,7 @@
 """`build`: make the Image of a Workspace's profile."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,8 @@ class Wish:
 
     `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to. `fresh`: look for a
     newer base. `revise`: what the Lock is to forget before anything is planned. `repository`: of the Image's name,
-    instead of the Workspace's own.
+    instead of the Workspace's own. `beside`: entered while the Image is built, with the Lock that it is built from.
+    `editing`: the profile was changed by this very command, so that the Lock is no news.
     """
 
     no_cache: bool = False
@@ -66,6 +68,8 @@ class Wish:
     standing: tuple[str, ...] = ()
     fresh: bool = False
     repository: str | None = None
+    editing: bool = False
+    beside: Callable[[Platform], AbstractContextManager[None]] | None = None
     revise: Callable[[Platform], Platform] | None = None
 
 
@@ -86,7 +90,7 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     for note in inputs.notes:
         host.reporter.note(note)
     book = lock_book(host, workspace, ready.loaded)
-    known = _known(host, book, profile, inputs, strict=wish.locked)
+    known = _known(host, book, profile, inputs, wish)
     bundle = find_bundle(profile.network.ca_bundle, directory=workspace.directory, environ=host.environ)
     order = _order(host, workspace, ready, inputs=inputs, bundle=bundle, wish=wish)
     base = _base(host, workspace, profile, known, order.labels, fresh=wish.fresh)
@@ -101,7 +105,8 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
         reporter=host.reporter,
         strict=wish.locked,
     )
-    built = builder.build(replace(order, recipe=whole.recipe))
+    with wish.beside(whole.platform) if wish.beside else nullcontext():
+        built = builder.build(replace(order, recipe=whole.recipe))
     made = Made(built=built, recipe=whole.recipe, platform=whole.platform, inputs=inputs, user=user, bundle=bundle)
     return made if wish.locked else replace(made, written=_keep(host, book, known, profile, made))
 
@@ -139,13 +144,13 @@ def _keep(host: Host, book: LockBook, known: Lock | None, profile: Profile, made
     return written
 
 
-def _known(host: Host, book: LockBook, profile: Profile, inputs: Inputs, *, strict: bool) -> Lock | None:
+def _known(host: Host, book: LockBook, profile: Profile, inputs: Inputs, wish: Wish) -> Lock | None:
     """Return the Lock; say where it does not fit, or refuse that."""
     lock = book.read()
     stale = why_stale(lock, profile, input_digests(inputs), platform=architecture(host.engine.info.architecture))
-    if strict:
+    if wish.locked:
         refuse_stale(stale)
-    elif lock is not None and stale and book.shared:
+    elif lock is not None and stale and book.shared and not wish.editing:
         why = "; ".join(" ".join(filter(None, (one.key or one.file, one.message))) for one in stale)
         host.reporter.note(f"{paths.LOCK} is brought up to date: {why}")
     return lock

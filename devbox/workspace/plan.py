@@ -1,6 +1,6 @@
 """What `up` has to do: the difference between what is wanted and what the engine's labels say is there. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,6 +26,7 @@ class Seen:
     spec_digest: str
     image: str
     state: InstanceState
+    adopted: str = ""  # digest of the spec that it was brought to while it ran
     problem: str | None = None
     agent: str = ""  # build of its agent
     answers: AgentState = AgentState.ANSWERS  # if it runs
@@ -41,8 +42,12 @@ class Plan:
     remove: tuple[str, ...] = ()
 
 
-def seen(instance: Instance) -> Seen:
-    """Return what there is to see of `instance`; its agent is asked if it runs."""
+def seen(instance: Instance, known: Mapping[str, str] | None = None) -> Seen:
+    """Return what there is to see of `instance`; its agent is asked if it runs. `known`: the Record.
+
+    Whoever loses the Record has the Instance made anew, from an Image that holds the same.
+    """
+    same = known is not None and known["instance"] == instance.id
     runs = instance.state is InstanceState.RUNNING
     return Seen(
         id=instance.id,
@@ -50,10 +55,16 @@ def seen(instance: Instance) -> Seen:
         spec_digest=instance.spec_digest,
         image=instance.image,
         state=instance.state,
+        adopted=known["adopted"].partition(" ")[0] if known is not None and same else "",
         problem=instance.problem,
         agent=instance.labels.get(LABEL_AGENT, ""),
         answers=instance.agent_state() if runs else AgentState.ANSWERS,
     )
+
+
+def adoption(spec: InstanceSpec, instance: Instance) -> str:
+    """Return what the Record says of an Instance that fits `spec` though it was made from another; empty if from it."""
+    return "" if instance.spec_digest == spec.digest else f"{spec.digest} {spec.image}"
 
 
 def reconcile(spec: InstanceSpec, actual: Sequence[Seen]) -> Plan:
@@ -80,7 +91,7 @@ def reconcile(spec: InstanceSpec, actual: Sequence[Seen]) -> Plan:
 def _why_unfit(ours: Seen, spec: InstanceSpec) -> str:
     if ours.state is InstanceState.BROKEN:
         return ours.problem or "it is broken"
-    if ours.spec_digest == spec.digest:
+    if spec.digest in (ours.spec_digest, ours.adopted):
         return f"its agent {ours.answers.value}" if ours.answers is AgentState.OTHER else ""
     if ours.image != spec.image:
         return "its image changed"

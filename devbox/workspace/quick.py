@@ -15,7 +15,7 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import hot_fields
 from devbox.workspace.find import instances
 from devbox.workspace.outcome import UpResult
-from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import give
 from devbox.workspace.prepared import Prepared, now, recall
 from devbox.workspace.signature import Since
@@ -32,16 +32,22 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
         return None
     here = _with_engine(host, prepared)
     with locked(here, workspace, "devbox up") as state:
-        state.read()  # one of a newer devbox ends it here
+        known = state.read()  # one of a newer devbox ends it here
         if not prepared.holds(here.engine) or _has_leftovers(here, workspace):
             return None
         spec, actual = prepared.spec, instances(here, workspace)
-        plan = reconcile(spec, [seen(one) for one in actual])
+        plan = reconcile(spec, [seen(one, known) for one in actual])
         backend = runtime("container", engine=here.engine)
         applied = apply(here, workspace, backend, spec=spec, plan=plan, actual=actual)
         instance = applied.instance
-        made = {"instance": instance.id, "image": instance.image, "spec": spec.digest, "profile": prepared.profile}
-        given = give(here, workspace, prepared.ports, identity=spec.digest)
+        made = {
+            "instance": instance.id,
+            "image": instance.image,
+            "spec": instance.spec_digest,
+            "adopted": adoption(spec, instance),
+            "profile": prepared.profile,
+        }
+        given = give(here, workspace, prepared.ports, identity=instance.spec_digest)
         hot = hot_fields(here, workspace, prepared.hot, instance, ports=given.ports, began=began)
         state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **hot})
     done = applied.done or given.done

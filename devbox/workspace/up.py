@@ -1,12 +1,14 @@
 """`up`: make the Environment what the profile says, and do nothing if it is that already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from devbox.build.provision import create_steps
 from devbox.profile.confine import real
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
+from devbox.profile.lock import Lock, Platform
 from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
@@ -18,9 +20,12 @@ from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import hot_fields
 from devbox.workspace.find import instances
+from devbox.workspace.identity import guest_user
+from devbox.workspace.live import Live
 from devbox.workspace.located import located
+from devbox.workspace.locks import architecture, lock_book
 from devbox.workspace.outcome import UpResult
-from devbox.workspace.plan import reconcile, seen
+from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import now
 from devbox.workspace.preparing import keep
@@ -63,18 +68,32 @@ def up(
 
 
 def bring_up(
-    host: Host, workspace: Workspace, *, flags: Mapping[str, object] | None, command: str, strict: bool = False
+    host: Host,
+    workspace: Workspace,
+    *,
+    flags: Mapping[str, object] | None,
+    command: str,
+    strict: bool = False,
+    live: Live | None = None,
+    editing: bool = False,
 ) -> Ready:
-    """Make the Environment run and fit its profile: look, plan the difference, act; safe to repeat at any point."""
+    """Make the Environment run and fit its profile: look, plan the difference, act; safe to repeat at any point.
+
+    `live`: changes what runs while its Image is built, so that it need not be made anew. `editing`: see `Wish`.
+    """
     started = now()
     order = checked(host, workspace, flags=flags)
     profile = order.loaded.profile
     with located(order.loaded), locked(host, workspace, command) as state:
-        state.read()  # one of a newer devbox ends it here
+        known = state.read()  # one of a newer devbox ends it here
         actual = instances(host, workspace)
-        made = make_image(host, workspace, order, Wish(locked=strict, standing=tuple(one.image for one in actual)))
+        standing = tuple(one.image for one in actual)
+        beside = _beside(host, workspace, order, live, actual)
+        wish = Wish(locked=strict, standing=standing, beside=beside, editing=editing)
+        made = make_image(host, workspace, order, wish)
         spec = _spec(host, workspace, order, made)
-        plan = reconcile(spec, [seen(one) for one in actual])
+        known = _adopted(known, spec, live)
+        plan = reconcile(spec, [seen(one, known) for one in actual])
         applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
         steps = create_steps(profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
         missing = pending(applied.instance, steps)
@@ -82,9 +101,9 @@ def bring_up(
             env = taken_from_host(host, workspace, order.loaded)
             provision(applied.instance, missing, env=env, reporter=host.reporter)
         wanted = wanted_ports(profile, order.grants)
-        given = _ports(host, workspace, wanted, spec)
+        given = _ports(host, workspace, wanted, spec, applied.instance)
         # What is set on the command line holds for this once; no later command may go by it.
-        began = Since(at=started, written=made.written)
+        began = Since(at=started, written={**made.written, **(live.edited if live else {})})
         hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
@@ -94,9 +113,28 @@ def bring_up(
     return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports)
 
 
-def _ports(host: Host, workspace: Workspace, wanted: Sequence[Wanted], spec: InstanceSpec) -> Given:
+def _beside(
+    host: Host, workspace: Workspace, order: Checked, live: Live | None, actual: Sequence[Instance]
+) -> Callable[[Platform], AbstractContextManager[None]] | None:
+    """Return what goes on inside what runs while the Image is built, if anything does."""
+    if live is None or not actual:
+        return None
+    lock = lock_book(host, workspace, order.loaded).read() or Lock()
+    before = lock.platforms.get(architecture(host.engine.info.architecture), Platform())
+    user = guest_user(host, workspace, host.engine.info, order.loaded.profile.user)
+    return lambda after: live.beside(actual[0], user, before, after)
+
+
+def _adopted(known: dict[str, str] | None, spec: InstanceSpec, live: Live | None) -> dict[str, str] | None:
+    """Return the Record as it is when what runs has been changed to fit `spec`."""
+    if known is None or live is None or not live.done:
+        return known
+    return {**known, "adopted": f"{spec.digest} {spec.image}"}
+
+
+def _ports(host: Host, workspace: Workspace, wanted: Sequence[Wanted], spec: InstanceSpec, instance: Instance) -> Given:
     if spec.agent.directory:
-        return give(host, workspace, wanted, identity=spec.digest)
+        return give(host, workspace, wanted, identity=instance.spec_digest)
     if wanted:
         host.reporter.note(f"{NO_PORTS}: those of the profile do not answer")
     return Given(ports=())
@@ -135,7 +173,8 @@ def _remember(
             "engine": host.engine.info.url,
             "instance": instance.id,
             "image": instance.image,
-            "spec": spec.digest,
+            "spec": instance.spec_digest,
+            "adopted": adoption(spec, instance),
             "profile": digest(loaded.profile),
             **hot,
         }

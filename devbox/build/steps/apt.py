@@ -201,40 +201,68 @@ def install(base: BaseImage, group: Group, *, first: bool = True) -> Step:
     lines = [
         "export DEBIAN_FRONTEND=noninteractive",
         *locked_cache(cache_name(base)),
-        *_scratch(),
-        *_wanted(group.packages),
-        *_snapshots(group.epoch),
-        _MISSING,
-        _FETCH,
-        *_get(),
+        *_fetched(group),
         "exec 9>&-",  # others may fetch while these are being installed
-        f'apt() {{ apt-get {" ".join(_LISTLESS)} "$@"; }}',
-        'cd "$cache/debs"',
-        *_install(group.packages, names),
-        *([f"apt-mark {' '.join(_LISTLESS)} auto {quoted(came)} >/dev/null"] if came else []),
-        f"rm -rf {' '.join(_NOISE)}",
+        *_installed(group, names, came),
     ]
     return Step(name=title, key=KEY, script=script(base.epoch, lines), caches=(cache_name(base),))
 
 
-def _install(packages: Sequence[LockedPackage], names: Sequence[str]) -> list[str]:
-    files = quoted(f"./{one.file.rpartition('/')[2]}" for one in packages)
-    there = sorted(set(names) - {one.name for one in packages})
-    lines = [f"apt install -y --no-install-recommends {files}"] if packages else []
-    # What the base had already is the user's own from now on, as if apt had been asked for it.
-    return [*lines, *([f"apt-mark {' '.join(_LISTLESS)} manual {quoted(there)} >/dev/null"] if there else [])]
+def install_live(group: Group) -> str:
+    """Return the script that does in a running environment what the step of `install` does in its image.
+
+    There no cache is mounted, so the files come from the archive again.
+    """
+    names = [plain(name) for name in group.asked]
+    came = sorted({one.name for one in group.packages} - set(names))
+    lines = [
+        "export DEBIAN_FRONTEND=noninteractive",
+        "cache=$(mktemp -d /var/tmp/devbox.XXXXXX)",
+        "trap 'rm -rf \"$cache\"' EXIT",
+        *_fetched(group),
+        *_installed(group, names, came),
+    ]
+    return script(group.epoch, lines)
 
 
 def remove(base: BaseImage, names: Sequence[str]) -> Step:
     """Return the step after which `names` are not asked for: gone, unless something else needs them."""
-    lines = [
+    lines = _removed(names)
+    return Step(name=f"without {', '.join(names)}", key=KEY, script=script(base.epoch, lines), network=False)
+
+
+def remove_live(names: Sequence[str]) -> str:
+    """Return the script that does in a running environment what the step of `remove` does in its image."""
+    return script(0, _removed(names))
+
+
+def _removed(names: Sequence[str]) -> list[str]:
+    return [
         "export DEBIAN_FRONTEND=noninteractive",
         *_scratch(),
         f"apt-mark {' '.join(_LISTLESS)} auto {quoted(map(plain, names))}",
         f"apt-get {' '.join(_LISTLESS)} autoremove --purge -y",
         f"rm -rf {' '.join(_NOISE)}",
     ]
-    return Step(name=f"without {', '.join(names)}", key=KEY, script=script(base.epoch, lines), network=False)
+
+
+def _fetched(group: Group) -> list[str]:
+    """Return lines after which every file of `group` lies in "$cache/debs", as the Lock has it."""
+    return [*_scratch(), *_wanted(group.packages), *_snapshots(group.epoch), _MISSING, _FETCH, *_get()]
+
+
+def _installed(group: Group, names: Sequence[str], came: Sequence[str]) -> list[str]:
+    """Return lines that install these files, mark what only came along, and what the base had as asked for."""
+    files = quoted(f"./{one.file.rpartition('/')[2]}" for one in group.packages)
+    there = sorted(set(names) - {one.name for one in group.packages})
+    return [
+        f'apt() {{ apt-get {" ".join(_LISTLESS)} "$@"; }}',
+        'cd "$cache/debs"',
+        *([f"apt install -y --no-install-recommends {files}"] if files else []),
+        *([f"apt-mark {' '.join(_LISTLESS)} manual {quoted(there)} >/dev/null"] if there else []),
+        *([f"apt-mark {' '.join(_LISTLESS)} auto {quoted(came)} >/dev/null"] if came else []),
+        f"rm -rf {' '.join(_NOISE)}",
+    ]
 
 
 def _scratch() -> list[str]:

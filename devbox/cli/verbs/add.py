@@ -1,0 +1,26 @@
+"""`devbox add`."""
+
+import typer
+
+from devbox.cli.changing import Group, Names, show_change
+from devbox.cli.group import invocation_of, verb
+
+
+@verb(
+    "add",
+    examples=(
+        ("devbox add jq", "a package of the base's distribution"),
+        ("devbox add --group python 'httpx>=0.27'", "a package of Python, into requirements.txt"),
+        ("devbox add jq ripgrep --json", "several; says what was edited"),
+    ),
+    next_step="git add devbox.toml devbox.lock",
+)
+def command(context: typer.Context, names: Names, *, group: Group = "system") -> None:
+    """Add packages to devbox.toml, to devbox.lock, to the image and to the environment, if that runs.
+
+    Nothing else is built again. A name that does not exist changes nothing.
+    """
+    invocation = invocation_of(context)
+    from devbox.workspace.change import add
+
+    show_change(invocation, add(invocation.host, invocation.workspace, names, group=group), word="added")
