@@ -84,7 +84,7 @@ def _matching(pattern: re.Pattern[str], complaint: str) -> Callable[[str], str]:
     return check
 
 
-def _check_package(value: str) -> str:
+def check_package(value: str) -> str:
     if _SYSTEM_PACKAGE.match(value):
         return value
     if value.startswith("-"):
@@ -214,7 +214,7 @@ KeyName = Annotated[
 Variable = Annotated[str, AfterValidator(_check_variable)]  # a variable that the environment gets (S-31)
 HostVariable = Annotated[str, AfterValidator(check_env_name)]  # one that is read on the host
 Version = Annotated[str, AfterValidator(constraint.check)]
-SystemPackage = Annotated[str, AfterValidator(_check_package)]
+SystemPackage = Annotated[str, AfterValidator(check_package)]
 PhpExtension = Annotated[
     str,
     AfterValidator(_matching(re.compile(r"[a-z][a-z0-9_]*\Z"), 'not the name of an extension; write it as "intl"')),

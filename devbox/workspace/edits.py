@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from devbox import paths
 from devbox.build.requirements import read_requirements
 from devbox.errors import Problem, UsageError
 from devbox.profile.edit import items_at, with_items, with_value, without_items
-from devbox.profile.grammar import SystemPackage
+from devbox.profile.grammar import check_package
 from devbox.profile.load import Loaded
 from devbox.workspace.context import Workspace
 
@@ -90,13 +88,12 @@ def _require_group(group: str, names: Sequence[str], *, verb: str) -> None:
 
 
 def _check(names: Sequence[str]) -> None:
-    adapter: TypeAdapter[str] = TypeAdapter(SystemPackage)
     problems = []
     for name in names:
         try:
-            adapter.validate_python(name)
-        except ValidationError as error:
-            problems.append(Problem(key=name, message=str(error.errors()[0]["msg"]).removeprefix("Value error, ")))
+            check_package(name)
+        except ValueError as error:
+            problems.append(Problem(key=name, message=str(error)))
     if problems:
         raise UsageError(
             "not the name of a package", problems=problems, hint='write "name", "name=version" or "name:arch"'
