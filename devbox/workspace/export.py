@@ -42,7 +42,7 @@ def export_containerfile(
     workspace: Workspace,
     output: str,
     *,
-    sink: Callable[[bytes], None],
+    sink: Callable[[bytes], object],
     flags: Mapping[str, object] | None = None,
 ) -> Exported:
     """Write the build context of the Workspace's Image, which is built if it is not there.
@@ -52,16 +52,16 @@ def export_containerfile(
     """
     target = None if output == "-" else _target(host, output)
     ready = checked(host, workspace, flags=flags)
-    with located(ready.loaded), locked(host, workspace, "devbox export"), _written(output):
+    with located(ready.loaded), locked(host, workspace, "devbox export"):
         made = make_image(host, workspace, ready, Wish())
-        with _place(target) as place:
+        with _written(output), _place(target) as place:
             base = _fill(host, workspace, made, place)
             files = tuple(sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()))
             if target is None:
                 _archive(place, files, made.recipe.epoch, sink)
             elif target.suffix == _TAR:
                 with (packed := place.parent / target.name).open("wb") as file:
-                    _archive(place, files, made.recipe.epoch, lambda data: _ignore(file.write(data)))
+                    _archive(place, files, made.recipe.epoch, file.write)
                 packed.replace(target)
             else:
                 _replace(place, target)
@@ -143,7 +143,7 @@ def _write(path: Path, pieces: Iterator[bytes]) -> None:
     path.chmod(0o644)
 
 
-def _archive(place: Path, files: tuple[str, ...], epoch: int, sink: Callable[[bytes], None]) -> None:
+def _archive(place: Path, files: tuple[str, ...], epoch: int, sink: Callable[[bytes], object]) -> None:
     """Send the files as a tar: the same bytes for the same content."""
     for name in files:
         info = tarfile.TarInfo(name)
@@ -154,10 +154,6 @@ def _archive(place: Path, files: tuple[str, ...], epoch: int, sink: Callable[[by
                 sink(piece)
         sink(bytes(-info.size % tarfile.BLOCKSIZE))
     sink(bytes(2 * tarfile.BLOCKSIZE))
-
-
-def _ignore(_: int) -> None:
-    """Drop what a write returns."""
 
 
 def _replace(place: Path, target: Path) -> None:

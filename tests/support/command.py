@@ -39,8 +39,8 @@ class Devbox:
         `given`: what it can read.
         """
         done = subprocess.run(
-            [self.account.python, "-m", "devbox", *words],
-            **self._settings,
+            [*self.command, *words],
+            **self.settings,
             **({"input": given} if given else {"stdin": subprocess.DEVNULL}),
             capture_output=True,
             text=True,
@@ -55,8 +55,8 @@ class Devbox:
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start one command line without a terminal; its output is the caller's to read, its end to wait for."""
         return subprocess.Popen(
-            [self.account.python, "-m", "devbox", *words],
-            **self._settings,
+            [*self.command, *words],
+            **self.settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -68,6 +68,11 @@ class Devbox:
         return json.loads(self("--json", *words, status=status).stdout)
 
     @property
+    def command(self) -> list[str]:
+        """The words before those of the command line."""
+        return [self.account.python, "-m", "devbox"]
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment of the command: what reaches the engine and the registries, and nothing personal."""
         kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or _reaches_the_net(name)}
@@ -76,7 +81,7 @@ class Devbox:
         return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN}
 
     @property
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Where the command runs, and as whom."""
         found: dict[str, Any] = {"cwd": self.directory, "env": self.environment}
         if os.getuid() == 0:

@@ -15,12 +15,14 @@ from tests.support.command import Devbox, sweep
 
 
 @contextmanager
-def project(account: Account, *, source: Path | None = None, owner: int | None = None) -> Iterator[Devbox]:
+def project(
+    account: Account, *, source: Path | None = None, owner: int | None = None, name: str = "a project"
+) -> Iterator[Devbox]:
     """Make a project from `source`, owned by `account` or by uid and gid `owner`; all of it goes at the end."""
     place = Path(tempfile.mkdtemp(prefix="devbox test "))
     place.chmod(0o755)  # pytest's own are closed to a second user
     try:
-        directory = place / "a project"
+        directory = place / name
         if source:
             shutil.copytree(
                 source,

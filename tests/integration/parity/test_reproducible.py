@@ -1,0 +1,53 @@
+"""One project on two machines: other users, umasks, time zones, locales, host names; every step run on both."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import Elsewhere, Machine, clone
+from tests.support.tree import ROOT
+
+pytestmark = pytest.mark.docker
+
+HERE = Machine(hostname="here", uid=54321, umask=0o022, variables={"TZ": "UTC", "LC_ALL": "C"})
+THERE = Machine(
+    hostname="there.example", uid=54399, umask=0o077, variables={"TZ": "Pacific/Auckland", "LC_ALL": "tr_TR.UTF-8"}
+)
+
+
+def differences(one: Elsewhere, other: Elsewhere) -> list[str]:
+    """Build both anew; return what differs, a line each."""
+    for clone_ in (one, other):
+        clone_("build", "--no-cache")
+    one("verify", "--write", "manifest")
+    theirs = Path(shutil.copy(one.directory / "manifest", other.home))
+    theirs.chmod(0o644)
+    done = other.json("verify", "--against", str(theirs), status=None)  # type: ignore[arg-type]
+    (found,) = done["comparisons"]
+    assert found["identical"] is not bool(found["differences"])
+    return [f"{each['path']}: {each['field']}: {each['ours']}, {each['theirs']}" for each in found["differences"]]
+
+
+@pytest.mark.parametrize(
+    ("example", "names"),
+    [("python-flask", ("shop", "shop")), ("node-express", ("shop", "Ada's other shop"))],
+    ids=["python, the same name", "node, another name"],
+)
+def test_two_clones_on_two_machines_hold_the_same(example: str, names: tuple[str, str]) -> None:
+    source = ROOT / "examples" / example
+    with clone(source, HERE, name=names[0]) as one, clone(source, THERE, name=names[1]) as other:
+        assert differences(one, other) == []
+
+
+def test_what_does_differ_is_found(tmp_path: Path) -> None:
+    """The test above could not fail if nothing were compared."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "devbox.toml").write_text(
+        '[base]\nimage = "debian:12"\n[[provision]]\nwhen = "build"\nrun = "date +%s%N > /etc/now; mktemp -p /srv"\n'
+    )
+    with clone(source, HERE, name="shop") as one, clone(source, THERE, name="shop") as other:
+        found = differences(one, other)
+    assert found[0].startswith("/etc/now: content: sha256:")
+    assert [line.rpartition("/srv/tmp.")[1] for line in found[1:]] == ["/srv/tmp."] * 2
