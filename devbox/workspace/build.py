@@ -24,6 +24,7 @@ from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
 from devbox.workspace.located import located
+from devbox.workspace.lock_content import without_stale_content
 from devbox.workspace.locking import close, for_profile, platform_for
 from devbox.workspace.locks import (
     LockBook,
@@ -138,7 +139,7 @@ def _keep(host: Host, book: LockBook, known: Lock | None, profile: Profile, made
         inputs=input_digests(made.inputs),
         platforms={**before.platforms, machine: for_profile(made.platform, profile)},
     )
-    written = book.write(lock)
+    written = book.write(without_stale_content(lock, before, machine))
     if written and known is None:
         host.reporter.note(f"{paths.LOCK} is written; commit it, and everybody gets the same")
     return written

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from devbox import paths
 from devbox.errors import BuildFailedError, DevboxError, UsageError
 from devbox.parity.compare import Difference, compare
 from devbox.parity.manifest import SIZE_LIMIT, Manifest, parse
@@ -15,6 +16,8 @@ from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.exported import manifest_of
 from devbox.workspace.located import located
+from devbox.workspace.lock_content import record, recorded
+from devbox.workspace.locks import architecture, lock_book
 from devbox.workspace.prune import remove_images
 from devbox.workspace.state import locked
 
@@ -23,11 +26,15 @@ AGAIN = "a second build"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOrder:
-    """What to compare with, beside the Lock, and where to write the manifest; paths as the user typed them."""
+    """What to compare with, and where to write the manifest; paths as the user typed them.
+
+    `record`: put the digest into the Lock, instead of comparing with the one that is there.
+    """
 
     against: str | None = None
     write: str | None = None
     rebuild: bool = False
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +56,17 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """The Image's manifest, by its digest, and the comparisons. `written`: the file that has it now."""
+    """The Image's manifest, by its digest, and the comparisons.
+
+    `written`: the file that has it now. `recorded`: the Lock has the digest now, and had not before.
+    """
 
     built: BuildResult
     digest: str
     paths: int
     comparisons: tuple[Comparison, ...]
     written: Path | None = None
+    recorded: bool = False
 
     @property
     def identical(self) -> bool | None:
@@ -78,7 +89,9 @@ def verify(
         ours = manifest_of(host, workspace, made.built.image, made.user, title=made.built.reference)
         if target is not None:
             _write(target, ours)
-        comparisons = []
+        book, machine = lock_book(host, workspace, ready.loaded), architecture(host.engine.info.architecture)
+        changed = order.record and record(book, machine, ours.digest)
+        comparisons = [] if order.record else _with_lock(recorded(book, machine), ours)
         if order.against is not None and theirs is not None:
             comparisons.append(_compared(order.against, ours, theirs))
         if order.rebuild:
@@ -89,7 +102,14 @@ def verify(
         paths=len(ours.entries),
         comparisons=tuple(comparisons),
         written=target,
+        recorded=changed,
     )
+
+
+def _with_lock(known: str, ours: Manifest) -> list[Comparison]:
+    if not known:
+        return []
+    return [Comparison(name=paths.LOCK, digest=known, differences=() if known == ours.digest else None)]
 
 
 def _compared(name: str, ours: Manifest, theirs: Manifest) -> Comparison:

@@ -13,6 +13,7 @@ from devbox.cli.text import Line, Span
 from devbox.workspace.verify import Comparison, Verified, VerifyOrder, verify
 
 _SHOWN: Final = 50  # differences
+_NOT_WHERE: Final = "devbox verify --against FILE, a manifest from where it was recorded, says where it differs"
 _DIGEST: Final = len("sha256:") + 12  # characters of one, for a person
 
 
@@ -20,6 +21,7 @@ _DIGEST: Final = len("sha256:") + 12  # characters of one, for a person
     "verify",
     examples=(
         ("devbox verify --rebuild", "build once more without any cached layer, and compare"),
+        ("devbox verify --record", "put the digest of the content into devbox.lock, for everybody to compare with"),
         ("devbox verify --write shop.manifest", "write down what the image holds, for somebody else to compare with"),
         ("devbox verify --against shop.manifest", "compare with what a teammate's or CI's build holds"),
     ),
@@ -37,20 +39,25 @@ def command(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build once more, every step anew, compare, and remove it again.")
     ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Put the digest into devbox.lock; without it, compare with the one there.")
+    ] = False,
     settings: Settings,
 ) -> None:
     """Compare what the image holds with other builds: identical, or each difference by path and field.
 
-    It is built if it is not there. Exit code 1 if something differs. What is compared, and what is noise:
-    docs/reference/manifest.md.
+    It is built if it is not there, and compared with what devbox.lock has recorded, if it has. Exit code 1 if something
+    differs. What is compared, and what is noise: docs/reference/manifest.md.
     """
     invocation = invocation_of(context)
-    order = VerifyOrder(against=against, write=write, rebuild=rebuild)
+    order = VerifyOrder(against=against, write=write, rebuild=rebuild, record=record)
     result = verify(invocation.host, invocation.workspace, order, flags=parse_flags(settings))
     invocation.show(_document(result), list(_lines(result)))
     if result.identical is None:
         invocation.say(next_step(_next(result)))
     elif not result.identical:
+        if any(one.differences is None for one in result.comparisons):
+            invocation.say(next_step(_NOT_WHERE))
         raise typer.Exit(1)
 
 
@@ -61,6 +68,7 @@ def _document(result: Verified) -> dict[str, Any]:
         "paths": result.paths,
         "image": result.built.image,
         "reference": result.built.reference,
+        "recorded": result.recorded,
         "written": None if result.written is None else str(result.written),
         "comparisons": [_comparison(one) for one in result.comparisons],
     }
@@ -100,6 +108,8 @@ def _short(value: str) -> str:
 
 
 def _next(result: Verified) -> str:
+    if result.recorded:
+        return "commit devbox.lock, and let the others run: devbox verify"
     if result.written is None:
-        return "devbox verify --rebuild, or --write FILE for somebody else to compare with"
+        return "devbox verify --rebuild, or --record or --write FILE for somebody else to compare with"
     return f"have somebody else run: devbox verify --against {result.written.name}"

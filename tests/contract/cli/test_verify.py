@@ -11,7 +11,7 @@ from tests.contract.cli.conftest import PROFILE, Done, FakeWorld, World
 from tests.support.tars import member, tar
 
 MARKED = PROFILE + '[[provision]]\nname = "mark"\nrun = "echo hello > /marked"\nwhen = "build"\n'
-KEYS = {"schema", "identical", "digest", "paths", "image", "reference", "written", "comparisons"}
+KEYS = {"schema", "identical", "digest", "paths", "image", "reference", "recorded", "written", "comparisons"}
 
 
 def images(fake: FakeWorld) -> set[str]:
@@ -32,6 +32,24 @@ def test_a_manifest_is_written_and_compared_with(world: World) -> None:
     assert text.count("\n") == first.document["paths"] + 1
     again = world("verify", "--against", "ci.manifest")
     assert (again.status, again.stdout) == (0, "identical\n")
+
+
+def test_a_digest_is_recorded_in_the_lock_until_what_it_was_made_of_changes(world: World) -> None:
+    world.write(MARKED)
+    lock = world.directory / "devbox.lock"
+    done = world("verify", "--record", "--json").document
+    assert (done["recorded"], done["identical"]) == (True, None)
+    assert f'content = "{done["digest"]}"' in lock.read_text()
+    assert world("verify").stdout == "identical\n"
+    assert [one["with"] for one in world("verify", "--json").document["comparisons"]] == ["devbox.lock"]
+    assert world("verify", "--record", "--json").document["recorded"] is False
+    lock.write_text(lock.read_text().replace(done["digest"], "sha256:" + "0" * 64))
+    other = world("verify")
+    assert (other.status, other.stdout) == (1, f"devbox.lock: another content, sha256:{'0' * 64}\n")
+    assert other.stderr.endswith("a manifest from where it was recorded, says where it differs\n")
+    world.write(MARKED.replace('shell = "sh"', 'shell = "/bin/sh"'))
+    assert world("verify", "--json").document["comparisons"] == []
+    assert "content" not in lock.read_text()
 
 
 def test_what_differs_is_said_by_path_and_field(world: World) -> None:
@@ -139,7 +157,12 @@ def test_an_export_is_a_directory_or_a_file_with_the_same_in_it(world: World) ->
             assert file.read() == (directory / one.name).read_bytes()
         assert opened.getnames() == document["files"]
     exported(world, "-o", "containerfile")  # one of ours is replaced
-    assert sorted(path.name for path in world.directory.iterdir()) == ["containerfile", "devbox.toml", "shop.tar"]
+    assert sorted(path.name for path in world.directory.iterdir()) == [
+        "containerfile",
+        "devbox.lock",
+        "devbox.toml",
+        "shop.tar",
+    ]
 
 
 def test_an_export_to_stdout_is_a_tar(fake: FakeWorld) -> None:
