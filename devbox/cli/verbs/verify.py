@@ -22,8 +22,7 @@ _DIGEST: Final = len("sha256:") + 12  # characters of one, for a person
     examples=(
         ("devbox verify --rebuild", "build once more without any cached layer, and compare"),
         ("devbox verify --record", "put the digest of the content into devbox.lock, for everybody to compare with"),
-        ("devbox verify --write shop.manifest", "write down what the image holds, for somebody else to compare with"),
-        ("devbox verify --against shop.manifest", "compare with what a teammate's or CI's build holds"),
+        ("devbox verify --against ci.manifest", "compare with what CI's devbox verify --write ci.manifest wrote"),
     ),
     next_step="devbox verify --rebuild, if you have nothing to compare with",
 )

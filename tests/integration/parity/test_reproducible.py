@@ -1,5 +1,6 @@
-"""One project on two machines: other users, umasks, time zones, locales, host names; every step run on both."""
+"""One project and one lock on two machines: other users, umasks, time zones, locales, host names."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,16 +18,27 @@ THERE = Machine(
 
 
 def differences(one: Elsewhere, other: Elsewhere) -> list[str]:
-    """Build both anew; return what differs, a line each."""
-    for clone_ in (one, other):
-        clone_("build", "--no-cache")
-    one("verify", "--write", "manifest")
-    theirs = Path(shutil.copy(one.directory / "manifest", other.home))
-    theirs.chmod(0o644)
+    """Build both anew, the second exactly as the first one's lock has it; return what differs, a line each."""
+    one("build", "--no-cache")
+    one("verify", "--record", "--write", "manifest")
+    lock = given(one.directory / "devbox.lock", other.directory)
+    before = lock.read_text()
+    other("build", "--no-cache", "--locked")
+    theirs = given(one.directory / "manifest", other.home)
     done = other.json("verify", "--against", str(theirs), status=None)  # type: ignore[arg-type]
-    (found,) = done["comparisons"]
-    assert found["identical"] is not bool(found["differences"])
+    recorded, found = done["comparisons"]
+    assert recorded["with"] == "devbox.lock"
+    assert recorded["identical"] is found["identical"] is not bool(found["differences"])
+    assert lock.read_text() == before
     return [f"{each['path']}: {each['field']}: {each['ours']}, {each['theirs']}" for each in found["differences"]]
+
+
+def given(file: Path, directory: Path) -> Path:
+    """Copy `file` into `directory`, for whoever the directory belongs to."""
+    made = Path(shutil.copy(file, directory))
+    os.chown(made, directory.stat().st_uid, directory.stat().st_gid)
+    made.chmod(0o644)
+    return made
 
 
 @pytest.mark.parametrize(
