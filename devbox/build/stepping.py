@@ -32,6 +32,7 @@ from devbox.values import (
 
 _STDOUT = 1
 TAIL = 30  # lines of output that a failure shows
+HOSTNAME = "devbox-build"  # packages write it down (certificates, mail names); the engine's own would be random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,7 @@ def request_for(job: StepJob) -> ContainerRequest:
         labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
         env=job.env,
         workdir="/",
+        hostname=HOSTNAME,
         mounts=mounts,
         capabilities=STEP_CAPABILITIES,
         stdin=_delivers(job),

@@ -51,6 +51,21 @@ NOISE = (
     Noise(pattern="/var/lib/dbus/machine-id", treatment=Treatment.DROPPED, why=_KEY),
     Noise(pattern="/etc/ssh/ssh_host_*_key", treatment=Treatment.CONTENT, why=_KEY),
     Noise(pattern="/etc/ssh/ssh_host_*_key.pub", treatment=Treatment.CONTENT, why=_KEY),
+    Noise(pattern="/etc/ssl/private/ssl-cert-snakeoil.key", treatment=Treatment.CONTENT, why=_KEY),
+    Noise(pattern="/etc/ssl/certs/ssl-cert-snakeoil.pem", treatment=Treatment.CONTENT, why=_KEY),
+    Noise(
+        pattern="/etc/ssl/certs/java/cacerts",
+        treatment=Treatment.CONTENT,
+        why="Java's copy of the certificates beside it, with the time in it at which it was made",
+    ),
+    *(
+        Noise(
+            pattern=f"/var/lib/postgresql/*/main/{name}",
+            treatment=Treatment.CONTENT,
+            why="of the empty database that the package makes: its random id and times",
+        )
+        for name in ("global/pg_control", "pg_stat/*", "pg_wal/*")
+    ),
     Noise(pattern="/var/log/apt/**", treatment=Treatment.DROPPED, why=_LOG),
     Noise(pattern="/var/log/dpkg.log", treatment=Treatment.DROPPED, why=_LOG),
     Noise(pattern="/var/log/alternatives.log", treatment=Treatment.DROPPED, why=_LOG),

@@ -10,6 +10,7 @@ import pytest
 
 from devbox.build.recipe import Recipe, Step
 from devbox.build.run import Builder, BuildOrder, Built
+from devbox.build.stepping import HOSTNAME
 from devbox.engine.base import ContainerRequest
 from devbox.errors import (
     BaseImageError,
@@ -281,6 +282,11 @@ def test_a_step_that_makes_the_mount_point_has_no_mount(bench: Bench) -> None:
     assert first.mounts == ()
     assert first.network == "none"
     assert not first.stdin
+
+
+def test_steps_run_on_a_host_of_one_name_since_packages_write_it_down(bench: Bench) -> None:
+    bench.build()
+    assert {request.hostname for request in bench.engine.requests} == {HOSTNAME}
 
 
 def test_logs_are_the_owners_alone_and_of_the_last_build(bench: Bench) -> None:
