@@ -25,7 +25,7 @@ from tests.support.engine import LABEL_TEST, RUN, labels, require_podman, unique
 from tests.support.project import project
 from tests.support.tree import ROOT
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]  # whole builds of the examples, one after another
 _PIECE = 1024**2
 
 

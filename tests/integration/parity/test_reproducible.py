@@ -9,7 +9,7 @@ import pytest
 from tests.support.machine import Elsewhere, Machine, clone
 from tests.support.tree import ROOT
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]  # whole builds of the examples, one after another
 
 HERE = Machine(hostname="here", uid=54321, umask=0o022, variables={"TZ": "UTC", "LC_ALL": "C"})
 THERE = Machine(
