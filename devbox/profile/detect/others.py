@@ -26,7 +26,7 @@ _MANIFESTS: Final = {
 }  # fmt: skip
 _SKIPPED: Final = re.compile(
     r"\.|_|(?:node_modules|vendor|third_party|venv|env|target|build|dist|out|bin|obj|testdata|fixtures|site-packages"
-    r"|tests?|examples?|docs?|benchmarks?)\Z"
+    r"|tests?|examples?|samples?|demos?|docs?|benchmarks?)\Z"
 )
 _MOST: Final = 200  # directories that are looked into
 _SHOWN: Final = 40

@@ -119,7 +119,7 @@ def _steps(files: Files, wanted: Needs, pytest: Step | None, *, has_lock: bool) 
     if wanted.extras and not files.static:
         names = ",".join(_name(one) for one in wanted.extras)
         yield Step(name="test tools", run=f"pip install -e '.[{names}]'", at=wanted.extras[0])
-    loose = [] if has_lock else [*_unlocked(files), *wanted.names]
+    loose = [] if has_lock else [*_unlocked(files, {_name(one) for one in wanted.groups}), *wanted.names]
     if loose:
         texts = dict.fromkeys(one.text.partition(";")[0].strip() for one in loose)
         words = " ".join(f"'{text}'" for text in texts if "'" not in text)
@@ -130,11 +130,10 @@ def _steps(files: Files, wanted: Needs, pytest: Step | None, *, has_lock: bool) 
         yield pytest
 
 
-def _unlocked(files: Files) -> Iterator[Dependency]:
-    """Yield what Pipenv and conda's pip section list, and Poetry's groups: pip reads none of these."""
+def _unlocked(files: Files, groups: set[str]) -> Iterator[Dependency]:
+    """Yield what Pipenv and conda's pip section list, and Poetry's `groups`: pip reads none of these."""
     for one in files.dependencies:
-        of_group = one.group in files.groups and not files.static and not re.search(r"doc|lint", one.group)
-        if one.group in ("Pipfile", "Pipfile dev", "conda pip") or of_group:
+        if one.group in ("Pipfile", "Pipfile dev", "conda pip") or (one.group in groups and not files.static):
             yield one
 
 

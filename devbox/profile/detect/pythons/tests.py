@@ -50,13 +50,16 @@ def test_needs(view: View, files: Files) -> Needs:
 
 
 def _requirement_files(view: View, files: Files) -> tuple[str, ...]:
-    """Return the requirement files to install: the main one, and those for tests or development."""
+    """Return the requirement files to install: the main one, and those for tests, else those for development."""
     bare = {name: name.lower().replace("requirements", "").removesuffix(".txt") for name in files.requirements}
     chosen = [
         name
         for name, rest in bare.items()
         if not _NOT_FOR_TESTS.search(rest) and (_FOR_TESTS.search(rest) or rest.strip("/-_.") in ("", "base", "main"))
     ]
+    for_tests = {name for name in chosen if "test" in bare[name]}
+    if any(one.name in _RUNNERS for one in files.dependencies if one.group in for_tests):
+        chosen = [name for name in chosen if name in for_tests or not _FOR_TESTS.search(bare[name])]
     included = {inner for name in chosen for inner in includes(view, name)}
     return tuple(name for name in chosen if name not in included)
 
