@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,6 +18,10 @@ __all__ = ["docker_engine", "podman_engine"]
 
 # Its reaper is an image that needs a registry; the sweep below does its work.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("devbox", deadline=None)
+hypothesis.settings.load_profile("devbox")
 
 # A shell's background job ignores SIGINT and nohup SIGHUP, and hands that on to all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
