@@ -85,6 +85,7 @@ def _matching(pattern: re.Pattern[str], complaint: str) -> Callable[[str], str]:
 
 
 def check_package(value: str) -> str:
+    """Return `value` if a package can be called so, else raise `ValueError` that says what to write."""
     if _SYSTEM_PACKAGE.match(value):
         return value
     if value.startswith("-"):
