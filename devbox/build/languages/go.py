@@ -41,9 +41,15 @@ def go(setting: Setting) -> Part | None:
         path=(f"{setting.user.home}/go/bin",),
         # GOTOOLCHAIN: or Go itself fetches another version than the profile asks for
         env=(("GOMODCACHE", MODULES), ("GOTOOLCHAIN", "local")),
-        chain=(_modules(setting, wanted),) if setting.inputs.group(GO) else no_packages(wanted, GO, "go.mod"),
+        chain=_chain(setting, wanted),
     )
     return with_toolchain(setting, "go", own)
+
+
+def _chain(setting: Setting, wanted: Managed) -> tuple[Step, ...]:
+    if not setting.inputs.group(GO):
+        return no_packages(setting, wanted, "go.mod", key=GO, place=MODULES)
+    return (_modules(setting, wanted),)
 
 
 def _modules(setting: Setting, wanted: Managed) -> Step:

@@ -44,7 +44,7 @@ def java(setting: Setting) -> Part | None:
     names = {file.path for file in setting.inputs.group(JAVA)}
     maven, gradle = POM in names, not names.isdisjoint((*GRADLE_BUILDS, GRADLE_WRAPPER))
     volumes = [*(_targets(names) if maven else ()), *((".gradle",) if gradle else ())]
-    chain = (_repository(setting, wanted, names),) if maven else no_packages(wanted, JAVA, POM)
+    chain = (_repository(setting, wanted, names),) if maven else no_packages(setting, wanted, POM, key=JAVA)
     own = Part(
         system=_system(setting, maven=maven, gradle=gradle and GRADLE_WRAPPER not in names),
         env=(("GRADLE_USER_HOME", f"{setting.user.home}/.cache/gradle"),) if gradle else (),

@@ -98,7 +98,7 @@ def _list(value: object) -> list[dict[str, Any]]:
 def _chain(setting: Setting, wanted: Php) -> tuple[Step | Question, ...]:
     names = {file.path for file in setting.inputs.group(PHP)}
     if COMPOSER not in names:
-        return no_packages(wanted, PHP, COMPOSER)
+        return no_packages(setting, wanted, COMPOSER, key=PHP)
     if wanted.install or COMPOSER_LOCK in names:
         return (_vendor(setting, wanted, ()),)
     update = "composer update --no-interaction --no-progress --no-scripts --no-install"

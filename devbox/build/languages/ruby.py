@@ -50,7 +50,7 @@ def _chain(setting: Setting, wanted: Managed) -> tuple[Step | Question, ...]:
     names = {file.path for file in setting.inputs.group(RUBY)}
     gemfile = next((name for name in GEMFILES if name in names), None)
     if gemfile is None:
-        return no_packages(wanted, RUBY, "Gemfile")
+        return no_packages(setting, wanted, "Gemfile", key=RUBY, place=BUNDLE)
     lock = GEMFILES[gemfile]
     if wanted.install or lock in names:
         return (_gems(setting, wanted, gemfile, ()),)

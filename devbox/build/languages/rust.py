@@ -59,7 +59,7 @@ def rust(setting: Setting) -> Part | None:
 def _chain(setting: Setting, wanted: Managed) -> tuple[Step | Question, ...]:
     context = setting.inputs.group(RUST)
     if not context:
-        return no_packages(wanted, RUST, MANIFEST)
+        return no_packages(setting, wanted, MANIFEST, key=RUST, place=CARGO_HOME)
     if wanted.install or any(file.path == CARGO_LOCK for file in context):
         return (_crates(setting, wanted, ()),)
     asking = question(setting, _work(setting, "choose the crates", _resolving(setting)), key=CRATES)

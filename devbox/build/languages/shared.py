@@ -77,10 +77,13 @@ def _text(inputs: Inputs, file: ContextFile) -> str:
     return inputs.contents[file.digest].decode("utf-8", "replace")
 
 
-def no_packages(wanted: Managed, key: str, manifest: str) -> tuple[()]:
-    """Return the chain of a project without a manifest; `ProfileError` if there is a command that would want one."""
+def no_packages(setting: Setting, wanted: Managed, manifest: str, *, key: str, place: str = "") -> tuple[Step, ...]:
+    """Return the chain of a project without `manifest`; `ProfileError` if there is a command that would want one.
+
+    `place`: where the tools keep packages; it is the user's, so that the first one can be added inside.
+    """
     if wanted.install is None:
-        return ()
+        return (_directories(setting, (place,), key=key, name="a place for packages"),) if place else ()
     message, hint = f"there is no {manifest} in the project", "remove it, or fetch things in a provision step"
     problem = Problem(message=message, key=f"{key}.install", hint=hint)
     raise ProfileError("the project's files cannot be used as the profile asks", problems=[problem])
@@ -112,11 +115,13 @@ def owned_by_user(setting: Setting, *places: str) -> str:
 
 def build_directories(setting: Setting, names: Sequence[str], *, key: str) -> tuple[Step, ...]:
     """Return the step that makes directories of the project, for volumes that the user can write to; none for none."""
-    if not names:
-        return ()
     places = [f"{setting.directory}/{name}" for name in names]
+    return (_directories(setting, places, key=key, name="build directories"),) if places else ()
+
+
+def _directories(setting: Setting, places: Sequence[str], *, key: str, name: str) -> Step:
     lines = [f"mkdir -p {' '.join(map(shlex.quote, places))}", owned_by_user(setting, *places)]
-    return (Step(name="build directories", key=key, script=script(setting.base.epoch, lines), network=False),)
+    return Step(name=name, key=key, script=script(setting.base.epoch, lines), network=False)
 
 
 def keep_function() -> list[str]:

@@ -19,9 +19,10 @@ def test_a_profile_without_go_gets_none(tmp_path: Path) -> None:
     assert go(setting(tmp_path)) is None
 
 
-def test_go_without_a_module_is_the_toolchain_alone(tmp_path: Path) -> None:
+def test_go_without_a_module_is_the_toolchain_and_a_place_for_packages(tmp_path: Path) -> None:
     found = part(go, setting(tmp_path, **ASKED))
-    assert found.chain == ()
+    # The first package that somebody adds inside has a place.
+    assert "chown -R -h 1000:1000 /opt/go-modules" in only_step(found).script
     assert "golang-go" in found.system
     assert part(go, setting(tmp_path, base=FEDORA, **ASKED)).system != found.system
     assert part(go, setting(tmp_path, base=UNKNOWN, **ASKED)).system == ()
@@ -90,7 +91,7 @@ def test_a_replacement_outside_of_the_project_is_told(tmp_path: Path) -> None:
 def test_modules_in_the_repo_are_not_fetched(tmp_path: Path) -> None:
     write(tmp_path, {"go.mod": MOD, "vendor/modules.txt": ""})
     given = setting(tmp_path, **ASKED)
-    assert part(go, given).chain == ()
+    assert only_step(part(go, given)).name == "a place for packages"
     assert "vendor/modules.txt" in given.inputs.looked
 
 

@@ -24,9 +24,10 @@ def test_a_profile_without_ruby_gets_none(tmp_path: Path) -> None:
     assert ruby(setting(tmp_path)) is None
 
 
-def test_ruby_without_a_gemfile_is_the_interpreter_alone(tmp_path: Path) -> None:
+def test_ruby_without_a_gemfile_is_the_interpreter_and_a_place_for_packages(tmp_path: Path) -> None:
     found = part(ruby, setting(tmp_path, **ASKED))
-    assert found.chain == ()
+    # The first package that somebody adds inside has a place.
+    assert "chown -R -h 1000:1000 /opt/bundle" in only_step(found).script
     assert {"ruby-full", "bundler"} <= set(found.system)
 
 

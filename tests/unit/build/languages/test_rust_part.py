@@ -39,9 +39,10 @@ def test_a_profile_without_rust_gets_none(tmp_path: Path) -> None:
     assert rust(setting(tmp_path)) is None
 
 
-def test_rust_without_a_manifest_is_the_toolchain_alone(tmp_path: Path) -> None:
+def test_rust_without_a_manifest_is_the_toolchain_and_a_place_for_packages(tmp_path: Path) -> None:
     found = part(rust, setting(tmp_path, **ASKED))
-    assert found.chain == ()
+    # The first package that somebody adds inside has a place.
+    assert "chown -R -h 1000:1000 /opt/cargo" in only_step(found).script
     assert {"cargo-web", "rustc-web"} <= set(found.system)
     assert {"cargo", "rustc"} <= set(part(rust, setting(tmp_path, base=replace(DEBIAN, version="13"), **ASKED)).system)
 
