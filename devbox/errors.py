@@ -132,10 +132,11 @@ class ProvisionFailedError(DevboxError):
 
 
 class LockInvalidError(DevboxError):
-    """A devbox.lock that cannot be read."""
+    """A devbox.lock that cannot be read. `newer`: this devbox cannot, so it must not write it either."""
 
     code = "lock-invalid"
     exit_status = 2
+    newer = False
 
 
 class LockStaleError(DevboxError):
@@ -145,9 +146,13 @@ class LockStaleError(DevboxError):
 
 
 class LockGoneError(DevboxError):
-    """What the devbox.lock names cannot be had any more."""
+    """What the devbox.lock names cannot be had any more.
+
+    `packages`: names of the system packages that are gone; none if looking them up again would not help.
+    """
 
     code = "lock-gone"
+    packages: tuple[str, ...] = ()
 
 
 class SecretMissingError(DevboxError):

@@ -38,6 +38,7 @@ FIELDS = (
     "spec",  # digest by which the Instance's agent knows itself
     "adopted",  # digest of another spec that the Instance was brought to, and the id of its image, with a space between
     "profile",
+    "lock",
     *HOT_FIELDS,
 )
 _LIMIT = 4 * 1024 * 1024  # characters of a record

@@ -130,13 +130,33 @@ def asked_for(groups: Sequence[Group]) -> frozenset[str]:
 
 
 def folded(groups: Sequence[Group]) -> tuple[Group, ...]:
-    """Return `groups` as one. If something was taken away, what is still needed has to be asked; no version moves."""
+    """Return `groups` as one, and one more for all that was taken away since. No version moves and nothing is asked.
+
+    What was taken away is still put there first: what came along with it, and is not needed by anything else, only the
+    package manager knows.
+    """
+    by_name = {(one.name, one.architecture): one for group in groups for one in group.packages}
+    wanted = asked_for(groups)
+    removed = {name for group in groups for name in group.removed} - wanted
+    whole = Group(
+        asked=tuple(sorted({name for group in groups for name in group.asked})),
+        packages=tuple(by_name[key] for key in sorted(by_name)),
+        epoch=max((group.epoch for group in groups), default=0),
+    )
     if len(groups) < 2:
         return tuple(groups)
-    by_name = {(one.name, one.architecture): one for group in groups for one in group.packages}
-    packages = tuple(by_name[key] for key in sorted(by_name))
-    whole = Group(asked=tuple(sorted(asked_for(groups))), packages=packages, epoch=max(group.epoch for group in groups))
-    return (replace(whole, stale=("",)) if any(group.removed for group in groups) else whole,)
+    return (whole, Group(removed=tuple(sorted(removed)))) if removed else (whole,)
+
+
+def renewed(groups: Sequence[Group], names: Collection[str]) -> tuple[Group, ...]:
+    """Return `groups` with the packages `names`, asked for or not, to be looked up again; the others keep theirs."""
+    return tuple(_renewed(group, names) for group in groups)
+
+
+def _renewed(group: Group, names: Collection[str]) -> Group:
+    mine = {one.name for one in group.packages} | set(map(apt.plain, group.asked))
+    stale = tuple(sorted({*group.stale, *(mine & set(names))}))
+    return replace(group, stale=stale) if stale and not group.removed else group
 
 
 def _changed(lock: Platform, trail: Sequence[str], wanted: Collection[str]) -> tuple[tuple[Group, ...], Group | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from devbox.build.context import Delivery
 from devbox.build.diagnosis import diagnose
 from devbox.build.failed import failed_reference
+from devbox.build.gone import gone_error
 from devbox.build.inputs import Inputs
 from devbox.build.layers import Start, check_depth, find_start
 from devbox.build.log import fresh_directory, log_name
@@ -20,7 +21,6 @@ from devbox.errors import (
     BuildFailedError,
     DevboxError,
     EngineError,
-    LockGoneError,
     Problem,
     SecretMissingError,
     ToolchainError,
@@ -239,11 +239,7 @@ def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
     if outcome.status == STATUS_TOOLCHAIN and refusal:
         return ToolchainError(refusal, problems=[Problem(message=refusal, key=_refused_key(step))])
     if outcome.status == STATUS_GONE and refusal:
-        return LockGoneError(
-            f"the lock cannot be honoured: {refusal}",
-            hint="lock what there is now: devbox lock --update",
-            problems=[Problem(message=refusal, key=step.key)],
-        )
+        return gone_error(refusal, key=step.key)
     if outcome.status == STATUS_BASE:
         return BaseImageError(
             f"step {step.name!r} could not get its files", detail=refusal or "\n".join(outcome.tail) or None

@@ -5,13 +5,15 @@ Reading takes nothing for granted: the file comes with somebody's repository.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import tomli
 
 from devbox.errors import LockInvalidError, Problem
+from devbox.profile.linemap import linemap
 from devbox.profile.lock import SCHEMA, Answer, Group, Lock, LockedBase, LockedPackage, Platform
 from devbox.values import printable
 
@@ -24,6 +26,8 @@ _PACKAGE = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9+.-]*)=(?P<version>[A-Za-z0-9.+:~-]+) (?P<architecture>[a-z0-9-]+)"
     r" (?P<sha256>[0-9a-f]{64}) (?P<archive>[A-Za-z0-9._/-]+) (?P<file>pool/[A-Za-z0-9._+~/-]+\.deb)\Z"
 )
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_AGAIN = "take the file from version control again, or write it anew: devbox lock --update"
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -79,65 +83,116 @@ def _list(values: Sequence[str]) -> str:
     return f"[{', '.join(map(_text, values))}]"
 
 
+class _Wrong(Exception):
+    """A value that cannot be, and where it stands."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
+        self.why = why
+
+
 def parse(text: str, *, shown: str = NAME) -> Lock:
     """Return the Lock that `text` holds. Raises `LockInvalidError` that names what it cannot be."""
     try:
         tree = tomli.loads(text)
-    except (tomli.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no ValueError alone is tomli's: a number may be too long
         line = re.search(r"at line (\d+)", str(error))
-        raise _invalid(shown, f"is no TOML: {error}", line=int(line[1]) if line else None) from error
+        raise _invalid(shown, f"is no TOML: {printable(str(error))}", line=int(line[1]) if line else None) from error
     schema = tree.get("schema")
     if schema != SCHEMA:
-        newer = isinstance(schema, int) and schema > SCHEMA
-        raise _invalid(shown, "is of a newer devbox" if newer else "has no schema that this devbox knows", key="schema")
+        raise _other_schema(shown, schema)
     try:
         return _lock(tree)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _invalid(shown, f"is not as devbox writes it: {printable(str(error))}") from error
+    except _Wrong as wrong:
+        why = f"is not as devbox writes it: {printable(wrong.why)}"
+        raise _invalid(shown, why, line=_line(text, wrong.path), key=wrong.path or None) from wrong
+
+
+def _line(text: str, path: str) -> int | None:
+    """Return the line of `path`, or of what it stands in."""
+    lines = linemap(text)
+    while path and path not in lines:
+        path = re.sub(r"(\[[0-9]+\]|\.?[^.\[]*)\Z", "", path)
+    return lines.get(path)
+
+
+@contextmanager
+def _at(path: str) -> Iterator[None]:
+    """Say of what goes wrong within that it stands at `path`."""
+    try:
+        yield
+    except KeyError as error:
+        raise _Wrong(path, f"{error.args[0]} is missing") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _Wrong(path, str(error)) from error
 
 
 def _lock(tree: Mapping[str, Any]) -> Lock:
-    platforms = {_string(name): _read_platform(value) for name, value in tree.get("platform", {}).items()}
-    inputs = {_string(name): _string(value) for name, value in tree.get("inputs", {}).items()}
-    return Lock(profile=_string(tree["profile"]), inputs=inputs, platforms=platforms)
+    with _at("profile"):
+        profile = _string(tree["profile"])
+    with _at("inputs"):
+        inputs = {_string(name): _string(value) for name, value in _table(tree.get("inputs", {}))}
+    with _at("platform"):
+        platforms = {
+            name: _read_platform(f"platform.{_key(name)}", one) for name, one in _table(tree.get("platform", {}))
+        }
+    return Lock(profile=profile, inputs=inputs, platforms=platforms)
 
 
-def _read_platform(tree: Mapping[str, Any]) -> Platform:
-    base = tree.get("base")
-    answers = {
-        _string(key): Answer(asked=_string(value["asked"]), lines=_strings(value["lines"]))
-        for key, value in tree.get("answers", {}).items()
-    }
+def _read_platform(place: str, tree: Mapping[str, Any]) -> Platform:
+    with _at(place):
+        base = tree.get("base")
+        steps, content = _strings(tree.get("steps", ())), _string(tree.get("content", ""))
+        groups = [_read_group(f"{place}.system[{index}]", one) for index, one in enumerate(tree.get("system", ()))]
+        answers = {
+            key: _read_answer(f"{place}.answers.{_key(key)}", one) for key, one in _table(tree.get("answers", {}))
+        }
     return Platform(
-        base=None if base is None else _read_base(base),
-        groups=tuple(map(_read_group, tree.get("system", ()))),
+        base=None if base is None else _read_base(f"{place}.base", base),
+        groups=tuple(groups),
         answers=answers,
-        steps=_strings(tree.get("steps", ())),
-        content=_string(tree.get("content", "")),
+        steps=steps,
+        content=content,
     )
 
 
-def _read_base(tree: Mapping[str, Any]) -> LockedBase:
-    return LockedBase(
-        reference=_string(tree["reference"]), digest=_string(tree["digest"]), epoch=_seconds(tree.get("date"))
-    )
+def _read_answer(place: str, tree: Mapping[str, Any]) -> Answer:
+    with _at(place):
+        return Answer(asked=_string(tree["asked"]), lines=_strings(tree["lines"]))
 
 
-def _read_group(tree: Mapping[str, Any]) -> Group:
-    return Group(
-        asked=_strings(tree.get("asked", ())),
-        packages=tuple(map(_read_package, _strings(tree.get("packages", ())))),
-        epoch=_seconds(tree.get("date")),
-        removed=_strings(tree.get("removed", ())),
-        after=_strings(tree.get("after", ())),
-    )
+def _read_base(place: str, tree: Mapping[str, Any]) -> LockedBase:
+    with _at(place):
+        digest = _string(tree["digest"])
+        if digest and not _DIGEST.match(digest):
+            raise ValueError(f"{digest[:80]!r} is no digest")
+        return LockedBase(reference=_string(tree["reference"]), digest=digest, epoch=_seconds(tree.get("date")))
 
 
-def _read_package(row: str) -> LockedPackage:
+def _read_group(place: str, tree: Mapping[str, Any]) -> Group:
+    with _at(place):
+        rows = _strings(tree.get("packages", ()))
+        return Group(
+            asked=_strings(tree.get("asked", ())),
+            packages=tuple(_read_package(f"{place}.packages[{index}]", row) for index, row in enumerate(rows)),
+            epoch=_seconds(tree.get("date")),
+            removed=_strings(tree.get("removed", ())),
+            after=_strings(tree.get("after", ())),
+        )
+
+
+def _read_package(place: str, row: str) -> LockedPackage:
     match = _PACKAGE.match(row)
     if match is None or ".." in row:
-        raise ValueError(f"{row[:80]!r} is no package")
+        raise _Wrong(place, f"{row[:80]!r} is no package")
     return LockedPackage(**match.groupdict())
+
+
+def _table(value: object) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no table")
+    return value.items()
 
 
 def _string(value: object) -> str:
@@ -164,7 +219,17 @@ def _seconds(value: object) -> int:
     return max(0, int(value.timestamp()))
 
 
-def _invalid(shown: str, why: str, *, line: int | None = None, key: str | None = None) -> LockInvalidError:
-    hint = "take the file from version control again, or write it anew: devbox lock --update"
-    problem = Problem(message=f"the file {why}", file=shown, line=line, key=key, hint=hint)
+def _other_schema(shown: str, schema: object) -> LockInvalidError:
+    if isinstance(schema, int) and schema > SCHEMA:
+        hint = "upgrade devbox"
+        error = _invalid(shown, f"is of a newer devbox (schema {schema})", key="schema", hint=hint)
+        error.newer = True
+        return error
+    return _invalid(shown, "has no schema that this devbox knows", key="schema")
+
+
+def _invalid(
+    shown: str, why: str, *, line: int | None = None, key: str | None = None, hint: str = _AGAIN
+) -> LockInvalidError:
+    problem = Problem(message=f"the file {why}", file=shown, line=line, key=key)
     return LockInvalidError(f"{shown} cannot be used", hint=hint, problems=[problem])

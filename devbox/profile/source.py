@@ -45,8 +45,10 @@ class Document:
     lines: Mapping[str, int]
 
 
-def read_file(path: Path, *, shown: str, below: Path | None = None, kind: str = "profile") -> bytes:
-    """Return the content of the regular file `path`, at most `SIZE_MAX` bytes; `Refused` for anything else.
+def read_file(
+    path: Path, *, shown: str, below: Path | None = None, kind: str = "profile", limit: int = SIZE_MAX
+) -> bytes:
+    """Return the content of the regular file `path`, at most `limit` bytes; `Refused` for anything else.
 
     Never waits for a FIFO's writer. A file of another ordinary user is refused (S-08), and a link that leads
     out of the real path `below`. `shown` names it, `kind` what it should be.
@@ -63,13 +65,13 @@ def read_file(path: Path, *, shown: str, below: Path | None = None, kind: str = 
             raise _refuse(shown, "is no regular file")
         if not may_own(facts.st_uid, user=os.geteuid()):
             raise _refuse(shown, f"belongs to another user (uid {facts.st_uid}), who could make devbox do things")
-        content = _up_to(descriptor, SIZE_MAX + 1)
+        content = _up_to(descriptor, limit + 1)
     except OSError as error:
         raise _refuse(shown, f"cannot be read: {_reason(error)}") from error
     finally:
         os.close(descriptor)
-    if len(content) > SIZE_MAX:
-        raise _refuse(shown, f"is larger than 1 MB, which no {kind} is")
+    if len(content) > limit:
+        raise _refuse(shown, f"is larger than {limit // 1_000_000} MB, which no {kind} is")
     return content
 
 

@@ -1,7 +1,7 @@
 """`build`: make the Image of a Workspace's profile."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from devbox.build.manifests import read_inputs
 from devbox.build.recipe import BaseImage, Recipe
 from devbox.build.run import Builder, BuildOrder
 from devbox.build.run import Built as BuildResult
+from devbox.build.steps.apt import KEY as SYSTEM_KEY
 from devbox.build.steps.apt import SNAPSHOT_VARIABLE
 from devbox.profile.load import Loaded
 from devbox.profile.lock import Lock, Platform
@@ -25,7 +26,7 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
 from devbox.workspace.located import located
 from devbox.workspace.lock_content import without_stale_content
-from devbox.workspace.locking import close, for_profile, platform_for
+from devbox.workspace.locking import Asking, carry_out, platform_for, without_unasked
 from devbox.workspace.locks import (
     LockBook,
     architecture,
@@ -33,6 +34,7 @@ from devbox.workspace.locks import (
     lock_book,
     profile_digest,
     refuse_stale,
+    require_shared,
     why_stale,
 )
 from devbox.workspace.secret_values import SecretValues
@@ -59,15 +61,17 @@ class Wish:
     """How an Image is to be made. `locked`: exactly as devbox.lock has it, or not at all.
 
     `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to. `fresh`: look for a
-    newer base. `revise`: what the Lock is to forget before anything is planned. `repository`: of the Image's name,
-    instead of the Workspace's own. `beside`: entered while the Image is built, with the Lock that it is built from.
-    `editing`: the profile was changed by this very command, so that the Lock is no news.
+    newer base. `anew`: answer nothing from lists that were fetched before. `revise`: what the Lock is to forget before
+    anything is planned. `repository`: of the Image's name, instead of the Workspace's own. `beside`: entered while the
+    Image is built, with the Lock that it is built from. `editing`: the profile was changed by this very command, so
+    that the Lock is no news.
     """
 
     no_cache: bool = False
     locked: bool = False
     standing: tuple[str, ...] = ()
     fresh: bool = False
+    anew: bool = False
     repository: str | None = None
     editing: bool = False
     beside: Callable[[Platform], AbstractContextManager[None]] | None = None
@@ -90,26 +94,29 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     inputs = read_inputs(profile, workspace.directory)
     for note in inputs.notes:
         host.reporter.note(note)
+    if wish.locked:
+        require_shared(workspace, ready.loaded)
     book = lock_book(host, workspace, ready.loaded)
     known = _known(host, book, profile, inputs, wish)
     bundle = find_bundle(profile.network.ca_bundle, directory=workspace.directory, environ=host.environ)
     order = _order(host, workspace, ready, inputs=inputs, bundle=bundle, wish=wish)
     base = _base(host, workspace, profile, known, order.labels, fresh=wish.fresh)
-    platform = platform_for(known, base, strict=wish.locked)
+    platform = platform_for(known, base, reporter=host.reporter, strict=wish.locked)
     plan = partial(compose, profile, base=base, inputs=inputs, user=user, project_name=workspace.name)
-    builder = Builder(host.engine, host.reporter)
-    whole = close(
-        wish.revise(platform) if wish.revise else platform,
+    asking = Asking(
         compose=lambda lock: plan(lock=lock),
-        order=lambda recipe: replace(order, recipe=recipe),
-        builder=builder,
+        order=order,
+        builder=Builder(host.engine, host.reporter),
         reporter=host.reporter,
         strict=wish.locked,
+        beside=wish.beside,
     )
-    with wish.beside(whole.platform) if wish.beside else nullcontext():
-        built = builder.build(replace(order, recipe=whole.recipe))
+    whole, built = carry_out(wish.revise(platform) if wish.revise else platform, asking.anew() if wish.anew else asking)
     made = Made(built=built, recipe=whole.recipe, platform=whole.platform, inputs=inputs, user=user, bundle=bundle)
-    return made if wish.locked else replace(made, written=_keep(host, book, known, profile, made))
+    if wish.locked:
+        return made
+    made = replace(made, platform=without_unasked(whole, asking.compose))
+    return replace(made, written=_keep(host, book, known, profile, made))
 
 
 def _order(
@@ -137,17 +144,19 @@ def _keep(host: Host, book: LockBook, known: Lock | None, profile: Profile, made
     lock = Lock(
         profile=profile_digest(profile),
         inputs=input_digests(made.inputs),
-        platforms={**before.platforms, machine: for_profile(made.platform, profile)},
+        platforms={**before.platforms, machine: made.platform},
     )
     written = book.write(without_stale_content(lock, before, machine))
     if written and known is None:
         host.reporter.note(f"{paths.LOCK} is written; commit it, and everybody gets the same")
+        if not made.platform.groups and any(step.key == SYSTEM_KEY for step in made.recipe.steps):
+            host.reporter.note(f"the versions of {SYSTEM_KEY} are not locked: devbox cannot do that on this base")
     return written
 
 
 def _known(host: Host, book: LockBook, profile: Profile, inputs: Inputs, wish: Wish) -> Lock | None:
     """Return the Lock; say where it does not fit, or refuse that."""
-    lock = book.read()
+    lock = book.renewable() if wish.fresh else book.read()
     stale = why_stale(lock, profile, input_digests(inputs), platform=architecture(host.engine.info.architecture))
     if wish.locked:
         refuse_stale(stale)

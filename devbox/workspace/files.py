@@ -11,7 +11,7 @@ def write_in_project(path: Path, text: str, *, new: bool = False) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
+        _remove_left(path)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
@@ -26,6 +26,24 @@ def write_in_project(path: Path, text: str, *, new: bool = False) -> None:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote `path`."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        number = left.name.rpartition(".")[2]
+        if number.isdecimal() and (int(number) == os.getpid() or not _lives(int(number))):
+            left.unlink(missing_ok=True)
+
+
+def _lives(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _give_to_owner(descriptor: int, directory: Path) -> None:

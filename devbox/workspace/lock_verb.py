@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from devbox import paths
-from devbox.build.layout import asked_for, folded
+from devbox.build.layout import asked_for, folded, renewed
 from devbox.build.manifests import read_inputs
 from devbox.build.steps.apt import plain
 from devbox.errors import ProfileError, UsageError
-from devbox.profile.lock import Group, Platform
+from devbox.profile.lock import Lock, Platform
 from devbox.workspace.build import Wish, make_image
 from devbox.workspace.checked import checked
 from devbox.workspace.context import Host, Workspace
@@ -31,7 +31,7 @@ class Relocked:
 
 def lock(host: Host, workspace: Workspace) -> Relocked:
     """Make devbox.lock fit the profile; what fits already stays as it is."""
-    return _relock(host, workspace, "devbox lock", lambda _: Wish())
+    return _relock(host, workspace, "devbox lock", Wish)
 
 
 def check(host: Host, workspace: Workspace) -> None:
@@ -51,23 +51,26 @@ def update(host: Host, workspace: Workspace, names: Sequence[str] = ()) -> Reloc
     Raises `UsageError` for a name that devbox.lock does not have.
     """
     if not names:
-        return _relock(host, workspace, "devbox lock --update", lambda _: Wish(fresh=True, revise=_forget))
-    return _relock(host, workspace, "devbox lock --update", lambda known: Wish(revise=_renewal(known, names)))
+        return _relock(host, workspace, "devbox lock --update", lambda: Wish(fresh=True, anew=True, revise=_forget))
+
+    def wish() -> Wish:
+        known = _book(host, workspace).read() or Lock()
+        here = architecture(host.engine.info.architecture)
+        return Wish(anew=True, revise=_renewal(known.platforms.get(here, Platform()), names))
+
+    return _relock(host, workspace, "devbox lock --update", wish)
 
 
 def compact(host: Host, workspace: Workspace) -> Relocked:
     """Fold the groups in which system packages were added into one; no version changes."""
-    return _relock(host, workspace, "devbox lock --compact", lambda _: Wish(revise=_fold))
+    return _relock(host, workspace, "devbox lock --compact", lambda: Wish(revise=_fold))
 
 
-def _relock(host: Host, workspace: Workspace, command: str, wish: Callable[[Platform], Wish]) -> Relocked:
+def _relock(host: Host, workspace: Workspace, command: str, wish: Callable[[], Wish]) -> Relocked:
     _require_profile(workspace)
     ready = checked(host, workspace, personal=False)
     with located(ready.loaded), locked(host, workspace, command):
-        known = _book(host, workspace).read()
-        here = architecture(host.engine.info.architecture)
-        before = known.platforms.get(here, Platform()) if known else Platform()
-        made = make_image(host, workspace, ready, wish(before))
+        made = make_image(host, workspace, ready, wish())
     return Relocked(changed=bool(made.written), path=str(workspace.directory / paths.LOCK), built=made.built.run)
 
 
@@ -101,17 +104,10 @@ def _renewal(known: Platform, names: Sequence[str]) -> Callable[[Platform], Plat
         raise UsageError(f"{paths.LOCK} has no {', '.join(unknown)}", hint=hint)
 
     def revise(platform: Platform) -> Platform:
-        groups = tuple(_stale(group, names) for group in platform.groups)
         answers = {key: answer for key, answer in platform.answers.items() if not _is_meant(key, names)}
-        return replace(platform, groups=groups, answers=answers)
+        return replace(platform, groups=renewed(platform.groups, names), answers=answers)
 
     return revise
-
-
-def _stale(group: Group, names: Sequence[str]) -> Group:
-    mine = {one.name for one in group.packages} | set(map(plain, group.asked))
-    renewed = tuple(sorted(mine & set(names)))
-    return replace(group, stale=renewed) if renewed and not group.removed else group
 
 
 def _is_meant(key: str, names: Sequence[str]) -> bool:

@@ -1,20 +1,40 @@
 """From a Lock that may know little to a Recipe without an open question: plan, ask, and plan again."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from devbox.build.layers import is_deep
-from devbox.build.layout import folded, settle
+from devbox.build.layout import folded, renewed, settle
 from devbox.build.recipe import BaseImage, Recipe
-from devbox.build.run import Builder, BuildOrder
+from devbox.build.run import Builder, BuildOrder, Built
+from devbox.build.steps.apt import FRESH_VARIABLE
 from devbox.errors import LockGoneError, LockStaleError, Problem
 from devbox.profile.lock import Answer, Lock, LockedBase, Platform
-from devbox.profile.model import Profile
 from devbox.reporter import Reporter
 from devbox.workspace.locks import architecture
 
 Compose = Callable[[Platform], Recipe]
-Order = Callable[[Recipe], BuildOrder]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a plan is made and what it leaves open is found out. `order`: for a Recipe that is still to be found.
+
+    `strict`: nothing is asked. `beside`: entered while the Image is built, with the Lock that it is built from.
+    """
+
+    compose: Compose
+    order: BuildOrder
+    builder: Builder
+    reporter: Reporter
+    strict: bool = False
+    beside: Callable[[Platform], AbstractContextManager[None]] | None = None
+
+    def anew(self) -> "Asking":
+        """Return one that does not answer from what was fetched an hour ago."""
+        environ = {**self.order.environ, FRESH_VARIABLE: "1"}
+        return replace(self, order=replace(self.order, environ=environ))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +45,7 @@ class Locked:
     platform: Platform
 
 
-def platform_for(lock: Lock | None, base: BaseImage, *, strict: bool) -> Platform:
+def platform_for(lock: Lock | None, base: BaseImage, *, reporter: Reporter, strict: bool) -> Platform:
     """Return what `lock` says for `base`; of another base only the answers are kept, as far as they fit.
 
     `strict`: raise `LockGoneError` if it is another than the Lock has.
@@ -36,30 +56,52 @@ def platform_for(lock: Lock | None, base: BaseImage, *, strict: bool) -> Platfor
         return replace(known, base=here)
     if strict:
         raise _other_base(known.base, base)
+    if known.base.reference == here.reference and known.groups:
+        reporter.note(f"{here.reference} is another one than in devbox.lock: system packages are looked up again")
     return replace(known, base=here, groups=(), steps=(), content="")
 
 
-def close(
-    platform: Platform, *, compose: Compose, order: Order, builder: Builder, reporter: Reporter, strict: bool
-) -> Locked:
-    """Return the Recipe that `compose` makes when every question is answered, by the Lock or by asking.
+def carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
+    """Return the Recipe that is known whole, see `close`, and the Image made of it.
+
+    Packages of the Lock that are gone are looked up again, the others keep their versions; unless it is `strict`.
+    """
+    gone: frozenset[str] = frozenset()
+    while True:
+        try:
+            whole = close(platform, asking)
+            with asking.beside(whole.platform) if asking.beside else nullcontext():
+                return whole, asking.builder.build(replace(asking.order, recipe=whole.recipe))
+        except LockGoneError as error:
+            new = frozenset(error.packages) - gone
+            if asking.strict or not new:
+                raise
+            said = "; ".join(problem.message for problem in error.problems)
+            asking.reporter.warn(f"{said}: looked up again, with what it needs")
+            gone |= new
+            platform = replace(platform, groups=renewed(platform.groups, new))
+            asking = replace(asking.anew(), beside=None)
+
+
+def close(platform: Platform, asking: Asking) -> Locked:
+    """Return the Recipe in which every question is answered, by the Lock or by asking.
 
     An image that would get too deep has its groups of packages folded. `strict`: nothing is asked, and `LockStaleError`
     is raised for what the Lock does not answer.
     """
-    recipe = compose(platform)
+    recipe = asking.compose(platform)
     while recipe.open is not None:
-        if strict:
+        if asking.strict:
             problem = Problem(message=f"the lock does not say: {recipe.open.name}", key=recipe.open.key)
             raise LockStaleError("devbox.lock is incomplete", problems=[problem], hint="complete it: devbox lock")
-        lines = builder.ask(order(recipe))
+        lines = asking.builder.ask(replace(asking.order, recipe=recipe))
         platform = _answered(platform, recipe, lines)
-        recipe = compose(platform)
+        recipe = asking.compose(platform)
     groups = recipe.lock.groups
-    if is_deep(recipe) and len(groups) > 1 and not strict:
-        reporter.note(f"{len(groups)} groups of system packages are folded into one, before the image gets too deep")
-        flat = replace(recipe.lock, groups=folded(groups), steps=())
-        return close(flat, compose=compose, order=order, builder=builder, reporter=reporter, strict=strict)
+    flat = folded(groups)
+    if is_deep(recipe) and flat != groups and not asking.strict:
+        asking.reporter.note(f"{len(groups)} groups of system packages are folded, before the image gets too deep")
+        return close(replace(recipe.lock, groups=flat, steps=()), asking)
     return Locked(recipe=recipe, platform=recipe.lock)
 
 
@@ -71,15 +113,18 @@ def _answered(platform: Platform, recipe: Recipe, lines: Sequence[str]) -> Platf
     return replace(platform, answers={**platform.answers, recipe.open.key: answer})
 
 
-def for_profile(platform: Platform, profile: Profile) -> Platform:
-    """Return `platform` without answers about languages that the profile does not ask for any more."""
-    kept = {key: answer for key, answer in platform.answers.items() if _is_wanted(key, profile)}
-    return replace(platform, answers=kept)
+def without_unasked(locked: Locked, compose: Compose) -> Platform:
+    """Return the Lock of `locked` without answers that nobody asks for any more: the Recipe is the same without."""
+    platform = locked.platform
+    for key in sorted(platform.answers):
+        fewer = replace(platform, answers={name: one for name, one in platform.answers.items() if name != key})
+        if _same(compose(fewer), locked.recipe):
+            platform = fewer
+    return platform
 
 
-def _is_wanted(key: str, profile: Profile) -> bool:
-    """Whether the profile still asks for the language that an answer is about ("python.packages")."""
-    return getattr(profile.packages, key.partition(".")[0], None) is not None
+def _same(first: Recipe, second: Recipe) -> bool:
+    return replace(first, lock=Platform()) == replace(second, lock=Platform())
 
 
 def _other_base(wanted: LockedBase, base: BaseImage) -> LockGoneError:

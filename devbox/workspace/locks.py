@@ -9,15 +9,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devbox import paths, record
 from devbox.build.inputs import Inputs
 from devbox.build.layout import asked_for
-from devbox.errors import LockInvalidError, LockStaleError, Problem
+from devbox.errors import LockInvalidError, LockStaleError, Problem, ProfileError, UsageError
 from devbox.faults import fault
-from devbox.profile.load import Loaded
+from devbox.profile.load import Loaded, Origin
 from devbox.profile.lock import Lock
 from devbox.profile.lock_file import parse, render
 from devbox.profile.model import Profile
@@ -27,8 +27,10 @@ from devbox.workspace.effective import has_profile
 from devbox.workspace.files import write_in_project
 
 _PERSONAL = ("user", paths.LOCAL_PROFILE, "flag")
+_OWN_WORDS = {"user": "your own layer", "flag": "the command line"}
 _LOCKED = ("base", "packages", "user.shell")  # keys whose values the Lock depends on
 _SEED = "# begun from "
+_SIZE_MAX = 20_000_000  # bytes; an answer may hold the whole list of a language's packages
 _ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",
@@ -65,6 +67,17 @@ class LockBook:
             pass  # it is a cache: what cannot be used is made anew
         return None if own is None else parse(own)
 
+    def renewable(self) -> Lock | None:
+        """Return the Lock that is to be written anew: None also for a damaged one, which is said."""
+        try:
+            return self.read()
+        except LockInvalidError as error:
+            if error.newer:
+                raise
+            said = "; ".join(problem.message for problem in error.problems) or error.message
+            self.host.reporter.warn(f"{paths.LOCK} is written anew: {said}")
+            return None
+
     def write(self, lock: Lock) -> dict[str, str]:
         """Keep `lock`; return what was written into the project, by path. What is there already is not written."""
         text = render(lock)
@@ -97,13 +110,30 @@ class LockBook:
         if not os.path.lexists(self.path):
             return None
         try:
-            return read_file(self.path, shown=paths.LOCK, below=self.workspace.directory).decode("utf-8")
+            content = read_file(
+                self.path, shown=paths.LOCK, below=self.workspace.directory, kind="lock", limit=_SIZE_MAX
+            )
+            return content.decode("utf-8")
         except Refused as refused:
-            raise LockInvalidError(f"{paths.LOCK} cannot be read", problems=[refused.problem]) from refused
+            hint = "take the file from version control again"
+            raise LockInvalidError(f"{paths.LOCK} cannot be read", hint=hint, problems=[refused.problem]) from refused
         except UnicodeDecodeError as error:
             raise LockInvalidError(
                 f"{paths.LOCK} is not UTF-8", hint="take the file from version control again"
             ) from error
+
+
+def lock_digest(host: Host, workspace: Workspace) -> str:
+    """Return a digest of what the project's devbox.lock says for this engine's machines; empty if it says nothing.
+
+    Raises `LockInvalidError`.
+    """
+    lock = LockBook(host=host, workspace=workspace, shared=True).read()
+    platform = lock.platforms.get(architecture(host.engine.info.architecture)) if lock else None
+    if platform is None:
+        return ""
+    text = render(Lock(platforms={"here": replace(platform, content="")}))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def lock_book(host: Host, workspace: Workspace, loaded: Loaded) -> LockBook:
@@ -113,10 +143,34 @@ def lock_book(host: Host, workspace: Workspace, loaded: Loaded) -> LockBook:
 
 def personal(loaded: Loaded) -> bool:
     """Whether something that the Lock depends on was set by somebody for himself."""
-    return any(
-        (origin.source in _PERSONAL or origin.source.startswith("DEVBOX_")) and _locks(key)
-        for key, origin in loaded.origins.items()
-    )
+    return any(_is_own(origin) and _locks(key) for key, origin in loaded.origins.items())
+
+
+def require_shared(workspace: Workspace, loaded: Loaded) -> None:
+    """Raise unless what is to be made is what everybody gets: `ProfileError` without a profile, else `UsageError`."""
+    if not has_profile(workspace):
+        raise ProfileError(f"there is no {paths.PROFILE}, so nothing is locked", hint="write a profile: devbox init")
+    own = {key: origin for key, origin in loaded.origins.items() if _is_own(origin) and _locks(key)}
+    if own:
+        problems = [
+            Problem(
+                message=f"is set for you alone, by {_OWN_WORDS.get(origin.source, origin.source)}",
+                key=key,
+                file=origin.file,
+                line=origin.line,
+            )
+            for key, origin in own.items()
+            if not any(other.startswith((f"{key}.", f"{key}[")) for other in own)
+        ]
+        raise UsageError(
+            f"{paths.LOCK} is for what everybody gets, and here somebody's own settings decide as well",
+            hint=f"leave --locked out, or put these settings into {paths.PROFILE} and run: devbox lock",
+            problems=problems,
+        )
+
+
+def _is_own(origin: Origin) -> bool:
+    return origin.source in _PERSONAL or origin.source.startswith("DEVBOX_")
 
 
 def _locks(key: str) -> bool:

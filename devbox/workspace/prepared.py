@@ -21,7 +21,7 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.signature import Since, settled, signature
 
-SCHEMA: Final = 5
+SCHEMA: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Prepared:
     engine: EngineInfo
     api: str
     profile: str  # digest of the effective values
+    lock: str  # digest of the lock
     ports: tuple[Wanted, ...] = ()
     hot: HotPlan | None = None
 

@@ -22,6 +22,7 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.hot_plan import hot_plan
+from devbox.workspace.locks import lock_digest
 from devbox.workspace.prepared import Prepared, candidates, remember
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import excess
@@ -62,6 +63,7 @@ def keep(
         engine=engine,
         api=agreed_version(engine.api_version, "1.24"),
         profile=digest(profile),
+        lock=lock_digest(host, workspace),
         ports=ports,
         hot=hot,
     )

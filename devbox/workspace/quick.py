@@ -45,11 +45,11 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
             "image": instance.image,
             "spec": instance.spec_digest,
             "adopted": adoption(spec, instance),
-            "profile": prepared.profile,
         }
+        digests = {"profile": prepared.profile, "lock": prepared.lock}
         given = give(here, workspace, prepared.ports, identity=instance.spec_digest)
         hot = hot_fields(here, workspace, prepared.hot, instance, ports=given.ports, began=began)
-        state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **hot})
+        state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **digests, **hot})
     done = applied.done or given.done
     return UpResult(
         changed=bool(done),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from devbox import paths, record
 from devbox.agent.protocol import GuestSession
-from devbox.errors import AgentError, DevboxError, EngineError, Problem
+from devbox.errors import AgentError, DevboxError, EngineError, LockInvalidError, Problem
 from devbox.profile.asks import requests
 from devbox.profile.explain import digest
 from devbox.profile.gate import require_supported
@@ -17,6 +17,7 @@ from devbox.values import slug
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 from devbox.workspace.find import current
+from devbox.workspace.locks import lock_digest
 from devbox.workspace.ports import Reported, reported
 
 ABSENT = "absent"
@@ -26,7 +27,7 @@ ABSENT = "absent"
 class EnvironmentStatus:
     """What `status` says. `state` is `absent` or a value of `InstanceState`; None for what is not there.
 
-    `stale`: it was made from another profile than the one that is there now; `up` would change something.
+    `stale`: it was made from another profile or devbox.lock than the one that is there now; `up` would look again.
     """
 
     name: str
@@ -49,6 +50,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     Raises `EngineUnavailableError` without an engine, since then nobody knows.
     """
     loaded, problems = _profile(host, workspace)
+    lock, bad_lock = _lock(host, workspace)
     instance = current(host, workspace)
     sessions, silent = _sessions(instance)
     running = instance is not None and instance.state is InstanceState.RUNNING
@@ -60,13 +62,13 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
         runtime=loaded.profile.runtime if loaded else "container",  # what else is there is not of this version
         engine=host.engine.info.url,
         state=state_word(instance),
-        stale=instance is not None and _is_stale(workspace, profile_digest),
+        stale=instance is not None and _is_stale(workspace, profile=profile_digest, lock=lock),
         instance=instance.id if instance else None,
         image=instance.image if instance else None,
         profile_digest=profile_digest,
         ports=ports.ports,
         sessions=sessions,
-        problems=(*problems, *instance_problems(instance), *silent, *ports.problems),
+        problems=(*problems, *bad_lock, *instance_problems(instance), *silent, *ports.problems),
     )
 
 
@@ -104,6 +106,13 @@ def _profile(host: Host, workspace: Workspace) -> tuple[Loaded | None, tuple[Pro
     return loaded, (*_problems(lambda: require_supported(loaded)), *_problems(lambda: _trust(host, workspace, loaded)))
 
 
+def _lock(host: Host, workspace: Workspace) -> tuple[str | None, tuple[Problem, ...]]:
+    try:
+        return lock_digest(host, workspace), ()
+    except LockInvalidError as error:
+        return None, error.problems
+
+
 def _problems(check: Callable[[], None]) -> tuple[Problem, ...]:
     try:
         check()
@@ -117,9 +126,11 @@ def _trust(host: Host, workspace: Workspace, loaded: Loaded) -> None:
     TrustStore(workspace.directory, reporter=host.reporter).require(items)
 
 
-def _is_stale(workspace: Workspace, profile_digest: str | None) -> bool:
+def _is_stale(workspace: Workspace, *, profile: str | None, lock: str | None) -> bool:
     try:
         known = record.read(paths.record_file(workspace.hash))
     except RecordFromTheFuture:
         return False
-    return known is not None and bool(known["profile"]) and known["profile"] != profile_digest
+    if known is None or not known["profile"]:
+        return False
+    return known["profile"] != profile or known["lock"] != lock

@@ -23,7 +23,7 @@ from devbox.workspace.find import instances
 from devbox.workspace.identity import guest_user
 from devbox.workspace.live import Live
 from devbox.workspace.located import located
-from devbox.workspace.locks import architecture, lock_book
+from devbox.workspace.locks import architecture, lock_book, lock_digest
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
@@ -176,6 +176,7 @@ def _remember(
             "spec": instance.spec_digest,
             "adopted": adoption(spec, instance),
             "profile": digest(loaded.profile),
+            "lock": lock_digest(host, state.workspace),
             **hot,
         }
     )

@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ _DOCKER_CONFIG = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
 
 @dataclass(frozen=True, kw_only=True)
 class Devbox:
-    """Runs `devbox` in `directory` as `account`, whose home is `home`."""
+    """Runs `devbox` in `directory` as `account`, whose home is `home`. `variables`: set for it beside the usual."""
 
     directory: Path
     home: Path
     account: Account
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(
         self, *words: str, status: int | None = 0, timeout: float = 900, given: str = ""
@@ -78,7 +79,7 @@ class Devbox:
         kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or _reaches_the_net(name)}
         if self.account.uid == os.getuid() and _DOCKER_CONFIG.is_dir():
             kept["DOCKER_CONFIG"] = str(_DOCKER_CONFIG)  # its contexts say where the engine is
-        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN}
+        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN, **self.variables}
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ can get in. What apt and dpkg write of a package is the same as if apt had chose
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from devbox.build.gone import GONE, OTHER
 from devbox.build.recipe import STATUS_GONE, BaseImage, Question, Step, asked
 from devbox.build.steps.script import locked_cache, quoted, refuse, script
 from devbox.errors import BaseImageError
@@ -16,6 +17,7 @@ from devbox.profile.lock import Group, LockedPackage
 KEY = "packages.system"
 QUESTION = "system"
 SNAPSHOT_VARIABLE = "DEVBOX_DEBIAN_SNAPSHOT"
+FRESH_VARIABLE = "DEVBOX_FRESH_LISTS"  # set for a question that is not to be answered from lists of an hour ago
 _LISTS_LAST = 360  # minutes for which package lists are not asked for again
 _NOISE = (
     "/var/log/apt/*",
@@ -83,9 +85,20 @@ fetch() {
       "$cache/debs/${file##*/}" "SHA256:$hash"
   done < "$scratch/list"
   shift
-  [ $# = 0 ] || /usr/lib/apt/apt-helper APT-OPTIONS download-file "$@" || true
+  [ $# = 0 ] || { LC_ALL=C /usr/lib/apt/apt-helper APT-OPTIONS download-file "$@" || true; } 2>&1 |
+    tee -a "$scratch/said"
 }
 """.strip().replace("APT-OPTIONS", quoted(_QUIET))
+
+# Prints "archive:file" for each line of the list "$2"; if "$1" tells of files with another hash, for those alone.
+_NAMED = """
+named() {
+  awk 'FILENAME == ARGV[1] && /Failed to fetch .*Hash Sum mismatch/ { n = split($5, part, "/"); bad[part[n]] = 1 }
+    FILENAME == ARGV[1] { next }
+    { n = split($2, part, "/"); uri = part[n]; gsub(/[+]/, "%2b", uri); gsub(/~/, "%7e", uri) }
+    ARGV[1] == "/dev/null" || uri in bad { printf " %s:%s", $3, part[n] }' "$1" "$2"
+}
+""".strip()
 
 
 def plain(name: str) -> str:
@@ -132,6 +145,7 @@ def _lists(base: BaseImage, pins: Sequence[str] = ()) -> list[str]:
         f'apt() {{ apt-get {" ".join(_LISTED)} "$@"; }}',
         'refresh() { apt update && : > "$cache/updated"; }',
         f'fresh=$(find "$cache/updated" -mmin -{_LISTS_LAST} 2>/dev/null) || true',
+        f'[ -z "${{{FRESH_VARIABLE}:-}}" ] || fresh=',
         '[ -n "$fresh" ] || refresh',
     ]
 
@@ -290,14 +304,17 @@ def _snapshots(epoch: int) -> list[str]:
 
 
 def _get() -> list[str]:
-    gone = "$name of the archive $archive is gone, and the archive of the lock's day is not reachable"
+    """Return lines that fetch what is missing, or end the step with what cannot be had (see `build.gone`)."""
     return [
+        _NAMED,
+        ': > "$scratch/said"',
         "fetch mirror",
         "fetch snapshot",
-        "missing > $scratch/list",
-        "[ ! -s $scratch/list ] || {",
-        "  read -r hash file archive < $scratch/list",
-        "  name=$(echo ${file##*/} | sed 's/\\.deb$//; s/%3a/:/g; y/_/ /')",
-        f"  {refuse(gone, status=STATUS_GONE)}",
+        'missing > "$scratch/list"',
+        '[ ! -s "$scratch/list" ] || {',
+        '  other=$(named "$scratch/said" "$scratch/list")',
+        f'  [ -z "$other" ] || {refuse(f"{OTHER}$other", status=STATUS_GONE)}',
+        '  gone=$(named /dev/null "$scratch/list")',
+        f"  {refuse(f'{GONE}$gone', status=STATUS_GONE)}",
         "}",
     ]

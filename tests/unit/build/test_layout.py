@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from devbox.build.layout import Layout, Storeys, asked_for, folded, lay_out, settle
+from devbox.build.layout import Layout, Storeys, asked_for, folded, lay_out, renewed, settle
 from devbox.build.recipe import Question, Step
 from devbox.profile.lock import Group, LockedPackage, Platform
 from tests.support.build import DEBIAN
@@ -117,6 +117,22 @@ def test_folding_keeps_every_version() -> None:
     whole = folded((group("git"), group("jq", after=("x",))))
     assert whole == (Group(asked=("git", "jq"), packages=(package("git"), package("jq"))),)
     assert folded(whole) == whole
-    shrunk = folded((group("git", "jq"), Group(removed=("jq",))))
-    assert shrunk[0].asked == ("git",)
-    assert shrunk[0].stale, "what is still needed has to be asked"
+
+
+def test_folding_keeps_what_was_taken_away_as_a_group_of_its_own_and_asks_nothing() -> None:
+    before = (group("git"), group("jq", "vim"), Group(removed=("jq", "vim")), replace(group("jq"), epoch=9))
+    whole = folded(before)
+    assert whole == (
+        Group(asked=("git", "jq", "vim"), packages=tuple(map(package, ("git", "jq", "vim"))), epoch=9),
+        Group(removed=("vim",)),
+    )
+    assert asked_for(whole) == asked_for(before) == {"git", "jq"}
+    assert folded(whole) == whole
+    layout = laid("x", wanted={"git", "jq"}, lock=Platform(groups=whole))
+    assert (names(layout), layout.open) == (["system packages", "user", "without vim", "x"], None)
+
+
+def test_looking_up_again_concerns_the_groups_that_have_it() -> None:
+    groups = renewed((group("git"), group("jq:amd64"), Group(removed=("vim",))), {"jq", "vim"})
+    assert [one.stale for one in groups] == [(), ("jq",), ()]
+    assert renewed(groups, {"git"})[1].stale == ("jq",)

@@ -19,6 +19,7 @@ PACKAGE = LockedPackage(
     archive="debian-security",
 )
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+DIGESTS = st.sampled_from(["", "sha256:" + "0f" * 32])
 GROUPS = st.builds(
     Group,
     asked=st.lists(TEXT, max_size=3).map(tuple),
@@ -29,7 +30,7 @@ GROUPS = st.builds(
 ANSWERS = st.builds(Answer, asked=TEXT, lines=st.lists(TEXT, max_size=4).map(tuple))
 PLATFORMS = st.builds(
     Platform,
-    base=st.none() | st.builds(LockedBase, reference=TEXT, digest=TEXT, epoch=st.integers(0, 4_000_000_000)),
+    base=st.none() | st.builds(LockedBase, reference=TEXT, digest=DIGESTS, epoch=st.integers(0, 4_000_000_000)),
     groups=st.lists(GROUPS, max_size=3).map(tuple),
     answers=st.dictionaries(TEXT, ANSWERS, max_size=3),
     steps=st.lists(TEXT, max_size=2).map(tuple),

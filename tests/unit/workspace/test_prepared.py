@@ -36,7 +36,7 @@ ENGINE = EngineInfo(
 )  # fmt: skip
 PREPARED = Prepared(
     spec=SPEC, reference="devbox/shop:1", recipe="r", base="debian:12", bases=("sha256:0",), engine=ENGINE,
-    api="1.41", profile="p", ports=(Wanted(name="web", guest=1, host=0),),
+    api="1.41", profile="p", lock="9", ports=(Wanted(name="web", guest=1, host=0),),
 )  # fmt: skip
 LATER = 10**18  # nanoseconds from now: whatever changed, changed long before
 
