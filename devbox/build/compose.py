@@ -6,6 +6,8 @@ Python, Node.js, variables, provision steps with `when = "build"`.
 
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from posixpath import normpath
@@ -95,7 +97,10 @@ def _name(link: Link, setting: Setting) -> str:
     del values["name"], values["key"]
     text = json.dumps(values, sort_keys=True)
     for own in (setting.directory, setting.user.home, f"{setting.user.uid}:{setting.user.gid}"):
-        text = text.replace(own, "%")
+        quoted = shlex.quote(own).removeprefix("'").removesuffix("'")
+        for written in (quoted, own):
+            text = text.replace(json.dumps(written)[1:-1], "%")
+    text = re.sub(r"'(%[\w/.:-]*)'", r"\1", text)  # whether a shell's word needs quotes hangs on the directory's name
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 

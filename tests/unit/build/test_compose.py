@@ -1,6 +1,7 @@
 """From profile to recipe: order, digests, versions, secrets."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from devbox.build.compose import secret_names
 from devbox.build.recipe import Recipe
 from devbox.errors import BaseImageError, ProfileError, ToolchainError
-from tests.support.build import DEBIAN, PATH, ROOT, UNKNOWN, recipe
+from tests.support.build import DEBIAN, DEV, PATH, ROOT, UNKNOWN, recipe
 
 PYTHON = {"packages": {"python": {"requirements": ["requirements.txt"]}}}
 
@@ -66,6 +67,19 @@ def test_layers_come_in_order_of_how_seldom_they_change(project: Path) -> None:
 def test_the_same_input_gives_the_same_digests(project: Path) -> None:
     assert recipe(project, **full()) == recipe(project, **full())
     assert recipe(project, **full()).digests() == recipe(project, **full()).digests()
+
+
+@pytest.mark.parametrize("name", ["shop", "other name", "Ada's shop", "läden", 'say "hi"'])
+def test_the_lock_says_the_same_in_a_clone_of_any_name_and_for_anybody(
+    project: Path, tmp_path: Path, name: str
+) -> None:
+    clone = tmp_path / "clones" / name
+    shutil.copytree(project, clone)
+    asked: dict[str, Any] = {"packages": {"python": {}, "node": {"install": "npm ci"}}}
+    asked["provision"] = [{"run": "make", "when": "build"}]
+    mine, theirs = recipe(project, **asked), recipe(clone, user=replace(DEV, uid=501, gid=20), **asked)
+    assert len(mine.lock.steps) == 3
+    assert theirs.lock == mine.lock
 
 
 def test_a_changed_variable_keeps_every_layer_before_it(project: Path) -> None:
