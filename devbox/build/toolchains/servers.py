@@ -128,6 +128,8 @@ def _rustup(setting: Setting, wanted: Wanted, name: str, toolchain: str) -> list
         f"rm -rf {RUST_PLACE}",
         f"mkdir -p {RUST_PLACE}",
         f"mv {WORK}/rustup/toolchains/* {RUST_PLACE}/current",
+        # rustup's notes: in the order in which things came, and by the name that was asked for.
+        f"rm -f {RUST_PLACE}/current/lib/rustlib/multirust-* {RUST_PLACE}/current/lib/rustlib/components",
         f"chmod -R u=rwX,go=rX {RUST_PLACE}",
         TREE,
         f"digest=$(tree {RUST_PLACE})",

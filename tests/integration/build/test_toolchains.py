@@ -6,7 +6,7 @@ import pytest
 
 from devbox.build.base import BaseImage
 from devbox.build.languages.base import Setting
-from devbox.build.recipe import Recipe
+from devbox.build.recipe import Recipe, Step
 from devbox.build.run import BuildOrder
 from devbox.errors import ToolchainError
 from devbox.profile.load import load
@@ -14,7 +14,7 @@ from devbox.profile.lock import Platform
 from tests.integration.build.conftest import Room
 from tests.support.build import nothing
 from tests.support.languages import setting as setting_of
-from tests.support.toolchains import carry_out
+from tests.support.toolchains import carry_out, stand_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
 
@@ -33,6 +33,7 @@ class Bench:
         *,
         lock: Platform | None = None,
         no_cache: bool = False,
+        before: tuple[Step, ...] = (),
         **env: str,
     ) -> None:
         asked = {} if version is None else {"version": version}
@@ -44,7 +45,7 @@ class Bench:
         def order(recipe: Recipe) -> BuildOrder:
             return replace(self.room.order(recipe, inputs), no_cache=no_cache)
 
-        built, self.lock = carry_out(self.room.engine, self.room.reporter, order, setting, tool)
+        built, self.lock = carry_out(self.room.engine, self.room.reporter, order, setting, tool, before)
         self.image = built.image
 
     def says(self, command: str) -> str:
@@ -130,6 +131,31 @@ def test_a_version_whose_server_does_not_answer_is_refused_with_what_there_is(
     have = {"python": "Python 3.11.2", "rust": "Rust 1.85 and 1.63"}[tool]
     assert said.startswith(f"debian:12 holds {have}, not {version}, and the server from which ")
     assert said.endswith(" in [env] names another")
+
+
+@pytest.mark.parametrize(
+    ("tool", "version", "mirror", "program", "said"),
+    [
+        ("python", "3.10", {"UV_PYTHON_DOWNLOADS_JSON_URL": "/srv/python.json"}, "python3", "3.10.99"),
+        ("rust", "1.70", {"RUSTUP_DIST_SERVER": "file:///srv/rust"}, "rustc", "rustc 1.70.0 (90c541806 2023-05-31)"),
+    ],
+)
+def test_a_mirror_of_the_users_own_brings_it(
+    bench: Bench, tool: str, version: str, mirror: dict[str, str], program: str, said: str
+) -> None:
+    if bench.base.architecture != "amd64":
+        pytest.skip("needs a stand-in for this processor")
+    bench.make(tool, version, before=(stand_in(tool),), **mirror)
+    assert bench.answer(tool)["version"] in said
+    assert bench.says(f"{program} --version") == said
+    assert bench.says(f"command -v {program}") == f"/opt/{tool}/current/bin/{program}"
+    assert bench.says(_LEFT) == ""
+    assert bench.says("find /opt -name __pycache__ -o -name '.temp' -o -name '*.lock' -o -name '.lock'") == ""
+    known = bench.lock.answers[f"{tool}.toolchain"]
+    lines = tuple(line.replace("sha256=", "sha256=0") for line in known.lines)
+    changed = replace(bench.lock, answers={f"{tool}.toolchain": replace(known, lines=lines)})
+    with pytest.raises(ToolchainError, match=r"is not what devbox\.lock says: its files have the digest"):
+        bench.make(tool, version, before=(stand_in(tool),), lock=changed, **mirror)
 
 
 @pytest.mark.parametrize(("version", "image"), [("17", "debian:12"), ("21", "debian:13")])
