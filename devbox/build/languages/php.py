@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from devbox.build.languages.base import Part, Setting
@@ -47,8 +47,8 @@ def php(setting: Setting) -> Part | None:
     wanted = setting.profile.packages.php
     if wanted is None:
         return None
-    extensions = sorted({*wanted.extensions, *_extensions(setting)})
     chain = _chain(setting, wanted)
+    extensions = sorted({*wanted.extensions, *_extensions(setting, chain)})
     # An image with a PHP of its own has its own way to extensions; the distribution's are for the distribution's PHP.
     own_php = declared(setting.base, "php") is not None
     known = setting.base.family in ("debian", "alpine", "fedora")
@@ -71,11 +71,12 @@ def _packages(extensions: list[str]) -> list[str]:
     return [f"php-{name}" for name in sorted(names & _PACKAGED)]
 
 
-def _extensions(setting: Setting) -> Iterator[str]:
-    """Yield the extensions that the project and its packages ask for; Composer itself needs two."""
-    yield from ("mbstring", "curl")
-    for path in (COMPOSER, COMPOSER_LOCK):
-        manifest = _json(setting.inputs.text(PHP, path))
+def _extensions(setting: Setting, chain: Sequence[Step | Question]) -> Iterator[str]:
+    """Yield the extensions that the project and its packages ask for, and three that nearly every one does."""
+    yield from ("curl", "mbstring", "xml")
+    chosen = [text for link in chain if isinstance(link, Step) for _, text in link.texts]
+    for text in (*(setting.inputs.text(PHP, path) for path in (COMPOSER, COMPOSER_LOCK)), *chosen):
+        manifest = _json(text)
         for owner in (manifest, *_list(manifest.get("packages")), *_list(manifest.get("packages-dev"))):
             for table in (owner.get("require"), owner.get("require-dev") if owner is manifest else None):
                 for name in table if isinstance(table, dict) else ():
@@ -101,7 +102,8 @@ def _chain(setting: Setting, wanted: Php) -> tuple[Step | Question, ...]:
         return no_packages(setting, wanted, COMPOSER, key=PHP)
     if wanted.install or COMPOSER_LOCK in names:
         return (_vendor(setting, wanted, ()),)
-    update = "composer update --no-interaction --no-progress --no-scripts --no-install"
+    # Which extensions the packages need is known only when they are chosen.
+    update = "composer update --no-interaction --no-progress --no-scripts --no-install --ignore-platform-req='ext-*'"
     lines = [*_prepare(), f"cd {CONTEXT_DIRECTORY}", f"{update} >&2 && cat {COMPOSER_LOCK}"]
     asking = question(setting, _work(setting, "choose the php packages", lines), key=PACKAGES)
     answer = setting.answer(asking)

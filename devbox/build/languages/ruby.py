@@ -67,7 +67,10 @@ def _gems(setting: Setting, wanted: Managed, gemfile: str, texts: tuple[tuple[st
         *_prepare(gemfile),
         "export BUNDLE_FROZEN=true",
         f"( {wanted.install or 'bundle install'}\n)",
-        # What is in the way of comparing two builds: logs of compilers, with the names of temporary files in them.
+        # What is in the way of comparing two builds: what compiling leaves, with names of temporary files in it.
+        f"find {BUNDLE} -name extconf.rb | while IFS= read -r file; do",
+        '  rm -f "${file%/*}/Makefile" "${file%/*}"/*.o "${file%/*}"/.*.time',
+        "done",
         f"find {BUNDLE} -type f \\( -name gem_make.out -o -name mkmf.log \\) -exec rm -f {{}} +",
         f"find {BUNDLE} -mindepth 3 -maxdepth 3 -name cache -exec rm -rf {{}} +",
         owned_by_user(setting, BUNDLE),
@@ -87,6 +90,7 @@ def _prepare(gemfile: str) -> list[str]:
         *own_home(),
         f"export BUNDLE_PATH={BUNDLE} BUNDLE_APP_CONFIG={BUNDLE} BUNDLE_GEMFILE=$PWD/{gemfile}",
         'export BUNDLE_USER_CACHE="$cache" BUNDLE_GLOBAL_GEM_CACHE=true BUNDLE_RETRY=3',
+        'rm -rf "$cache/extensions"',  # compiled for another base, perhaps; and what compiles leaves other files
         "export BUNDLE_SILENCE_ROOT_WARNING=true BUNDLE_IGNORE_MESSAGES=true",
         f"mkdir -p {BUNDLE}",
     ]

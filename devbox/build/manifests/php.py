@@ -1,5 +1,6 @@
 """PHP's manifests: composer.json, without what is for people, composer.lock, and packages that lie in the project."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from posixpath import normpath
@@ -22,11 +23,20 @@ def read_php(collector: Collector) -> None:
     if not collector.exists(COMPOSER):
         return
     manifest = _composer(collector, COMPOSER)
+    _named_autoloader(collector, manifest)
     if collector.exists(COMPOSER_LOCK):
         collector.manifest(PHP, COMPOSER_LOCK, key=PHP)
     for pattern in _local(manifest):
         for found in collector.found(normpath(f"{pattern}/{COMPOSER}")):
             _composer(collector, found)
+
+
+def _named_autoloader(collector: Collector, manifest: Mapping[str, Any]) -> None:
+    """Name the autoloader after the manifest, where the project names none: Composer would, another each time."""
+    config = manifest.get("config") or {}
+    if isinstance(config, dict) and "autoloader-suffix" not in config:
+        suffix = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:32]
+        _put(collector, COMPOSER, {**manifest, "config": {**config, "autoloader-suffix": suffix}})
 
 
 def _composer(collector: Collector, path: str) -> Mapping[str, Any]:
@@ -42,8 +52,12 @@ def _composer(collector: Collector, path: str) -> Mapping[str, Any]:
         collector.complain(f"{path} is not a JSON object", key=PHP)
         return {}
     kept = {name: manifest[name] for name in _KEYS if name in manifest}
-    collector.put(PHP, path, (json.dumps(kept, indent=2) + "\n").encode())
+    _put(collector, path, kept)
     return kept
+
+
+def _put(collector: Collector, path: str, manifest: Mapping[str, Any]) -> None:
+    collector.put(PHP, path, (json.dumps(manifest, indent=2) + "\n").encode())
 
 
 def _local(manifest: Mapping[str, Any]) -> list[str]:

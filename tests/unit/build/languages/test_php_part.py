@@ -43,7 +43,7 @@ def test_extensions_are_those_that_the_project_and_its_packages_ask_for(tmp_path
     write(tmp_path, {"composer.lock": json.dumps(LOCK)})
     found = part(php, setting(tmp_path, **ASKED))
     extensions = {name for name in found.system if name.startswith("php-")}
-    assert extensions == {"php-cli", "php-curl", "php-gd", "php-intl", "php-mbstring", "php-sqlite3"}
+    assert extensions == {"php-cli", "php-curl", "php-gd", "php-intl", "php-mbstring", "php-sqlite3", "php-xml"}
 
 
 def test_an_image_with_php_keeps_to_its_own(tmp_path: Path) -> None:
@@ -69,9 +69,10 @@ def test_without_one_it_is_asked_for_and_stands_in_the_lock(tmp_path: Path) -> N
     project(tmp_path)
     question = only_question(part(php, setting(tmp_path, **ASKED)))
     assert question.key == "php.packages"
-    assert question.script.endswith("--no-install >&2 && cat composer.lock\n")
-    step = only_step(part(php, setting(tmp_path, lock=answered(question, "{", "}"), **ASKED)))
-    assert step.texts == (("composer.lock", "{\n}\n"),)
+    assert question.script.endswith("--no-install --ignore-platform-req='ext-*' >&2 && cat composer.lock\n")
+    found = part(php, setting(tmp_path, lock=answered(question, *json.dumps(LOCK, indent=1).splitlines()), **ASKED))
+    assert json.loads(dict(only_step(found).texts)["composer.lock"]) == LOCK
+    assert "php-gd" in found.system
 
 
 def test_scripts_and_descriptions_decide_nothing(tmp_path: Path) -> None:
@@ -82,6 +83,16 @@ def test_scripts_and_descriptions_decide_nothing(tmp_path: Path) -> None:
     assert only_step(part(php, setting(tmp_path, **ASKED))) == before
     project(tmp_path, autoload={"psr-4": {"Shop\\": "src/"}})
     assert only_step(part(php, setting(tmp_path, **ASKED))) != before
+
+
+def test_the_autoloader_has_the_same_name_each_time(tmp_path: Path) -> None:
+    project(tmp_path, config={"sort-packages": True})
+    taken = json.loads(setting(tmp_path, **ASKED).inputs.text(PHP, "composer.json") or "")
+    assert taken["config"]["sort-packages"] is True
+    assert len(taken["config"]["autoloader-suffix"]) == 32
+    project(tmp_path, config={"autoloader-suffix": "Ours"})
+    own = json.loads(setting(tmp_path, **ASKED).inputs.text(PHP, "composer.json") or "")
+    assert own["config"] == {"autoloader-suffix": "Ours"}
 
 
 @pytest.mark.parametrize(
