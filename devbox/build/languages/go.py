@@ -60,7 +60,7 @@ def _modules(setting: Setting, wanted: Managed) -> Step:
         *locked_cache("go"),
         *own_home(),
         f"export GOMODCACHE={MODULES} GOFLAGS=-modcacherw GOTOOLCHAIN=local",
-        f'mkdir -p {MODULES} "$cache/download"',
+        f'mkdir -p {MODULES}/cache/download "$cache/download"',  # a module that needs no other makes none
         'GOPROXY="file://$cache/download,${GOPROXY:-$(go env GOPROXY)}"; export GOPROXY',
         *(f"( cd {shlex.quote(place)}; {command}\n)" for place in places),
         f"cd {MODULES}/cache",

@@ -17,7 +17,7 @@ _MOST: Final = 20
 def dotnet(view: View) -> Stack | None:
     """Return the .NET stack of a project, or None. It has no base profile."""
     projects = [name for name in view.names() if name.endswith(_PROJECTS) and view.has(name)][:_MOST]
-    solutions = [name for name in view.names() if name.endswith(_SOLUTIONS) and view.has(name)][:_MOST]
+    solutions = [name for name in view.names() if name.endswith(_SOLUTIONS) and _is_net(view.text(name))][:_MOST]
     if not projects and not solutions:
         return None
     evidence = [Evidence(file=name, line=None, what="a solution of .NET") for name in solutions]
@@ -30,6 +30,11 @@ def dotnet(view: View) -> Stack | None:
         evidence.append(Evidence(file=name, line=element.line if element else None, what=what))
     claims = [one for one in (*version_claims(view, DOTNET), *_global(view)) if one is not None]
     return Stack(name="dotnet", profile="", evidence=(*evidence, *(one.at for one in claims)), claims=tuple(claims))
+
+
+def _is_net(solution: str | None) -> bool:
+    """Whether a solution may be .NET's: a C library that Visual Studio builds as well has one that is not."""
+    return solution is not None and (".vcxproj" not in solution or any(suffix in solution for suffix in _PROJECTS))
 
 
 def _global(view: View) -> Iterator[Claim | None]:

@@ -44,6 +44,7 @@ def test_the_modules_lie_outside_of_the_repo_and_tools_are_found(tmp_path: Path)
     assert step.caches == ("go",)
     assert [file.path for file in step.context] == ["go.mod", "go.sum"]
     assert "( cd .; go mod download\n)" in step.script
+    assert f"mkdir -p {MODULES}/cache/download " in step.script  # else a module that needs no other has none
     assert "chown -R -h 1000:1000 /opt/go-modules" in step.script
 
 
