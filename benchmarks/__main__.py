@@ -2,6 +2,6 @@
 
 import sys
 
-from benchmarks import attach, build, up
+from benchmarks import attach, build, onboard, up
 
-sys.exit(max(attach.main(), up.main(), build.main()))
+sys.exit(max(attach.main(), up.main(), build.main(), onboard.main()))
