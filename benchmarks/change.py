@@ -1,0 +1,170 @@
+"""Changes of an environment of 200 packages and more: they cost what changed.
+
+    python -m benchmarks.change [--quick]
+
+One more system package, against bare `apt-get install` of it in the same container, where the package lists are there
+already. A changed variable, against `docker run -d` of the same image. An edited source, which nothing is built for.
+Then all of that against `devcontainer up` after the same change, where the Dev Containers command is installed
+(npm: @devcontainers/cli; `DEVCONTAINER` names it if it is not on PATH).
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import docker
+
+from benchmarks.common import Comparison, Way, base_image, command, docker_command, measure, options, report
+from tests.support.account import invoker
+from tests.support.command import Devbox, engine
+from tests.support.project import project
+
+PACKAGES = ("build-essential", "git", "python3-dev", "libpq-dev", "curl", "vim-nox", "nodejs")
+LEAST = 200  # packages that the environment has to have, all told
+ADDED = "postgresql-client"
+ADD_TARGET = 1.3
+VARIABLE_TARGET = 2.0
+NAME = "devbox-bench-peer"
+LABEL = "devbox-bench=change"
+PROFILE = '[base]\nimage = "debian:12"\n\n[packages]\nsystem = [{packages}]\n\n[env]\nWORD = "{word}"\n'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The environment, its container and image, and the docker command."""
+
+    devbox: Devbox
+    docker: str
+    container: str
+    image: str
+    words: Iterator[int] = field(default_factory=count)
+
+    def write(self) -> None:
+        """Change the variable, and nothing else."""
+        packages = ", ".join(f'"{name}"' for name in PACKAGES)
+        text = PROFILE.format(packages=packages, word=f"w{next(self.words)}")
+        (self.devbox.directory / "devbox.toml").write_text(text, encoding="utf-8")
+
+    def inside(self, script: str) -> str:
+        """Run a script as root in the container, by the engine itself."""
+        return command(self.docker, "exec", "-e", "DEBIAN_FRONTEND=noninteractive", self.container, "sh", "-ec", script)
+
+
+@contextmanager
+def bench(devbox: Devbox) -> Iterator[Bench]:
+    """Bring the environment up; fail if it has fewer packages than promised."""
+    made = Bench(devbox=devbox, docker=docker_command(), container="", image="")
+    made.write()
+    up = devbox.json("up")
+    made = Bench(devbox=devbox, docker=made.docker, container=up["instance"], image=up["image"], words=made.words)
+    have = int(made.inside("dpkg-query -W | wc -l"))
+    if have < LEAST:
+        raise SystemExit(f"the environment has {have} packages, not {LEAST}")
+    print(f"an environment of {have} packages; one more: {ADDED}")
+    yield made
+
+
+def adding(made: Bench, pairs: int) -> Comparison:
+    """Compare `devbox add`, which does it in image, lock and profile as well, with apt-get in the same container."""
+    made.inside("apt-get update -q")
+    devbox = made.devbox
+    ours = Way(
+        name="devbox add",
+        run=lambda: devbox("add", ADDED),
+        clean_up=lambda: devbox("remove", ADDED),
+    )
+    bare = f"apt-get install -y -q --no-install-recommends {ADDED}"
+    theirs = Way(
+        name="apt-get install",
+        run=lambda: made.inside(bare),
+        clean_up=lambda: made.inside(f"apt-get autoremove --purge -y -q {ADDED}; apt-get clean"),
+    )
+    return measure(f"add {ADDED} / apt-get install", ours, theirs, pairs=pairs, target=ADD_TARGET)
+
+
+def variable(made: Bench, pairs: int) -> Comparison:
+    """Compare an `up` after a variable has changed, which recreates the container, with a `docker run -d`."""
+    devbox = made.devbox
+    mount = f"type=bind,source={devbox.directory},target=/workspaces/project"
+    words = ("run", "-d", "--init", "--name", NAME, "--mount", mount, "-e", "WORD=x", made.image, "sleep", "infinity")
+    ours = Way(name="devbox up", prepare=made.write, run=lambda: devbox("up"))
+    theirs = Way(
+        name="docker run -d",
+        run=lambda: command(made.docker, *words),
+        clean_up=lambda: command(made.docker, "rm", "-f", NAME),
+    )
+    return measure("up after another variable / docker run -d", ours, theirs, pairs=pairs, target=VARIABLE_TARGET)
+
+
+def source_edit(made: Bench, client: docker.DockerClient) -> None:
+    """Fail if an edited source has anything built or made anew."""
+    made.devbox("up")
+    images = {image.id for image in client.images.list(all=True)}
+    (made.devbox.directory / "main.py").write_text(f"print({next(made.words)})\n", encoding="utf-8")
+    if made.devbox.json("up")["changed"] or {image.id for image in client.images.list(all=True)} - images:
+        raise SystemExit("an edited source was built for")
+    print("an edited source: nothing to do, no new image")
+
+
+def devcontainer(made: Bench, program: str, pairs: int) -> Iterator[Comparison]:
+    """Compare with the Dev Containers command after the same changes: a package in its Dockerfile, a variable."""
+    place = made.devbox.directory / ".devcontainer"
+    place.mkdir()
+    numbers = count()
+
+    def write(*more: str) -> None:
+        install = "RUN apt-get update && apt-get install -y --no-install-recommends"
+        lines = [f"FROM {base_image_id()}", f"{install} {' '.join(PACKAGES)}"]
+        lines += [f"{install} {' '.join(more)}"] if more else []
+        (place / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        configuration = {"build": {"dockerfile": "Dockerfile"}, "containerEnv": {"WORD": str(next(numbers))}}
+        (place / "devcontainer.json").write_text(json.dumps(configuration), encoding="utf-8")
+
+    def remove() -> None:
+        if ids := command(made.docker, "ps", "-aq", "--filter", f"label={LABEL}").split():
+            command(made.docker, "rm", "-f", *ids)
+
+    argv = [program, "up", "--workspace-folder", made.devbox.directory, "--id-label", LABEL]
+    argv += ["--docker-path", made.docker, "--remove-existing-container"]
+    write()
+    command(*argv)
+    theirs = Way(name="devcontainer up", prepare=lambda: write(ADDED), run=lambda: command(*argv), clean_up=write)
+    ours = Way(name="devbox add", run=lambda: made.devbox("add", ADDED), clean_up=lambda: made.devbox("remove", ADDED))
+    yield measure(f"add {ADDED} / devcontainer up", ours, theirs, pairs=pairs, target=None)
+    same = Way(name="devcontainer up", prepare=write, run=lambda: command(*argv))
+    up = Way(name="devbox up", prepare=made.write, run=lambda: made.devbox("up"))
+    yield measure("up after another variable / devcontainer up", up, same, pairs=pairs, target=None)
+    edited = Way(name="devcontainer up", run=lambda: command(*[word for word in argv if "remove" not in str(word)]))
+    nothing = Way(name="devbox up", run=lambda: made.devbox("up"))
+    yield measure("up after a source edit / devcontainer up", nothing, edited, pairs=pairs, target=None)
+    remove()
+
+
+def base_image_id() -> str:
+    """Return the id of the base that the environment stands on."""
+    with engine() as client:
+        return base_image(client, "debian:12")
+
+
+def main() -> int:
+    quick = options(__doc__).quick
+    pairs = 1 if quick else 5
+    left_out: list[str] = []
+    with project(invoker()) as devbox, engine() as client, bench(devbox) as made:
+        compared = [adding(made, pairs), variable(made, max(3, pairs))]
+        source_edit(made, client)
+        program = os.environ.get("DEVCONTAINER") or shutil.which("devcontainer")
+        if program and not quick:
+            compared += devcontainer(made, program, pairs)
+        else:
+            left_out.append("devcontainer up: " + ("--quick" if program else "@devcontainers/cli is not installed"))
+    return 0 if report("change", compared, left_out) or quick else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
