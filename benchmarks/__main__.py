@@ -2,6 +2,6 @@
 
 import sys
 
-from benchmarks import attach, build, onboard, up
+from benchmarks import attach, build, change, onboard, up
 
-sys.exit(max(attach.main(), up.main(), build.main(), onboard.main()))
+sys.exit(max(attach.main(), up.main(), build.main(), onboard.main(), change.main()))
