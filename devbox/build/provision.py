@@ -12,8 +12,8 @@ from typing import Literal
 
 from devbox.build.compose import provision_title
 from devbox.build.inputs import Inputs
+from devbox.build.languages.python import is_static, planned
 from devbox.build.manifests import EDITABLE
-from devbox.build.python_plan import static_project
 from devbox.build.recipe import VENV
 from devbox.build.steps.copy import copy_lines
 from devbox.build.steps.provision import interpreter
@@ -115,9 +115,12 @@ def _editable(profile: Profile, inputs: Inputs, user: GuestUser, directory: str)
     python = profile.packages.python
     if python is None or not python.editable:
         return None
-    # Dependencies that cannot be read from pyproject.toml are found by pip now that the sources are there.
-    flags = ["--no-deps"] if static_project(inputs) else []
-    script = f"exec {quoted([f'{VENV}/bin/python', '-m', 'pip', 'install', '-q', *flags, '-e', '.'])}\n"
+    # Dependencies that cannot be read from the manifests are found by pip now that the sources are there.
+    static = is_static(python, inputs)
+    whole = "." if static or not python.extras else f".[{','.join(python.extras)}]"
+    words = [word for place in (whole, *planned(python, inputs).local) for word in ("-e", place)]
+    flags = ["--no-deps"] if static else []
+    script = f"exec {quoted([f'{VENV}/bin/python', '-m', 'pip', 'install', '-q', *flags, *words])}\n"
     content = [[file.path, file.digest] for file in inputs.group(EDITABLE)]
     return ProvisionStep(
         name="install the project (editable)",

@@ -15,6 +15,9 @@ _INCLUDE = re.compile(r"(?P<option>-r|--requirement|-c|--constraint)(?:\s*=\s*|\
 _LOCAL = re.compile(
     r"(?:-e|--editable)(?:\s|=)|\.{0,2}/|\.(?:\[|\Z)|file:|--find-links[\s=]+(?!https?:)|-f\s+(?!https?:)"
 )
+_OPTION = re.compile(
+    r"--?(?:i|index-url|extra-index-url|no-index|f|find-links|no-binary|only-binary|pre|trusted-host)(?:[\s=]|\Z)"
+)
 _COMMENT = re.compile(r"(^|\s)#.*\Z")
 _REFERENCE = re.compile(r"(?P<name>pyproject\.toml|.*/pyproject\.toml)(?:\[(?P<extra>[A-Za-z0-9._-]+)\])?\Z")
 _SELF = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)\s*\[(?P<extras>[^\]]*)\]\s*\Z")
@@ -35,6 +38,7 @@ class RequirementFile:
 
     includes: tuple[tuple[int, str], ...]  # line, path
     hashed: bool
+    options: tuple[str, ...] = ()  # where packages come from and in which form, a line each
 
 
 def split_reference(reference: str) -> tuple[str, str | None] | None:
@@ -46,6 +50,7 @@ def split_reference(reference: str) -> tuple[str, str | None] | None:
 def read_requirements(text: str) -> RequirementFile:
     """Return what the requirement file `text` includes; `UnusableError` for what lies outside of manifests."""
     includes: list[tuple[int, str]] = []
+    options: list[str] = []
     hashed = False
     for number, line in _logical_lines(text):
         hashed = hashed or "--hash=" in line or line.startswith("--require-hashes")
@@ -58,7 +63,9 @@ def read_requirements(text: str) -> RequirementFile:
                 line=number,
                 hint="for the project itself write packages.python.editable = true; else a provision step",
             )
-    return RequirementFile(includes=tuple(includes), hashed=hashed)
+        elif _OPTION.match(line):
+            options.append(line)
+    return RequirementFile(includes=tuple(includes), hashed=hashed, options=tuple(options))
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -96,7 +96,11 @@ class Python(Part):
     version: Annotated[Version | None, Field(examples=["3.11", ">=3.10,<3.13"])] = None
     """A version, or a range of them; default: the distribution's own."""
     requirements: Annotated[tuple[RepoPath, ...], Unstrict, Field(examples=[["requirements.txt"]])] = ()
-    """Requirement files, or "pyproject.toml"."""
+    """Requirement files, "pyproject.toml", or lock files of the repo's own, as "uv.lock"."""
+    extras: Annotated[tuple[KeyName, ...], Unstrict, Field(examples=[["test"]])] = ()
+    """Extras of the project, whose packages are installed too."""
+    groups: Annotated[tuple[KeyName, ...], Unstrict, Field(examples=[["dev"]])] = ()
+    """Dependency groups of the project, whose packages are installed too."""
     editable: bool = False
     """Install the project itself, so that its sources are used as they are."""
 

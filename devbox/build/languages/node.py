@@ -1,25 +1,84 @@
 """Node.js: what the lock file names, into the image at the place where the repo will appear. Pure."""
 
+from devbox.build.inputs import Inputs
 from devbox.build.languages.base import Part, Setting
-from devbox.build.node_plan import plan_node
-from devbox.build.steps.node import node_packages, system_needs
+from devbox.build.manifests import NODE
+from devbox.build.node_plan import Manager, Wanted, plan_node
+from devbox.build.recipe import ContextFile, Question, Step, asked
+from devbox.build.steps import node as steps
 from devbox.build.toolchains import check_version, declared
 
-MODULES = "node_modules"
+# Variables that the tools read by themselves; other secrets are handed over where a manifest names them.
+_OWN_PREFIXES = ("NPM_", "npm_config_", "NODE_AUTH_TOKEN", "YARN_")
 
 
 def node(setting: Setting) -> Part | None:
-    """Return Node.js's share: its packages in a volume; None if the profile asks for no Node.js."""
-    wanted = setting.profile.packages.node
-    if wanted is None:
+    """Return Node.js's share: its packages in volumes; None if the profile asks for no Node.js."""
+    profile = setting.profile.packages.node
+    if profile is None:
         return None
     base = setting.base
-    check_version(base, "node", wanted.version)
-    plan = plan_node(wanted, base, setting.inputs, setting.profile.secrets)
-    step = node_packages(base, plan, setting.user, directory=setting.directory)
+    check_version(base, "node", profile.version)
+    wanted = plan_node(profile, base, setting.inputs)
+    places = (steps.MODULES, *(f"{member}/{steps.MODULES}" for member in wanted.members))
+    secrets = _secrets(setting)
+    manager = wanted.manager.package if wanted.manager is not None else ""
     return Part(
-        system=system_needs(base) if declared(base, "node") is None else (),
-        path=(f"{setting.directory}/{MODULES}/.bin",),
-        chain=(step,),
-        volumes=(MODULES,) if plan.install else (),
+        system=steps.system_needs(base) if declared(base, "node") is None else (),
+        path=(f"{setting.directory}/{steps.MODULES}/.bin",),
+        chain=(
+            steps.runtime(base, profile.version, manager=manager, secrets=secrets),
+            *_packages(setting, wanted, secrets),
+        ),
+        volumes=places if wanted.manager is not None else (),
     )
+
+
+def _packages(setting: Setting, wanted: Wanted, secrets: tuple[str, ...]) -> tuple[Step | Question, ...]:
+    manager = wanted.manager
+    if manager is None:
+        return ()
+    texts: tuple[tuple[str, str], ...] = ()
+    if not (wanted.locked or wanted.command or wanted.empty):
+        question = _question(setting, manager, secrets)
+        answer = setting.answer(question)
+        if answer is None:
+            return (question,)
+        texts = ((manager.lock, "".join(f"{line}\n" for line in answer)),)
+    made = steps.Installation(
+        command=wanted.command or ("" if wanted.empty else manager.install),
+        directory=setting.directory,
+        members=wanted.members,
+        context=setting.inputs.group(NODE),
+        texts=texts,
+        secrets=secrets,
+    )
+    return (steps.packages(setting.base, made, setting.user),)
+
+
+def _question(setting: Setting, manager: Manager, secrets: tuple[str, ...]) -> Question:
+    base, files = setting.base, setting.inputs.group(NODE)
+    older = setting.lock.answers.get(steps.RESOLVED)
+    wanted = steps.Open(
+        command=manager.resolve,
+        lock=manager.lock,
+        known=older.lines if older is not None else (),
+        context=files,
+        secrets=secrets,
+    )
+    depends = [manager.package, manager.lock, manager.resolve, [[file.path, file.digest] for file in files]]
+    return steps.resolve(base, wanted, digest=asked(*depends))
+
+
+def _secrets(setting: Setting) -> tuple[str, ...]:
+    inputs = setting.inputs
+    texts = [_text(inputs, file) for file in inputs.group(NODE)]
+    return tuple(
+        name
+        for name in sorted(setting.profile.secrets)
+        if name.startswith(_OWN_PREFIXES) or any("${" + name + "}" in text for text in texts)
+    )
+
+
+def _text(inputs: Inputs, file: ContextFile) -> str:
+    return inputs.contents[file.digest].decode("utf-8", "replace")
