@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from devbox.build.inputs import Inputs
 from devbox.build.languages.base import Part, Setting
-from devbox.build.manifests import PROJECT, PYTHON, UV
+from devbox.build.manifests.python import PROJECT, PYTHON, UV
 from devbox.build.python_sources import Sources, entry_sources, gathered, project_sources
 from devbox.build.recipe import VENV, ContextFile, Question, Step, asked
 from devbox.build.requirements import UnusableError, read_requirements

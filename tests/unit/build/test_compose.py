@@ -13,6 +13,7 @@ from devbox.build.recipe import Recipe
 from devbox.errors import BaseImageError, ProfileError, ToolchainError
 from tests.support.build import DEBIAN, DEV, PATH, ROOT, UNKNOWN, recipe
 
+HASH = f"--hash=sha256:{'1' * 64}"
 PYTHON = {"packages": {"python": {"requirements": ["requirements.txt"]}}}
 
 
@@ -20,7 +21,7 @@ PYTHON = {"packages": {"python": {"requirements": ["requirements.txt"]}}}
 def project(tmp_path: Path) -> Path:
     directory = tmp_path / "shop"
     directory.mkdir()
-    (directory / "requirements.txt").write_text("flask==3.0\n")
+    (directory / "requirements.txt").write_text(f"flask==3.0 {HASH}\n")
     (directory / "package.json").write_text(json.dumps({"name": "shop", "dependencies": {"express": "4"}}))
     (directory / "package-lock.json").write_text("{}")
     (directory / "setup.sh").write_text("#!/bin/bash\necho hi\n")
@@ -54,7 +55,9 @@ def test_layers_come_in_order_of_how_seldom_they_change(project: Path) -> None:
         "prepare the base",
         "system packages",
         "user dev",
+        "python",
         "python packages",
+        "node",
         "node packages",
         "variables",
         "setup",
@@ -92,7 +95,7 @@ def test_a_changed_variable_keeps_every_layer_before_it(project: Path) -> None:
 
 def test_a_changed_manifest_changes_its_own_layer_and_those_after(project: Path) -> None:
     before = recipe(project, **full())
-    (project / "requirements.txt").write_text("flask==3.1\n")
+    (project / "requirements.txt").write_text(f"flask==3.1 {HASH}\n")
     after = recipe(project, **full())
     changed = [
         name for name, old, new in zip(names(before), before.digests(), after.digests(), strict=True) if old != new
@@ -120,7 +123,9 @@ def test_the_path_has_the_tools_first_and_the_bases_own_after(project: Path) -> 
 
 def test_root_inside_owns_the_environment(project: Path) -> None:
     made = recipe(project, user=ROOT, **PYTHON)
-    assert "chown -R 0:0 /opt/venv" in made.steps[-1].script
+    environment, packages = made.steps[-2:]
+    assert "chown -R 0:0 /opt/venv" in environment.script
+    assert "find /opt/venv ! -user 0 -exec chown -h 0:0 {} +" in packages.script
 
 
 @pytest.mark.parametrize(
@@ -179,39 +184,6 @@ def test_a_changed_lock_wants_a_fresh_volume(project: Path) -> None:
 
 def test_node_without_packages_needs_no_volume(tmp_path: Path) -> None:
     assert recipe(tmp_path, packages={"node": {}}).volumes == ()
-
-
-@pytest.mark.parametrize(
-    ("lock", "command", "manager"),
-    [
-        ("package-lock.json", "npm ci", ""),
-        ("npm-shrinkwrap.json", "npm ci", ""),
-        ("yarn.lock", "yarn install --frozen-lockfile --non-interactive", "yarn@1"),
-        ("pnpm-lock.yaml", "pnpm install --frozen-lockfile", "pnpm@9"),
-        ("", "npm install", ""),
-    ],
-)
-def test_the_lock_file_chooses_the_command(tmp_path: Path, lock: str, command: str, manager: str) -> None:
-    (tmp_path / "package.json").write_text("{}")
-    if lock:
-        (tmp_path / lock).write_text("")
-    script = recipe(tmp_path, packages={"node": {}}).steps[-1].script
-    assert f"( {command}\n)" in script
-    assert (f"npm install --global -- {manager}" in script) == bool(manager)
-
-
-def test_package_manager_field_wins(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text('{"packageManager": "pnpm@8.15.1+sha256.abc"}')
-    (tmp_path / "pnpm-lock.yaml").write_text("")
-    assert "npm install --global -- pnpm@8.15.1" in recipe(tmp_path, packages={"node": {}}).steps[-1].script
-
-
-def test_a_lock_file_of_yarn_2_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text("{}")
-    (tmp_path / "yarn.lock").write_text("__metadata:\n  version: 6\n")
-    with pytest.raises(ProfileError, match=r"Yarn 2"):
-        recipe(tmp_path, packages={"node": {}})
-    assert "( corepack yarn\n)" in recipe(tmp_path, packages={"node": {"install": "corepack yarn"}}).steps[-1].script
 
 
 def test_a_shell_that_the_base_lacks_is_installed(project: Path) -> None:
