@@ -28,6 +28,7 @@ _NO_ANSWER: Final = tuple(
         rf"Could not resolve host: {_HOST}",  # curl, git, dnf
         rf"Failed to connect to {_HOST} port \d+",  # curl
         rf"unable to resolve host address .{_HOST}",  # wget
+        rf"error sending request for url \({_URL}",  # uv, cargo
         rf"ssh: connect to host {_HOST} port \d+: ",
     )
 )
@@ -44,6 +45,8 @@ _NO_SUCH: Final = tuple(
         ("apk", rf"^\s*{_NAME} \(no such package\):"),
         ("dnf", rf"(?:No match for argument|Unable to find a match): {_NAME}"),
         ("pip", rf"No matching distribution found for {_NAME}"),
+        ("pip", rf"Because {_NAME} was not found in the package registry"),
+        ("pip", rf"Because there is no version of {_NAME} and you require"),
         (
             "npm",
             rf"npm (?:ERR!|error) (?:404 +'?|notarget No matching version found for ){_NAME}'?(?: is not in this|\.$)",
@@ -54,12 +57,12 @@ _INDEXES: Final = {
     "apt": "the base's package archive (apt)",
     "apk": "the base's package repositories (apk)",
     "dnf": "the base's package repositories (dnf)",
-    "pip": "the Python package index (pip)",
+    "pip": "the Python package index",
     "npm": "the npm registry",
 }
 _ARCHIVE: Final = re.compile(r"^(?:Hit|Get|Ign|Err):\d+ (?P<place>\S+ \S+) InRelease")
 _ALTERED: Final = re.compile(
-    r"Hash Sum mismatch|File has unexpected size|THESE PACKAGES DO NOT MATCH THE HASHES|EINTEGRITY"
+    r"Hash Sum mismatch|File has unexpected size|THESE PACKAGES DO NOT MATCH THE HASHES|EINTEGRITY|Hash mismatch for"
 )
 
 

@@ -34,7 +34,7 @@ def _bring() -> list[str]:
         'if ! "$uv" --version >/dev/null 2>&1; then',
         f'  echo "uv=={VERSION} {hashes}" > {_WANTED}',
         f"  part=$(mktemp -d {_HOME}/part.XXXXXX)",
-        f'  {VENV}/bin/python -m pip install -q {_FLAGS} --target "$part/uv" -r {_WANTED} >&2',
+        f'  {VENV}/bin/python -m pip install {_FLAGS} --target "$part/uv" -r {_WANTED} >&2',
         # another build may bring it at the same time; the bytes are the same
         '  mv "$part/uv" "$uv_home" 2>/dev/null || true',
         '  rm -rf "$part"',

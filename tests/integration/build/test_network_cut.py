@@ -77,7 +77,7 @@ def test_an_index_of_python_that_is_gone_is_named_with_its_step(
     base = _prepared(room, client, debian, PIP)
     with pytest.raises(BuildFailedError) as caught:
         room.build(base, packages={"python": {"requirements": ["requirements.txt"]}})
-    assert caught.value.message == f"step 'python packages' failed with exit code 1: no answer from {DEAD}"
+    assert caught.value.message == f"step 'resolve python packages' failed with exit code 1: no answer from {DEAD}"
 
 
 class _Cut(BaseHTTPRequestHandler):

@@ -42,6 +42,7 @@ SSH = "ssh: connect to host git.example port 22: Connection refused"
         (GIT, "git.example"),
         (APK, "apk.example"),
         (SSH, "git.example"),
+        ("  cause: error sending request for url (https://user:pw@uv.example/simple/flask/)", "uv.example"),
         ("curl: (7) Failed to connect to a.example port 443 after 0 ms: Couldn't connect to server", "a.example"),
         ("curl: (6) Could not resolve host: a.example", "a.example"),
     ],
@@ -80,7 +81,15 @@ E: Unable to locate package nope"""
         ("Error: Unable to find a match: nope", "nope is not to be had from the base's package repositories (dnf)"),
         (
             "ERROR: No matching distribution found for nope==99",
-            "nope==99 is not to be had from the Python package index (pip)",
+            "nope==99 is not to be had from the Python package index",
+        ),
+        (
+            "  cause: Because nope was not found in the package registry and you require nope>=1, we can conclude",
+            "nope is not to be had from the Python package index",
+        ),
+        (
+            "  cause: Because there is no version of nope==99 and you require nope==99, we can conclude",
+            "nope==99 is not to be had from the Python package index",
         ),
         ("npm ERR! 404  'nope@^1.0.0' is not in this registry.", "nope@^1.0.0 is not to be had from the npm registry"),
         ("npm ERR! notarget No matching version found for ms@99.", "ms@99 is not to be had from the npm registry"),
