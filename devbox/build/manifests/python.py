@@ -28,7 +28,7 @@ EDITABLE = "packages.python.editable"
 EDITABLE_FILES = (PYPROJECT, "setup.py", "setup.cfg")
 # What of a pyproject.toml decides about the packages; the tables of other tools do not.
 _PROJECT_KEYS = ("name", "version", "requires-python", "dependencies", "optional-dependencies", "dynamic")
-_UV_KEYS = ("sources", "index", "workspace", "dev-dependencies", "default-groups", "required-version", "conflicts",
+_UV_KEYS = ("sources", "index", "workspace", "dev-dependencies", "default-groups", "conflicts",
             "environments", "index-url", "extra-index-url", "find-links", "no-build-isolation-package", "no-binary",
             "no-binary-package", "package", "override-dependencies", "constraint-dependencies",
             "extra-build-dependencies", "extra-build-variables", "config-settings")  # fmt: skip
