@@ -35,13 +35,15 @@ _DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "pee
 class Manager:
     """A package manager. `package`: what npm has to install first, as "pnpm@9.15.9"; empty for npm itself.
 
-    `install`: the command that installs what `lock` names. `resolve`: the one that only writes `lock`.
+    `install`: the command that installs what `lock` names. `resolve`: the one that only writes `lock`. `mark`: how a
+    line begins that every lock file of this manager has.
     """
 
     package: str
     lock: str
     install: str
     resolve: str
+    mark: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def _manager(owner: str, lock: str | None, version: str, base: BaseImage, inputs
             lock="pnpm-lock.yaml",
             install="pnpm install --frozen-lockfile",
             resolve="pnpm install --lockfile-only --ignore-scripts",
+            mark="lockfileVersion",
         )
     if owner == "yarn":
         return _yarn(version, lock, inputs)
@@ -121,6 +124,7 @@ def _manager(owner: str, lock: str | None, version: str, base: BaseImage, inputs
         lock=lock or "package-lock.json",
         install="npm ci",
         resolve="npm install --package-lock-only --ignore-scripts",
+        mark="{",
     )
 
 
@@ -144,12 +148,14 @@ def _yarn(version: str, lock: str | None, inputs: Inputs) -> Manager:
             lock="yarn.lock",
             install="yarn install --frozen-lockfile --non-interactive",
             resolve="yarn install --ignore-scripts --non-interactive",
+            mark="# yarn lockfile v1",
         )
     return Manager(
         package=f"@yarnpkg/cli-dist@{version}",
         lock="yarn.lock",
         install="yarn install --immutable",
         resolve="yarn install --mode=update-lockfile",
+        mark="__metadata:",
     )
 
 

@@ -1,12 +1,12 @@
 """Node.js: what the lock file names, into the image at the place where the repo will appear. Pure."""
 
 from devbox.build.inputs import Inputs
-from devbox.build.languages.base import Part, Setting
+from devbox.build.languages.base import Part, Setting, joined
+from devbox.build.languages.shared import with_toolchain
 from devbox.build.manifests import NODE
 from devbox.build.node_plan import Manager, Wanted, plan_node
 from devbox.build.recipe import ContextFile, Question, Step, asked
 from devbox.build.steps import node as steps
-from devbox.build.toolchains import check_version, declared
 
 # Variables that the tools read by themselves; other secrets are handed over where a manifest names them.
 _OWN_PREFIXES = ("NPM_", "npm_config_", "NODE_AUTH_TOKEN", "YARN_")
@@ -17,21 +17,16 @@ def node(setting: Setting) -> Part | None:
     profile = setting.profile.packages.node
     if profile is None:
         return None
+    first = Part(path=(f"{setting.directory}/{steps.MODULES}/.bin",))
     base = setting.base
-    check_version(base, "node", profile.version)
     wanted = plan_node(profile, base, setting.inputs)
     places = (steps.MODULES, *(f"{member}/{steps.MODULES}" for member in wanted.members))
     secrets = _secrets(setting)
     manager = wanted.manager.package if wanted.manager is not None else ""
-    return Part(
-        system=steps.system_needs(base) if declared(base, "node") is None else (),
-        path=(f"{setting.directory}/{steps.MODULES}/.bin",),
-        chain=(
-            steps.runtime(base, profile.version, manager=manager, secrets=secrets),
-            *_packages(setting, wanted, secrets),
-        ),
-        volumes=places if wanted.manager is not None else (),
-    )
+    install = (steps.manager(base, manager, secrets=secrets),) if manager else ()
+    chain = (*install, *_packages(setting, wanted, secrets))
+    own = Part(chain=chain, volumes=places if wanted.manager is not None else ())
+    return joined(first, with_toolchain(setting, "node", own))
 
 
 def _packages(setting: Setting, wanted: Wanted, secrets: tuple[str, ...]) -> tuple[Step | Question, ...]:
@@ -59,10 +54,11 @@ def _packages(setting: Setting, wanted: Wanted, secrets: tuple[str, ...]) -> tup
 def _question(setting: Setting, manager: Manager, secrets: tuple[str, ...]) -> Question:
     base, files = setting.base, setting.inputs.group(NODE)
     older = setting.lock.answers.get(steps.RESOLVED)
+    known = older.lines if older is not None else ()
     wanted = steps.Open(
         command=manager.resolve,
         lock=manager.lock,
-        known=older.lines if older is not None else (),
+        known=known if any(line.startswith(manager.mark) for line in known) else (),
         context=files,
         secrets=secrets,
     )

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 
 from devbox.build.inputs import Inputs
-from devbox.build.languages.base import Part, Setting
+from devbox.build.languages.base import Part, Setting, joined
+from devbox.build.languages.shared import with_toolchain
 from devbox.build.manifests.python import PROJECT, PYTHON, UV
 from devbox.build.python_sources import Sources, entry_sources, gathered, project_sources
 from devbox.build.recipe import VENV, ContextFile, Question, Step, asked
 from devbox.build.requirements import UnusableError, read_requirements
 from devbox.build.steps import python as steps
-from devbox.build.toolchains import check_version, declared
+from devbox.build.toolchains import declared, toolchain
 from devbox.errors import Problem, ProfileError
 from devbox.profile.model import Python
 
@@ -22,17 +23,13 @@ def python(setting: Setting) -> Part | None:
     wanted = setting.profile.packages.python
     if wanted is None:
         return None
-    base = setting.base
-    check_version(base, "python", wanted.version)
-    return Part(
-        system=steps.system_needs(base) if declared(base, "python") is None else (),
-        path=(f"{VENV}/bin",),
-        env=(("VIRTUAL_ENV", VENV),),
-        chain=(steps.environment(base, setting.user, wanted.version), *_packages(setting, wanted)),
-    )
+    first = Part(path=(f"{VENV}/bin",), env=(("VIRTUAL_ENV", VENV),))  # `python3` is the environment's
+    packages = _packages(setting, wanted, toolchain(setting, "python"))
+    own = Part(chain=(steps.environment(setting.base, setting.user), *packages))
+    return joined(first, with_toolchain(setting, "python", own))
 
 
-def _packages(setting: Setting, wanted: Python) -> tuple[Step | Question, ...]:
+def _packages(setting: Setting, wanted: Python, tool: Part) -> tuple[Step | Question, ...]:
     found = planned(wanted, setting.inputs)
     files = {file.path: _text(setting.inputs, file) for file in setting.inputs.group(PYTHON)}
     read = {path: read_requirements(text) for path, text in files.items()}
@@ -43,7 +40,7 @@ def _packages(setting: Setting, wanted: Python) -> tuple[Step | Question, ...]:
     ]))  # fmt: skip
     answer: tuple[str, ...] = ()
     if found.requirements or (found.files and not hashed):
-        question = _question(setting, found, hashed=hashed, options=options)
+        question = _question(setting, found, tool, hashed=hashed, options=options)
         known = setting.answer(question)
         if known is None:
             return (question,)
@@ -59,7 +56,7 @@ def _packages(setting: Setting, wanted: Python) -> tuple[Step | Question, ...]:
     return () if exact.empty else (steps.packages(setting.base, exact, setting.user),)
 
 
-def _question(setting: Setting, found: Sources, *, hashed: bool, options: tuple[str, ...]) -> Question:
+def _question(setting: Setting, found: Sources, tool: Part, *, hashed: bool, options: tuple[str, ...]) -> Question:
     base, inputs = setting.base, setting.inputs
     files = inputs.group(PYTHON)
     older = setting.lock.answers.get(steps.RESOLVED)
@@ -76,6 +73,7 @@ def _question(setting: Setting, found: Sources, *, hashed: bool, options: tuple[
         *(wanted.files, wanted.requirements, wanted.constraints, wanted.options),
         [[file.path, file.digest] for file in files],
         *(base.distribution, base.version, base.architecture, declared(base, "python")),
+        *(tool.system, [link.name for link in tool.chain]),
     ]
     return steps.resolve(base, wanted, digest=asked(*depends))
 

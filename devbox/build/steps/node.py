@@ -16,9 +16,7 @@ from devbox.build.recipe import (
     Question,
     Step,
 )
-from devbox.build.steps.script import quoted, refuse, script
-from devbox.build.steps.version import not_the_one, version_check
-from devbox.profile.toolchains.constraint import parse
+from devbox.build.steps.script import quoted, script
 from devbox.values import GuestUser
 
 KEY = "packages.node"
@@ -64,22 +62,14 @@ class Open:
     secrets: tuple[str, ...] = ()
 
 
-def system_needs(base: BaseImage) -> tuple[str, ...]:
-    """Return the system packages that Node.js and npm need on `base`."""
-    return {"debian": ("nodejs", "npm"), "alpine": ("nodejs", "npm"), "fedora": ("nodejs", "npm")}.get(base.family, ())
-
-
-def runtime(base: BaseImage, version: str | None, *, manager: str, secrets: tuple[str, ...]) -> Step:
-    """Return the step that checks Node.js and installs `manager`, as "pnpm@9.15.9", beside npm."""
-    lines = [*_check(version), *_settings()]
-    if manager:
-        lines.append(f"npm install --global -- {shlex.quote(manager)}")
+def manager(base: BaseImage, package: str, *, secrets: tuple[str, ...]) -> Step:
+    """Return the step that installs a package manager, as "pnpm@9.15.9", beside npm."""
     return Step(
-        name=f"node, {manager}" if manager else "node",
+        name=package,
         key=KEY,
-        script=script(base.epoch, lines),
-        caches=_CACHES if manager else (),
-        secrets=secrets if manager else (),
+        script=script(base.epoch, [*_settings(), f"npm install --global -- {shlex.quote(package)}"]),
+        caches=_CACHES,
+        secrets=secrets,
     )
 
 
@@ -136,7 +126,7 @@ def resolve(base: BaseImage, wanted: Open, *, digest: str) -> Question:
     known = [f"cat > {wanted.lock} <<'devbox-end'", *wanted.known, "devbox-end"] if wanted.known else []
     show = f"node -e {shlex.quote(_SHOW)}" if wanted.lock == "package-lock.json" else f"cat {wanted.lock}"
     lines = [
-        "exec 3>&1 >&2",  # stdout is the answer
+        "exec 3>&1 >&2 </dev/null",  # stdout is the answer, and there is nobody to be asked
         *_settings(),
         f"cp -R -P {CONTEXT_DIRECTORY} {_ASKING}; cd {_ASKING}",
         *known,
@@ -159,15 +149,6 @@ def _keeping(wanted: Open) -> list[str]:
     if not wanted.known:
         return [f"( {wanted.command}\n)"]
     return [f"( {wanted.command}\n) || {{ rm -f {wanted.lock}; ( {wanted.command}\n) }}"]
-
-
-def _check(version: str | None) -> list[str]:
-    missing = refuse("this base has no Node.js, and devbox does not know how to install it here")
-    lines = [f"command -v node >/dev/null || {missing}"]
-    if version is None:
-        return lines
-    asked = parse(version)
-    return [*lines, "have=$(node --version)", "have=${have#v}", *version_check(asked, not_the_one("Node.js", asked))]
 
 
 def _settings() -> list[str]:

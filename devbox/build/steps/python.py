@@ -1,6 +1,5 @@
 """Python's steps: a virtual environment at a fixed path outside the repo, and exact packages in it. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +8,6 @@ from devbox.build.recipe import CONTEXT_DIRECTORY, RUN_DIRECTORY, VENV, BaseImag
 from devbox.build.steps.python_answer import PROGRAM
 from devbox.build.steps.script import quoted, refuse, script
 from devbox.build.steps.uv import CACHES, PIP, uv_lines
-from devbox.build.steps.version import not_the_one, version_check
-from devbox.profile.toolchains.constraint import parse
 from devbox.values import GuestUser
 
 KEY = "packages.python"
@@ -55,43 +52,16 @@ class Open:
     secrets: tuple[str, ...] = ()
 
 
-def system_needs(base: BaseImage) -> tuple[str, ...]:
-    """Return the system packages that a virtual environment needs on `base`."""
-    return {"debian": ("python3", "python3-venv"), "alpine": ("python3", "py3-pip"), "fedora": ("python3",)}.get(
-        base.family, ()
-    )
-
-
-def environment(base: BaseImage, user: GuestUser, version: str | None) -> Step:
-    """Return the step that makes the virtual environment, with a Python that is `version`."""
+def environment(base: BaseImage, user: GuestUser) -> Step:
+    """Return the step that makes the virtual environment with the Python that is first on PATH."""
+    missing = refuse("this base has no Python, and devbox does not know how to install it here")
     lines = [
-        *_interpreter(version),
+        f"python=$(command -v python3 || command -v python) || {missing}",
         *PIP,
         f'"$python" -m venv {VENV} || {refuse("this Python cannot make a virtual environment (module venv)")}',
         f"chown -R {user.uid}:{user.gid} {VENV}",
     ]
     return Step(name="python", key=KEY, script=script(base.epoch, lines))
-
-
-def _interpreter(version: str | None) -> list[str]:
-    plain = version is not None and re.fullmatch(r"3\.[0-9]+(\.[0-9]+)?", version)
-    wanted = [f"python{'.'.join(version.split('.')[:2])}"] if version and plain else []
-    names = quoted([*wanted, "python3", "python"])
-    lines = [
-        "python=",
-        f"for name in {names}; do",
-        '  if [ -z "$python" ]; then python=$(command -v "$name" || true); fi',
-        "done",
-        f'[ -n "$python" ] || {refuse("this base has no Python, and devbox does not know how to install it here")}',
-    ]
-    if version is None:
-        return lines
-    asked = parse(version)
-    return [
-        *lines,
-        """have=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')""",
-        *version_check(asked, not_the_one("Python", asked)),
-    ]
 
 
 def packages(base: BaseImage, exact: Exact, user: GuestUser) -> Step:

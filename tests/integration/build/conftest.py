@@ -22,10 +22,11 @@ from devbox.build.recipe import Recipe
 from devbox.build.run import Builder, BuildOrder, Built
 from devbox.engine.sdk import SdkEngine
 from devbox.process import HostProcesses
+from devbox.profile.lock import Platform
 from devbox.profile.model import Base
 from devbox.values import LABEL_OWNER, GuestUser
 from tests.fakes.reporter import RecordingReporter
-from tests.support.build import DEV, labels, profile
+from tests.support.build import DEV, answered, labels, profile
 from tests.support.engine import LABEL_TEST, RUN, sweep
 from tests.support.images import TINY, tiny_image
 
@@ -38,6 +39,7 @@ class Room:
     directory: Path
     owner: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
+    known: Platform = field(default_factory=Platform)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -73,12 +75,22 @@ class Room:
         no_cache: bool = False,
         **values: Any,
     ) -> Built:
-        """Build a profile of the keys `values` with the secrets `given`."""
+        """Build a profile of the keys `values` with the secrets `given`, and keep the answers to what was asked."""
+        inputs = read_inputs(profile(**values), self.directory)
+        builder = Builder(self.engine, self.reporter)
+        while True:
+            recipe = self.recipe(base, user=user, **values)
+            order = replace(self.order(recipe, inputs), secrets=given, no_cache=no_cache)
+            if recipe.open is None:
+                self.known = recipe.lock
+                return builder.build(order)
+            self.known = answered(recipe, *builder.ask(order))
+
+    def recipe(self, base: BaseImage, *, user: GuestUser = DEV, **values: Any) -> Recipe:
+        """Return the recipe of a profile of these keys, as far as what is known by now answers."""
         asked = profile(**values)
         inputs = read_inputs(asked, self.directory)
-        recipe = compose(asked, base=base, inputs=inputs, user=user, project_name=self.directory.name)
-        order = replace(self.order(recipe, inputs), secrets=given, no_cache=no_cache)
-        return Builder(self.engine, self.reporter).build(order)
+        return compose(asked, base=base, inputs=inputs, user=user, project_name=self.directory.name, lock=self.known)
 
     def order(self, recipe: Recipe, inputs: Inputs) -> BuildOrder:
         bundle = ca.find_bundle("host", directory=self.directory, environ=os.environ)

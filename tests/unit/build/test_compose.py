@@ -14,6 +14,7 @@ from devbox.errors import BaseImageError, ProfileError, ToolchainError
 from tests.support.build import DEBIAN, DEV, PATH, ROOT, UNKNOWN, recipe
 
 HASH = f"--hash=sha256:{'1' * 64}"
+ELSEWHERE = replace(DEBIAN, architecture="riscv64")  # for which nobody but the distribution has toolchains
 PYTHON = {"packages": {"python": {"requirements": ["requirements.txt"]}}}
 
 
@@ -55,9 +56,10 @@ def test_layers_come_in_order_of_how_seldom_they_change(project: Path) -> None:
         "prepare the base",
         "system packages",
         "user dev",
+        "Python 3.11",
         "python",
         "python packages",
-        "node",
+        "Node.js 18",
         "node packages",
         "variables",
         "setup",
@@ -136,7 +138,7 @@ def test_a_version_that_the_base_does_not_hold_is_refused_at_once(
     project: Path, tool: str, version: str, has: str
 ) -> None:
     with pytest.raises(ToolchainError, match=f"debian:12 holds {has}, not {version}") as caught:
-        recipe(project, packages={tool: {"version": version}})
+        recipe(project, base=ELSEWHERE, packages={tool: {"version": version}})
     assert caught.value.problems[0].key == f"packages.{tool}.version"
     assert caught.value.hint
     assert caught.value.exit_status == 2
@@ -144,7 +146,7 @@ def test_a_version_that_the_base_does_not_hold_is_refused_at_once(
 
 def test_the_refusal_names_a_base_that_would_do(project: Path) -> None:
     with pytest.raises(ToolchainError) as caught:
-        recipe(project, packages={"python": {"version": "3.13"}})
+        recipe(project, base=ELSEWHERE, packages={"python": {"version": "3.13"}})
     assert 'base.image = "debian:13"' in str(caught.value.hint)
 
 
@@ -152,13 +154,14 @@ def test_an_image_that_brings_python_gets_no_second_one(project: Path) -> None:
     own = replace(DEBIAN, reference="python:3.12", env=(("PATH", PATH), ("PYTHON_VERSION", "3.12.4")))
     made = recipe(project, base=own, packages={"python": {"version": "3.12"}})
     assert names(made) == ["user dev", "python"]
-    assert "for name in python3.12 python3 python; do" in made.steps[1].script
+    assert "python=$(command -v python3 || command -v python)" in made.steps[1].script
 
 
 def test_on_an_unknown_base_the_step_itself_looks(project: Path) -> None:
     made = recipe(project, base=UNKNOWN, packages={"python": {"version": "3.9"}})
-    assert "the profile asks for 3.9" in made.steps[-1].script
-    assert "exit 78" in made.steps[-1].script
+    look = next(step.script for step in made.steps if step.name == "Python 3.9")
+    assert "the profile asks for 3.9" in look
+    assert "exit 78" in look
 
 
 def test_secrets_go_where_they_are_named_and_to_provision_steps(project: Path) -> None:

@@ -67,7 +67,14 @@ def test_an_image_that_brings_python_needs_no_package(tmp_path: Path) -> None:
 
 def test_a_version_that_the_base_does_not_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match=r"holds Python 3\.11.*, not 3\.9"):
-        planned(tmp_path, version="3.9")
+        share(setting(tmp_path, base=replace(DEBIAN, architecture="riscv64"), packages={"python": {"version": "3.9"}}))
+
+
+def test_nothing_is_planned_while_the_version_is_not_known(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("flask\n")
+    part = planned(tmp_path, version="3.9", requirements=["requirements.txt"])
+    assert [link.key for link in part.chain] == [question(part).key]
+    assert part.path[0] == "/opt/venv/bin"
 
 
 def test_what_has_no_lock_is_asked_and_then_installed_as_answered(tmp_path: Path) -> None:
