@@ -74,7 +74,7 @@ def packages(base: BaseImage, exact: Exact, user: GuestUser) -> Step:
         *_from_lines(exact),
         f"rm -f {VENV}/.lock",
         # only what is new: another owner for a file of the layer below would copy it up
-        f"find {VENV} ! -user {user.uid} -exec chown -h {user.uid}:{user.gid} {{}} +",
+        f'owner={user.uid}:{user.gid}; find {VENV} ! -user "${{owner%:*}}" -exec chown -h "$owner" {{}} +',
     ]
     return Step(
         name="python packages",

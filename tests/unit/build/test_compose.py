@@ -80,10 +80,10 @@ def test_the_lock_says_the_same_in_a_clone_of_any_name_and_for_anybody(
 ) -> None:
     clone = tmp_path / "clones" / name
     shutil.copytree(project, clone)
-    asked: dict[str, Any] = {"packages": {"python": {}, "node": {"install": "npm ci"}}}
+    asked: dict[str, Any] = {"packages": {"python": PYTHON["packages"]["python"], "node": {"install": "npm ci"}}}
     asked["provision"] = [{"run": "make", "when": "build"}]
     mine, theirs = recipe(project, **asked), recipe(clone, user=replace(DEV, uid=501, gid=20), **asked)
-    assert len(mine.lock.steps) == 3
+    assert len(mine.lock.steps) == 4
     assert theirs.lock == mine.lock
 
 
@@ -127,7 +127,7 @@ def test_root_inside_owns_the_environment(project: Path) -> None:
     made = recipe(project, user=ROOT, **PYTHON)
     environment, packages = made.steps[-2:]
     assert "chown -R 0:0 /opt/venv" in environment.script
-    assert "find /opt/venv ! -user 0 -exec chown -h 0:0 {} +" in packages.script
+    assert 'owner=0:0; find /opt/venv ! -user "${owner%:*}" -exec chown -h "$owner" {} +' in packages.script
 
 
 @pytest.mark.parametrize(
