@@ -97,8 +97,9 @@ def parse(text: str, *, shown: str = NAME) -> Lock:
     try:
         tree = tomli.loads(text)
     except (ValueError, RecursionError) as error:  # no ValueError alone is tomli's: a number may be too long
-        line = re.search(r"at line (\d+)", str(error))
-        raise _invalid(shown, f"is no TOML: {printable(str(error))}", line=int(line[1]) if line else None) from error
+        said = re.search(r"at line (\d+)", str(error))
+        line = int(said[1]) if said else text.rstrip("\n").count("\n") + 1
+        raise _invalid(shown, f"is no TOML: {printable(str(error))}", line=line) from error
     schema = tree.get("schema")
     if schema != SCHEMA:
         raise _other_schema(shown, schema)

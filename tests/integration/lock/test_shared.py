@@ -10,13 +10,11 @@ from devbox.engine.base import Engine
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
 from tests.integration.lock.conftest import Shelf, write
 from tests.support.account import ordinary
-from tests.support.command import sweep
 from tests.support.packages import Archive
 from tests.support.project import project
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
-LOOK = ("build", "--locked")
 
 
 def test_another_user_in_another_directory_makes_the_same_and_is_asked_nothing(shelf: Shelf) -> None:
@@ -24,27 +22,22 @@ def test_another_user_in_another_directory_makes_the_same_and_is_asked_nothing(s
     shelf.devbox("up")
     text = shelf.lock.read_text()
     shelf.archive.add("apple", "2")
-    with project(ordinary()) as second:
-        place = second.directory.rename(second.directory.with_name("elsewhere"))
-        other = replace(second, directory=place)
-        try:
-            write(other, shelf.base, "apple", "pear")
-            (place / "devbox.lock").write_text(text)
-            shelf.archive.asked.clear()
-            first = other("up")
-            assert "look up" not in first.stderr
-            assert sorted(shelf.archive.packages_asked()) == ["apple_1_all.deb", "pear_1_all.deb"]
-            assert other("exec", "--", "cat", "/usr/share/apple").stdout == "1\n"
-            assert (place / "devbox.lock").read_text() == text
-            assert other.json(*LOOK)["changed"] is False
-        finally:
-            other("destroy", "-f", status=None)
-            sweep(other.hash)
+    with project(ordinary(), name="elsewhere") as other:
+        write(other, shelf.base, "apple", "pear")
+        (other.directory / "devbox.lock").write_text(text)
+        shelf.archive.asked.clear()
+        first = other("up")
+        assert "look up" not in first.stderr
+        assert sorted(shelf.archive.packages_asked()) == ["apple_1_all.deb", "pear_1_all.deb"]
+        assert other("exec", "--", "cat", "/usr/share/apple").stdout == "1\n"
+        assert (other.directory / "devbox.lock").read_text() == text
+        assert other.json("build", "--locked")["changed"] is False
 
 
 def test_where_the_project_cannot_be_written_it_is_said_and_works(archive: Archive, base: str) -> None:
-    with project(ordinary(), owner=0) as devbox:
+    with project(ordinary()) as devbox:
         write(devbox, base, "apple")
+        devbox.directory.chmod(0o555)
         first = devbox("up")
         assert "devbox.lock cannot be written: permission denied; the environment is not locked" in first.stderr
         assert devbox("exec", "--", "cat", "/usr/share/apple").stdout == "1\n"

@@ -91,3 +91,18 @@ def test_what_is_no_lock_is_refused_in_plain_words(text: str, words: str) -> Non
 def test_any_text_is_a_lock_or_refused(data: bytes) -> None:
     with contextlib.suppress(LockInvalidError):
         parse("schema = 1\n" + data.decode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('schema = 1\nprofile = ""\n[', 3),
+        ('schema = 1\nprofile = ""\n[platform.a.base]\nreference = "x"\ndigest = "latest"\n', 3),
+        ('schema = 1\nprofile = ""\n[[platform.a.system]]\npackages = [\n  "jq",\n]\n', 5),
+        ('schema = 1\nprofile = ""\n[platform.a.answers."node.toolchain"]\nasked = "x"\n', 3),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(text: str, line: int) -> None:
+    with pytest.raises(LockInvalidError) as caught:
+        parse(text, shown="devbox.lock")
+    assert [(one.file, one.line) for one in caught.value.problems] == [("devbox.lock", line)]
