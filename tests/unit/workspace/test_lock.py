@@ -142,6 +142,12 @@ def test_update_reads_the_lists_anew_and_renews_a_damaged_file(desk: Desk, shelf
     lock_verb.update(desk.host, desk.workspace)
     assert desk.reporter.warnings[-1].startswith("devbox.lock is written anew: the file is no TOML")
     assert _versions(desk) == {"apple": "2"}
+    outside = desk.directory.parent / "outside"
+    _path(desk).rename(outside)
+    _path(desk).symlink_to(outside)
+    lock_verb.update(desk.host, desk.workspace)
+    assert not _path(desk).is_symlink()
+    assert _path(desk).read_text() == outside.read_text()
     _path(desk).write_text("schema = 9\n")
     with pytest.raises(LockInvalidError) as caught:
         lock_verb.update(desk.host, desk.workspace)
