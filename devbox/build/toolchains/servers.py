@@ -144,7 +144,8 @@ def _find_rust(setting: Setting, wanted: Wanted) -> list[str]:
         'echo "$have" > versions',
         *newest(wanted.constraint, of="versions"),
         f'[ -n "$version" ] || {none}',
-        'rustup=$("$client/bin/rustup" --version 2>/dev/null | cut -d " " -f 2)',
+        # As PyPI numbers it, which is not how rustup does.
+        'rustup=$("$client/bin/python" -m pip freeze | sed -n "s/^rustup==//p")',
         'printf "%s\\n" "version=$version" source=rustup "rustup=$rustup" "sha256=$digest" >&3',
     ]
 
