@@ -1,6 +1,5 @@
 """A toolchain's share in a Recipe, carried out on the real engine: questions are asked, and the answers kept."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from devbox.build.toolchains import toolchain
 from devbox.engine.base import Engine
 from devbox.profile.lock import Platform
 from devbox.reporter import Reporter
-from devbox.workspace.locking import close
+from devbox.workspace.locking import Asking, close
 
 STAND_INS = Path(__file__).parent / "standins"
 
@@ -47,21 +46,14 @@ def recipe_with(setting: Setting, tool: str, platform: Platform, before: tuple[S
 
 
 def carry_out(
-    engine: Engine,
-    reporter: Reporter,
-    order: Callable[[Recipe], BuildOrder],
-    setting: Setting,
-    tool: str,
-    before: tuple[Step, ...] = (),
+    engine: Engine, reporter: Reporter, order: BuildOrder, setting: Setting, tool: str, before: tuple[Step, ...] = ()
 ) -> tuple[Built, Platform]:
-    """Return the image with `tool`, and the Lock with the answers."""
-    builder = Builder(engine, reporter)
-    closed = close(
-        setting.lock,
+    """Return the image with `tool`, and the Lock with the answers. The Recipe of `order` does not count."""
+    asking = Asking(
         compose=lambda platform: recipe_with(setting, tool, platform, before),
         order=order,
-        builder=builder,
+        builder=Builder(engine, reporter),
         reporter=reporter,
-        strict=False,
     )
-    return builder.build(order(closed.recipe)), closed.platform
+    closed = close(setting.lock, asking)
+    return asking.builder.build(replace(order, recipe=closed.recipe)), closed.platform

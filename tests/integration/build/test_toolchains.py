@@ -7,7 +7,6 @@ import pytest
 from devbox.build.base import BaseImage
 from devbox.build.languages.base import Setting
 from devbox.build.recipe import Recipe, Step
-from devbox.build.run import BuildOrder
 from devbox.errors import ToolchainError
 from devbox.profile.load import load
 from devbox.profile.lock import Platform
@@ -41,10 +40,8 @@ class Bench:
             self.room.directory, base=self.base, lock=lock, packages={tool: asked}, env=env or {}
         )
         inputs = nothing(self.room.directory)
-
-        def order(recipe: Recipe) -> BuildOrder:
-            return replace(self.room.order(recipe, inputs), no_cache=no_cache)
-
+        order = self.room.order(Recipe(base=self.base.id, steps=(), env=self.base.env), inputs)
+        order = replace(order, no_cache=no_cache)
         built, self.lock = carry_out(self.room.engine, self.room.reporter, order, setting, tool, before)
         self.image = built.image
 
