@@ -58,7 +58,7 @@ def test_a_python_package(project: Path) -> None:
     profile = written(project).profile
     python = profile.packages.python
     assert python is not None
-    assert (python.version, python.requirements, python.editable) == (">=3.12", ("pyproject.toml[test]",), True)
+    assert (python.version, python.extras, python.editable) == (">=3.12", ("test",), True)
     assert profile.tasks["test"].run == "pytest"
     assert profile.ports["web"].guest == 8000
     assert Evidence(file="pyproject.toml", line=4, what="a Python package") in detect(project).evidence

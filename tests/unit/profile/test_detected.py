@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from devbox.build.manifests import read_inputs
 from devbox.errors import DevboxError
 from devbox.profile.asks import requests
 from devbox.profile.detect import detect, render, require_clear
@@ -51,6 +52,7 @@ def test_what_is_written_for_it_can_be_used_as_it_is(project: Path) -> None:
     loaded = load(project / "repo", environ={}, fallback=text)
     require_supported(loaded)
     assert requests(loaded, project / "repo", environ={}) == ()
+    read_inputs(loaded.profile, project / "repo")  # no manifest that it names is refused by the build
 
 
 @pytest.mark.parametrize("project", [path for path in PROJECTS if path not in CLEAR], ids=lambda path: path.name)

@@ -52,6 +52,7 @@ class Files:
     local: list[str] = field(default_factory=list)  # requirement files that name paths of the project
     extras: dict[str, Evidence] = field(default_factory=dict)
     groups: dict[str, Evidence] = field(default_factory=dict)
+    poetry: set[str] = field(default_factory=set)  # those of `groups` that stand in Poetry's own tables
     backend: Evidence | None = None  # `what` is its module
     built: list[Evidence] = field(default_factory=list)  # why it needs a compiler
     static: bool = False  # [project] has its dependencies
@@ -140,10 +141,12 @@ def _poetry(view: View, files: Files, lines: Mapping[str, int], tool: dict[str, 
     tables.append(("tool.poetry.dev-dependencies", tool.get("dev-dependencies"), "dev"))
     for group, entries in table(tool.get("group")).items():
         path = child("tool.poetry.group", group)
+        files.poetry.add(group)
         files.groups.setdefault(group, Evidence(file=name, line=lines.get(path), what=f"group {group}"))
         tables.append((f"{path}.dependencies", table(entries).get("dependencies"), group))
     if isinstance(tool.get("dev-dependencies"), dict):
         line = lines.get("tool.poetry.dev-dependencies")
+        files.poetry.add("dev")
         files.groups.setdefault("dev", Evidence(file=name, line=line, what="group dev"))
     for path, entries, group in tables:
         for key, wanted in table(entries).items():

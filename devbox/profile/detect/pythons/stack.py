@@ -16,6 +16,7 @@ LOCKS: Final = {
     "uv.lock": "uv", "poetry.lock": "Poetry", "pdm.lock": "PDM", "Pipfile.lock": "Pipenv", "pylock.toml": "pylock",
     "conda-lock.yml": "conda", "pixi.lock": "pixi",
 }  # fmt: skip
+_GROUP: Final = re.compile(r"(?!tests_require)(?:dev|test)[a-z]*")
 _RIVALS: Final = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
 
 
@@ -41,7 +42,7 @@ def python(view: View) -> Stack | None:
         evidence=(*files.evidence, *_scripts(view), *_locks(view), *_backend(files), *hits, *seen, *files.foreign),
         claims=known,
         version=version,
-        settings=_settings(files, wanted),
+        settings=_settings(view, files, wanted, has_lock=has_lock),
         system=_once((*needs(dependencies, tables.SYSTEM), *_from_source(view, dependencies), *compiler)),
         tasks=first_of_each([*([task] if task else []), *([start] if start else []), *_lint(files, wanted)]),
         ports=ports if start or not files.package else ports[:1],
@@ -86,20 +87,40 @@ def _backend(files: Files) -> Iterator[Evidence]:
         yield Evidence(file=files.backend.file, line=files.backend.line, what=f"built by {files.backend.what}")
 
 
-def _settings(files: Files, wanted: Needs) -> dict[str, str]:
+def _settings(view: View, files: Files, wanted: Needs, *, has_lock: bool) -> dict[str, str]:
     """Return the keys of packages.python beside the version."""
-    names = list(wanted.requirements)
-    if files.static:
-        names += [f"pyproject.toml[{_name(one)}]" for one in (*wanted.extras, *wanted.groups)]
-        own = any(not one.group for one in files.dependencies)
-        if not files.package and not any(name.startswith("pyproject.toml") for name in names) and (own or not names):
-            names.append("pyproject.toml")
-    settings = {}
-    if names:
-        settings["requirements"] = f"[{', '.join(_quoted(name) for name in names)}]"
+    names = [*wanted.requirements, *_manifests(view, files)]
+    own = has_lock or any(not one.group for one in files.dependencies)
+    if (files.static or has_lock) and not files.package and "Pipfile" not in names and (own or not names):
+        names.append("pyproject.toml")
+    lists = {
+        "requirements": names,
+        "extras": [_name(one) for one in wanted.extras],
+        "groups": list(_groups(files, wanted, has_lock=has_lock)),
+    }
+    settings = {key: f"[{', '.join(map(_quoted, dict.fromkeys(values)))}]" for key, values in lists.items() if values}
     if files.package:
         settings["editable"] = "true"
     return settings
+
+
+def _manifests(view: View, files: Files) -> Iterator[str]:
+    """Yield the manifests without a [project] table of which the build reads what pip is to install."""
+    listed = {one.group for one in files.dependencies}
+    if listed & {"Pipfile", "Pipfile dev"} or view.has("Pipfile.lock"):
+        yield "Pipfile"
+    yield from (name for name in ("environment.yml", "environment.yaml") if view.has(name) and "conda pip" in listed)
+
+
+def _groups(files: Files, wanted: Needs, *, has_lock: bool) -> Iterator[str]:
+    """Yield the dependency groups that the build installs: those of a lock file, and those that stand in a manifest."""
+    for one in wanted.groups:
+        if has_lock or not files.static or _name(one) not in files.poetry:
+            yield _name(one)
+    listed = {one.group for one in (wanted.names if has_lock else ())}
+    yield from sorted(group for group in listed if _GROUP.fullmatch(group))
+    if any(one.group == "Pipfile dev" for one in files.dependencies):
+        yield "dev"
 
 
 def _name(one: Evidence) -> str:
@@ -116,9 +137,6 @@ def _steps(files: Files, wanted: Needs, pytest: Step | None, *, has_lock: bool) 
         if not re.search(r"doc|lint|prod|deploy", name):
             at = Evidence(file=name, line=None, what="it names paths of the project")
             yield Step(name=name, run=f"pip install -r {name}", at=at)
-    if wanted.extras and not files.static:
-        names = ",".join(_name(one) for one in wanted.extras)
-        yield Step(name="test tools", run=f"pip install -e '.[{names}]'", at=wanted.extras[0])
     loose = [] if has_lock else [*_unlocked(files, {_name(one) for one in wanted.groups}), *wanted.names]
     if loose:
         texts = dict.fromkeys(one.text.partition(";")[0].strip() for one in loose)
@@ -131,10 +149,8 @@ def _steps(files: Files, wanted: Needs, pytest: Step | None, *, has_lock: bool) 
 
 
 def _unlocked(files: Files, groups: set[str]) -> Iterator[Dependency]:
-    """Yield what Pipenv and conda's pip section list, and Poetry's `groups`: pip reads none of these."""
-    for one in files.dependencies:
-        if one.group in ("Pipfile", "Pipfile dev", "conda pip") or (one.group in groups and not files.static):
-            yield one
+    """Yield Poetry's `groups` beside a [project] table, which the build does not look for there."""
+    yield from (one for one in files.dependencies if files.static and one.group in groups & files.poetry)
 
 
 def _compiler(view: View, files: Files) -> Iterator[Named]:

@@ -86,9 +86,7 @@ def _loose(files: Files) -> Iterator[Dependency]:
     for one in files.dependencies:
         if one.group in files.extras or one.group in files.groups or one.group.endswith(".txt"):
             continue
-        if one.group in ("tests_require", "Pipfile dev") or re.search(
-            r"\A(?:hatch-)?test|\Adev\Z|\Atesting\Z", one.group
-        ):
+        if one.group == "tests_require" or re.search(r"\A(?:hatch-)?test|\Adev\Z|\Atesting\Z", one.group):
             yield one
 
 
