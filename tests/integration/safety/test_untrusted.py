@@ -54,7 +54,17 @@ PROGRAMS = (
 MODULES = ("sitecustomize", "usercustomize", "devbox", "docker", "typer", "json", "site", "rich", "pydantic")
 VERBS = (
     *(("status",), ("--json", "status"), ("list",), ("config",), ("config", "--explain"), ("schema",), ("logs",)),
-    *(("init",), ("doctor",), ("completion", "bash"), ("trust",), ("--no-input", "trust"), ("up",), ("build",)),
+    *(
+        ("detect",),
+        ("detect", "--json"),
+        ("init",),
+        ("doctor",),
+        ("completion", "bash"),
+        ("trust",),
+        ("--no-input", "trust"),
+        ("up",),
+        ("build",),
+    ),
     *(
         ("shell", "--", "true"),
         ("exec", "--", "true"),
