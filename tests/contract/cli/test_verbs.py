@@ -134,6 +134,7 @@ def test_what_says_nothing_or_contradicts_itself_is_refused_and_nothing_is_made(
 ) -> None:
     for name, text in files.items():
         (fake.directory / name).write_text(text)
+    images = dict(fake.engine.image_store)
     done = fake(*verb, "--json")
     assert (done.status, done.error) == (2, "detection-contradiction" if files else "undetectable"), done.stderr
     error = done.document["error"]
@@ -143,7 +144,7 @@ def test_what_says_nothing_or_contradicts_itself_is_refused_and_nothing_is_made(
     assert "there is no devbox.toml" not in done.stderr
     assert {path.name for path in fake.directory.iterdir()} == set(files)
     assert not fake.engine.container_store
-    assert not fake.engine.image_store
+    assert fake.engine.image_store == images
 
 
 def test_detect_shows_each_thing_with_its_place(fake: FakeWorld) -> None:
