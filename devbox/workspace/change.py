@@ -56,6 +56,7 @@ def _change(
     edit = plan(workspace, loaded, names, group)
     if not edit.names:
         return Changed(names=(), files=(), live=False)
+    checked(host, workspace)  # whatever would be refused is refused before a file is touched
     edited = {str(path): text for path, text in edit.texts.items()}
     live = Live(host, edited) if _fits(host, workspace) else None
     with _edited(edit.texts):
