@@ -53,6 +53,7 @@ _LISTLESS = (
     *_QUIET,
     *("-o", "Dpkg::Options::=--force-unsafe-io"),  # a layer that is lost with the power is built again
     *("-o", 'Dir::State::lists="$empty"', "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="),
+    *("-o", 'Dir::Cache::archives="$empty"'),  # or its lock stays in the layer
     *("-o", "APT::AutoRemove::RecommendsImportant=false", "-o", "APT::AutoRemove::SuggestsImportant=false"),
 )
 # Prints a line for each file of the lists "$wanted" that is not in "$cache/debs" as it should be:
@@ -120,7 +121,7 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
         "export DEBIAN_FRONTEND=noninteractive",
         *_lists(base, pins),
         f'solve() {{ apt install -y --no-install-recommends --print-uris -- {quoted(names)} > "$empty/uris"; }}',
-        'solve || { [ -n "$fresh" ] && refresh && solve; }',
+        'solve || { [ -n "$fresh" ] || exit 100; refresh; solve; }',  # no &&: set -e would look past a failure
         # The day of the archive, then a line for each file: 'URI' name size SHA256:hash
         'sed -n "s/^Date: //p" "$cache"/lists/*Release | while read -r day; do date -u -d "$day" +%s; done |'
         " sort -n | tail -n 1 >&3",

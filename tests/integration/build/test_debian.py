@@ -48,7 +48,7 @@ ASKED = {
 def test_an_environment_holds_what_was_asked_for_and_nothing_else_twice_the_same(room: Room, debian: BaseImage) -> None:
     project(room.directory)
     built = room.build(debian, given={"PIP_SECRET": "canary-0451-x"}, **ASKED)
-    assert built.run[-4:] == ("user dev", "python", "python packages", "copy app.ini")
+    assert built.run[-5:] == ("user dev", "Python 3.11", "python", "python packages", "copy app.ini")
     look = "import blinker, itsdangerous, sys; print(sys.prefix); open('/opt/venv/written', 'w')"
     assert room.inside(built.image, "bash", "-lc", f'python -c "{look}"', user="dev") == "/opt/venv\n"
     assert room.inside(built.image, "sh", "-c", "less --version | head -c 4; cat /etc/app.ini") == "less[app]\n"
