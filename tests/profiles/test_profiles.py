@@ -13,7 +13,14 @@ from tests.support.tree import ROOT
 pytestmark = pytest.mark.docker
 
 PROFILES = sorted(path for path in (ROOT / "profiles").iterdir() if path.is_dir())
-HEAVY = {"data-science", "java", "rust", "web"}  # hundreds of megabytes; web is python and node once more
+HEAVY = {
+    "data-science",
+    "java",
+    "php",
+    "ruby",
+    "rust",
+    "web",
+}  # hundreds of megabytes; web is python and node once more
 SERVICES = {name: (name, name, f"{name}-stop") for name in ("postgres", "redis")}  # twice is once
 NIGHTLY = dict.fromkeys(HEAVY, pytest.mark.nightly)
 

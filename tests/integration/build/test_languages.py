@@ -89,7 +89,7 @@ JAVA = Case(
 )
 CASES = [
     pytest.param(GO, id="go"),
-    pytest.param(C, id="c"),
+    pytest.param(C, id="c", marks=pytest.mark.nightly),
     pytest.param(RUST, id="rust", marks=pytest.mark.nightly),
     pytest.param(JAVA, id="java", marks=pytest.mark.nightly),
 ]

@@ -160,6 +160,7 @@ ODD = "console.log(require('is-odd')(3))"
 Files = dict[str, str]
 
 
+@pytest.mark.nightly  # npm of Debian is 500 packages
 def test_each_lock_file_of_node_is_respected(room: Room, debian: BaseImage) -> None:
     kinds: list[tuple[str, str, Files]] = [
         ("", "package-lock.json", {}),
@@ -186,6 +187,7 @@ def _odd(room: Room, built: Built) -> str:
     return room.inside(built.image, "sh", "-c", look, user="dev")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "more",
     [

@@ -130,6 +130,7 @@ def test_a_version_whose_server_does_not_answer_is_refused_with_what_there_is(
     assert said.endswith(" in [env] names another")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("tool", "version", "mirror", "program", "said"),
     [
@@ -155,6 +156,7 @@ def test_a_mirror_of_the_users_own_brings_it(
         bench.make(tool, version, before=(stand_in(tool),), lock=changed, **mirror)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("version", "image"), [("17", "debian:12"), ("21", "debian:13")])
 def test_java_is_that_of_a_base_that_holds_it(room: Room, version: str, image: str) -> None:
     (room.directory / "devbox.toml").write_text(f'[packages]\njava = {{ version = "{version}" }}\n')

@@ -46,7 +46,7 @@ class Export:
         return [f"{one.path}: {one.field}: {one.ours}, {one.theirs}" for one in compare(self.ours, theirs)]
 
 
-@pytest.fixture(scope="module", params=["python-flask", "node-express"])
+@pytest.fixture(scope="module", params=["python-flask", pytest.param("node-express", marks=pytest.mark.nightly)])
 def export(request: pytest.FixtureRequest) -> Iterator[Export]:
     with project(ordinary(), source=ROOT / "examples" / request.param) as devbox:
         devbox("export", "containerfile")

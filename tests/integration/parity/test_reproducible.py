@@ -43,7 +43,10 @@ def given(file: Path, directory: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("example", "names"),
-    [("python-flask", ("shop", "shop")), ("node-express", ("shop", "Ada's other shop"))],
+    [
+        ("python-flask", ("shop", "shop")),
+        pytest.param("node-express", ("shop", "Ada's other shop"), marks=pytest.mark.nightly),
+    ],
     ids=["python, the same name", "node, another name"],
 )
 def test_two_clones_on_two_machines_hold_the_same(example: str, names: tuple[str, str]) -> None:
