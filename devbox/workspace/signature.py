@@ -36,9 +36,15 @@ def settled(files: Iterable[str], *, since: Since) -> bool:
 
 
 def _is_ours(name: str, since: Since) -> bool:
-    """Whether a file holds what we wrote, and whoever changes it from now on gives it another time."""
+    """Whether a file holds what we wrote, and whoever changes it from now on gives it another time.
+
+    For that the file system's clock has to go on first: at most `_MARGIN` is waited for.
+    """
     if name not in since.written:
         return False
+    early = inputs.changed_at(name) + _MARGIN - time.time_ns()
+    if 0 <= early <= _MARGIN:
+        time.sleep((early + 1) / 1e9)
     try:
         still = Path(name).read_text(encoding="utf-8") == since.written[name]
     except (OSError, UnicodeDecodeError):
