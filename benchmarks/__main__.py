@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick]`: all of them. Ends with 1 if a target is missed, but for --quick.
 
---quick leaves out those whose environments alone take minutes to make: `change` and `onboard`, which can be run by name.
+--quick leaves out those whose environments alone take minutes: `change` and `onboard`, which can be run by name.
 """
 
 import sys
