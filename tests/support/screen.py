@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.account import Account
 
-PATIENCE = 30.0  # seconds until an expectation counts as failed; nothing takes that long
+PATIENCE = 90.0  # seconds until an expectation counts as failed; whole builds go on beside these tests
 _PAUSE = 0.03
 _SETTINGS = """\
 set -g default-terminal tmux-256color
