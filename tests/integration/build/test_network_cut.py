@@ -49,7 +49,7 @@ def test_a_mirror_that_is_gone_is_named_with_its_step(
     base = _prepared(room, client, debian, APT)
     with pytest.raises(BuildFailedError) as caught:
         room.build(base, packages={"system": ["jq"]})
-    assert caught.value.message == f"step 'system packages' failed with exit code 100: no answer from {DEAD}"
+    assert caught.value.message == f"step 'look up system packages' failed with exit code 100: no answer from {DEAD}"
     assert caught.value.hint is not None
     assert "the same command again" in caught.value.hint
     assert _roles(room).count(ROLE_LAYER) <= 1  # what came before the step
