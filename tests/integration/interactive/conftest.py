@@ -95,7 +95,7 @@ def place(_environment: Place) -> Iterator[Place]:
         _environment.container.exec_run(["kill", "-9", "-1"], user="0:0")  # the next test is to fail by itself alone
         raise
     for path in _environment.devbox.directory.iterdir():
-        if path.name != "devbox.toml":
+        if path.name not in ("devbox.toml", "devbox.lock"):
             path.unlink()
 
 
