@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.account import Account
 
-PATIENCE = 90.0  # seconds until an expectation counts as failed; whole builds go on beside these tests
+PATIENCE = 30.0  # seconds until an expectation counts as failed; nothing takes that long
 _PAUSE = 0.03
 _SETTINGS = """\
 set -g default-terminal tmux-256color
