@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.account import ORDINARY_ID, invoker
 from tests.support.project import project
+from tests.support.skips import NOT_HERE
 from tests.support.tree import ROOT
 
 pytestmark = pytest.mark.docker
@@ -40,7 +41,7 @@ def test_a_base_profile_boots_and_keeps_what_it_promises(profile: Path) -> None:
 @pytest.mark.parametrize("name", ["postgres", "python", "redis"])
 def test_so_it_does_for_who_is_root_inside(name: str) -> None:
     if os.getuid() != 0:
-        pytest.skip("who is not root here is not root inside")
+        pytest.skip(f"{NOT_HERE}who is not root is not root inside either")
     keeps_what_it_promises(ROOT / "profiles" / name, owner=0)
 
 

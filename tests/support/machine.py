@@ -12,7 +12,6 @@ import pytest
 from tests.support.account import ordinary
 from tests.support.command import Devbox
 from tests.support.project import project
-from tests.support.skips import NOT_HERE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ def clone(source: Path, machine: Machine, *, name: str) -> Iterator[Elsewhere]:
     """Have a clone of `source` in a directory called `name` on `machine`."""
     for tool in ("unshare", "setpriv", "hostname"):
         if shutil.which(tool) is None:
-            pytest.skip(f"{NOT_HERE}there is no {tool}")
+            pytest.skip(f"needs {tool}: apt-get install util-linux hostname")
     account = replace(ordinary(), uid=machine.uid, gid=machine.uid)
     with project(account, source=source, name=name) as made:
         for path in (made.directory, *made.directory.rglob("*")):

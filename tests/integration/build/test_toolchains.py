@@ -13,6 +13,7 @@ from devbox.profile.lock import Platform
 from tests.integration.build.conftest import Room
 from tests.support.build import nothing
 from tests.support.languages import setting as setting_of
+from tests.support.skips import NOT_HERE
 from tests.support.toolchains import carry_out, stand_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
@@ -142,7 +143,7 @@ def test_a_mirror_of_the_users_own_brings_it(
     bench: Bench, tool: str, version: str, mirror: dict[str, str], program: str, said: str
 ) -> None:
     if bench.base.architecture != "amd64":
-        pytest.skip("needs a stand-in for this processor")
+        pytest.skip(f"{NOT_HERE}the stand-in is for another processor")
     bench.make(tool, version, before=(stand_in(tool),), **mirror)
     assert bench.answer(tool)["version"] in said
     assert bench.says(f"{program} --version") == said
