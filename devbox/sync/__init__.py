@@ -1,0 +1,1 @@
+"""Two trees kept equal, one on the host and one in the guest, with nothing ever lost."""
