@@ -2,6 +2,8 @@
 
 Every request that changes something says what it expects to find (`expected`: the Stamp of what is there, None for
 nothing) and does nothing but answer CHANGED if there is something else, also in the moment of the change itself.
+Of a directory, only kind and inode are compared: its times change with what happens in it. What a request leaves at
+its path (at `to`, of Rename) is the answer's `stamp`; with CHANGED it is what was found there, None for nothing.
 Nothing outside the root is read or written, and no link in a path is followed.
 """
 
@@ -85,17 +87,24 @@ class Hash(NamedTuple):
 
 
 class Read(NamedTuple):
-    """`length` bytes of a file from `offset` on. CHANGED also if it changes meanwhile."""
+    """`length` bytes of a file from `offset` on. CHANGED also if it changes meanwhile.
+
+    `expected` None: of whatever file is there (CHANGED if it is none); the answer's `stamp` says which it was. So an
+    edit costs one look and no more.
+    """
 
     path: bytes
-    expected: Stamp
+    expected: Stamp | None
     offset: int
     length: int
 
 
 class Put(NamedTuple):
-    """Have a whole file, of at most CHUNK bytes, in place in one step. `mtime`: ns. `keep`: what it replaces goes to
-    the trash under this name, if not empty. CHANGED if the content does not have this digest."""
+    """Have a whole file, of at most CHUNK bytes, in place in one step. `mtime`: ns.
+
+    `keep`: what it replaces goes to the trash under this name, if not empty. CHANGED if the content does not have
+    this digest.
+    """
 
     path: bytes
     expected: Stamp | None
