@@ -238,7 +238,9 @@ Request = (
 class Event(NamedTuple):
     """Something happened to `name` in the directory of List's number `watch`; or to the directory itself (b"").
 
-    `watch` -1: nobody knows what happened, all must be looked at (the queue of events ran over).
+    `watch` -1: nobody knows what happened, all must be looked at (the queue of events ran over). Temporary names of
+    ours are not told of. A file that is being written is told of when its writer closes it (so that one save is one
+    change, and never the empty file before it), if he does not after a tenth of a second, and by Barrier.
     """
 
     watch: int

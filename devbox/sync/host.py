@@ -1,0 +1,345 @@
+"""The host's end of a SyncSession: a directory of this host. It answers at once."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from devbox import confined
+from devbox.confined import Root
+from devbox.sync.birth import birth
+from devbox.sync.core.entry import Stamp
+from devbox.sync.endpoint import (
+    Answer,
+    Barrier,
+    Code,
+    Event,
+    Found,
+    Hash,
+    Identity,
+    List,
+    MakeDirectory,
+    MakeLink,
+    Mark,
+    Put,
+    Read,
+    Remove,
+    Rename,
+    Request,
+    SetExecutable,
+    Stat,
+)
+from devbox.sync.swap import ChangedError, Changer, file_mode, look, stamp_of, temporary_name
+from devbox.sync.watch import NONE, Watcher, watcher
+
+NONCE = b"sync-id"  # in the directory that is ours
+_DIGEST = 32
+_PIECE = 1 << 20  # bytes hashed at once
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_LONGEST_NONCE = 256
+
+
+class RootGoneError(OSError):
+    """The root is no longer at its path: unmounted, renamed, removed, or another one is there."""
+
+
+class HostEndpoint:
+    """A directory of this host as an `Endpoint`."""
+
+    def __init__(self, path: str | bytes | os.PathLike[str], *, watch: Watcher | None = None) -> None:
+        self._path = Path(os.fsdecode(path))
+        self._root = Root(path)
+        try:
+            self._watch = watch or watcher()
+        except OSError:
+            self._root.close()
+            raise
+        self._changer = Changer(self._root)
+        self._handlers: dict[type[Request], Callable[..., Answer]] = {
+            Stat: self._stat,
+            List: self._list,
+            Hash: self._hash,
+            Read: self._read,
+            Put: self._put,
+            MakeDirectory: self._make_directory,
+            MakeLink: self._make_link,
+            Remove: self._remove,
+            Rename: self._rename,
+            SetExecutable: self._set_executable,
+            Mark: self._mark,
+            Barrier: self._barrier,
+        }
+
+    @property
+    def identity(self) -> Identity:
+        """What root it has."""
+        found = os.fstat(self._root.descriptor)
+        return Identity(self._nonce(), found.st_dev, found.st_ino, birth(self._root.descriptor))
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when something happened in the tree."""
+        return self._watch.fileno()
+
+    def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
+        """Do this, and call `done` before returning."""
+        done(self._answer(request))
+
+    def process(self) -> None:
+        """Gather events."""
+        self._watch.gather()
+
+    def events(self) -> Iterator[Event]:
+        """Take the events that have come, in their order."""
+        return self._watch.events()
+
+    def close(self) -> None:
+        """Give the handles back."""
+        self._watch.close()
+        self._root.close()
+
+    def _answer(self, request: Request) -> Answer:
+        try:
+            return self._handlers[type(request)](request)
+        except ChangedError as changed:
+            return Answer(Code.CHANGED, stamp=changed.stamp)
+        except confined.RefusedError:
+            return Answer(Code.REFUSED)
+        except RootGoneError:
+            raise
+        except OSError as error:
+            return Answer(Code.FAILED, errno=error.errno or errno.EIO, room=self._room(error))
+
+    def _room(self, error: OSError) -> int:
+        if error.errno not in _NO_ROOM:
+            return 0
+        found = os.fstatvfs(self._root.descriptor)
+        return found.f_bavail * found.f_frsize
+
+    def _require_root(self) -> None:
+        """`RootGoneError` unless the root's path still leads to it."""
+        try:
+            there = self._path.stat()
+        except OSError as error:
+            raise RootGoneError(error.errno, error.strerror) from error
+        if not os.path.samestat(there, os.fstat(self._root.descriptor)):
+            raise RootGoneError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    def _stat(self, request: Stat) -> Answer:
+        if not request.path:
+            self._require_root()
+            return _found(Found(b"", stamp_of(os.fstat(self._root.descriptor))))
+        try:
+            with self._root.place(request.path) as place:
+                found = place.look()
+                if found is None:
+                    return Answer()
+                return _found(_entry(place.directory, place.name, b"", found))
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                return Answer()
+            raise
+
+    def _list(self, request: List) -> Answer:
+        if not request.path:
+            self._require_root()
+        directory = self._root.directory(request.path)
+        try:
+            # The watch first: what is put there after the look on it is told of.
+            watch = self._watch.add(directory, request.path) if request.watch else NONE
+            return Answer(stamp=stamp_of(os.fstat(directory)), found=tuple(_entries(directory)), watch=watch)
+        finally:
+            os.close(directory)
+
+    def _hash(self, request: Hash) -> Answer:
+        descriptor, stamp = self._open(request.path, request.expected)
+        try:
+            digests = b"".join(_digests(descriptor, request.block))
+            _require_unchanged(descriptor, stamp)
+        finally:
+            os.close(descriptor)
+        return Answer(stamp=stamp, data=digests)
+
+    def _read(self, request: Read) -> Answer:
+        descriptor, stamp = self._open(request.path, request.expected)
+        try:
+            data = os.pread(descriptor, request.length, request.offset)
+            _require_unchanged(descriptor, stamp)
+        finally:
+            os.close(descriptor)
+        return Answer(stamp=stamp, data=data)
+
+    def _open(self, path: bytes, expected: Stamp | None) -> tuple[int, Stamp]:
+        """Open a file that has this stamp; `ChangedError` if there is something else, or nothing."""
+        try:
+            with self._root.place(path) as place:
+                try:
+                    descriptor = place.open()
+                except confined.NotAFileError as error:
+                    raise ChangedError(look(place)) from error
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                raise ChangedError(None) from error
+            raise
+        stamp = stamp_of(os.fstat(descriptor))
+        if expected is not None and stamp != expected:
+            os.close(descriptor)
+            raise ChangedError(stamp)
+        return descriptor, stamp
+
+    def _put(self, request: Put) -> Answer:
+        if hashlib.blake2b(request.data, digest_size=_DIGEST).digest() != request.digest:
+            raise ChangedError(None)
+        with self._changer.place(request.path, request.expected) as place:
+            old = self._changer.require(place, request.expected)
+            temporary = temporary_name()
+            descriptor = confined.create(place.directory, temporary)
+            try:
+                try:
+                    _write(descriptor, request.data)
+                    new = self._changer.dress(descriptor, old, executable=request.executable, mtime=request.mtime)
+                except BaseException:
+                    os.unlink(temporary, dir_fd=place.directory)
+                    raise
+                self._changer.install(place, temporary, request.expected, request.keep)
+                return Answer(stamp=_after(descriptor, new))
+            finally:
+                os.close(descriptor)
+
+    def _make_directory(self, request: MakeDirectory) -> Answer:
+        with self._root.place(request.path) as place:
+            try:
+                os.mkdir(place.name, 0o755, dir_fd=place.directory)
+            except FileExistsError as error:
+                raise ChangedError(look(place)) from error
+            descriptor = self._root.directory(request.path)
+            try:
+                self._changer.owner.give(descriptor)
+                return Answer(stamp=stamp_of(os.fstat(descriptor)))
+            finally:
+                os.close(descriptor)
+
+    def _make_link(self, request: MakeLink) -> Answer:
+        if not request.target or b"\0" in request.target:
+            raise confined.RefusedError("a link to nowhere")
+        with self._changer.place(request.path, request.expected) as place:
+            self._changer.require(place, request.expected)
+            temporary = temporary_name()
+            os.symlink(request.target, temporary, dir_fd=place.directory)
+            self._changer.install(place, temporary, request.expected, request.keep)
+            return Answer(stamp=look(place))
+
+    def _remove(self, request: Remove) -> Answer:
+        with self._changer.place(request.path, request.expected) as place:
+            self._changer.remove(place, request.expected, request.keep)
+        return Answer()
+
+    def _rename(self, request: Rename) -> Answer:
+        with self._changer.place(request.path, request.expected) as place, self._root.place(request.to) as to:
+            return Answer(stamp=self._changer.rename(place, request.expected, to))
+
+    def _set_executable(self, request: SetExecutable) -> Answer:
+        descriptor, stamp = self._open(request.path, request.expected)
+        try:
+            mode = file_mode(stamp.mode, executable=request.executable)
+            os.fchmod(descriptor, mode)
+            return Answer(stamp=_after(descriptor, stamp._replace(mode=stat.S_IFREG | mode)))
+        finally:
+            os.close(descriptor)
+
+    def _mark(self, request: Mark) -> Answer:
+        if not 0 < len(request.nonce) <= _LONGEST_NONCE:
+            raise confined.RefusedError("a nonce of no sense")
+        directory = self._changer.open_ours()
+        try:
+            temporary = temporary_name()
+            descriptor = confined.create(directory, temporary)
+            try:
+                self._changer.owner.give(descriptor)
+                _write(descriptor, request.nonce)
+                os.fsync(descriptor)
+                os.rename(temporary, NONCE, src_dir_fd=directory, dst_dir_fd=directory)
+            finally:
+                os.close(descriptor)
+        finally:
+            os.close(directory)
+        return Answer()
+
+    def _nonce(self) -> bytes:
+        with contextlib.suppress(OSError):
+            directory = self._root.directory(b".devbox")
+            try:
+                descriptor = confined.open_file(directory, NONCE)
+                try:
+                    return os.pread(descriptor, _LONGEST_NONCE, 0)
+                finally:
+                    os.close(descriptor)
+            finally:
+                os.close(directory)
+        return b""
+
+    def _barrier(self, _request: Barrier) -> Answer:
+        self._require_root()
+        self._watch.settle()
+        return Answer()
+
+
+def _found(found: Found) -> Answer:
+    return Answer(found=(found,))
+
+
+def _entry(directory: int, there: bytes, name: bytes, found: os.stat_result) -> Found:
+    if not stat.S_ISLNK(found.st_mode):
+        return Found(name, stamp_of(found))
+    try:
+        return Found(name, stamp_of(found), os.readlink(there, dir_fd=directory))
+    except OSError:  # it is no link any more
+        return _entry(directory, there, name, os.stat(there, dir_fd=directory, follow_symlinks=False))
+
+
+def _entries(directory: int) -> Iterator[Found]:
+    """Look at each name; one that goes away meanwhile is none."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            with contextlib.suppress(FileNotFoundError):
+                yield _entry(directory, name, name, entry.stat(follow_symlinks=False))
+
+
+def _digests(descriptor: int, block: int) -> Iterator[bytes]:
+    """Give the digest of each block of an open file, or the one of all of it."""
+    offset = 0
+    while True:
+        digest = hashlib.blake2b(digest_size=_DIGEST)
+        left = block or 1 << 63
+        start = offset
+        while left and (piece := os.pread(descriptor, min(left, _PIECE), offset)):
+            digest.update(piece)
+            offset += len(piece)
+            left -= len(piece)
+        if block and offset == start:
+            return
+        yield digest.digest()
+        if not block:
+            return
+
+
+def _require_unchanged(descriptor: int, stamp: Stamp) -> None:
+    now = stamp_of(os.fstat(descriptor))
+    if now != stamp:
+        raise ChangedError(now)
+
+
+def _after(descriptor: int, new: Stamp) -> Stamp:
+    """Return the stamp of what was just put there; one that nothing has if somebody has written into it since."""
+    now = stamp_of(os.fstat(descriptor))
+    return now if now._replace(ctime=new.ctime) == new else now._replace(ctime=0)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
