@@ -77,6 +77,7 @@ class Why(Enum):
     UNTRACKED = "holds something that is not synced"
     PROTECTED = "may not be changed on the host by the guest"
     ONE_WAY = "does not go to the host"
+    NEW_GUEST = "is only in the new guest"
 
 
 class Conflict(NamedTuple):
