@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,11 +10,17 @@ from pathlib import Path
 from devbox import confined
 from devbox.confined import Root
 from devbox.sync.birth import birth
-from devbox.sync.core.entry import Stamp
+from devbox.sync.content import after, digest, digests, open_expected, require_unchanged, write
 from devbox.sync.endpoint import (
+    CHUNK,
+    Abort,
     Answer,
     Barrier,
+    Begin,
+    Chunk,
     Code,
+    Commit,
+    Copy,
     Event,
     Found,
     Hash,
@@ -32,14 +37,12 @@ from devbox.sync.endpoint import (
     SetExecutable,
     Stat,
 )
-from devbox.sync.swap import ChangedError, Changer, file_mode, look, stamp_of, temporary_name
+from devbox.sync.swap import NOTHING_THERE, ChangedError, Changer, file_mode, look, stamp_of, temporary_name
+from devbox.sync.upload import Uploads
 from devbox.sync.watch import NONE, Watcher, watcher
 
 NONCE = b"sync-id"  # in the directory that is ours
-_DIGEST = 32
-_PIECE = 1 << 20  # bytes hashed at once
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _LONGEST_NONCE = 256
 
 
@@ -59,12 +62,18 @@ class HostEndpoint:
             self._root.close()
             raise
         self._changer = Changer(self._root)
+        self._uploads = Uploads(self._root, self._changer)
         self._handlers: dict[type[Request], Callable[..., Answer]] = {
             Stat: self._stat,
             List: self._list,
             Hash: self._hash,
             Read: self._read,
             Put: self._put,
+            Begin: self._uploads.begin,
+            Chunk: self._uploads.chunk,
+            Copy: self._uploads.copy,
+            Commit: self._uploads.commit,
+            Abort: self._uploads.abort,
             MakeDirectory: self._make_directory,
             MakeLink: self._make_link,
             Remove: self._remove,
@@ -98,6 +107,7 @@ class HostEndpoint:
 
     def close(self) -> None:
         """Give the handles back."""
+        self._uploads.close()
         self._watch.close()
         self._root.close()
 
@@ -139,7 +149,7 @@ class HostEndpoint:
                     return Answer()
                 return _found(_entry(place.directory, place.name, b"", found))
         except OSError as error:
-            if error.errno in _NOTHING_THERE:
+            if error.errno in NOTHING_THERE:
                 return Answer()
             raise
 
@@ -155,43 +165,29 @@ class HostEndpoint:
             os.close(directory)
 
     def _hash(self, request: Hash) -> Answer:
-        descriptor, stamp = self._open(request.path, request.expected)
+        descriptor, stamp = open_expected(self._root, request.path, request.expected)
         try:
-            digests = b"".join(_digests(descriptor, request.block))
-            _require_unchanged(descriptor, stamp)
+            found = b"".join(digests(descriptor, request.block))
+            require_unchanged(descriptor, stamp)
         finally:
             os.close(descriptor)
-        return Answer(stamp=stamp, data=digests)
+        return Answer(stamp=stamp, data=found)
 
     def _read(self, request: Read) -> Answer:
-        descriptor, stamp = self._open(request.path, request.expected)
+        if not 0 <= request.length <= CHUNK or request.offset < 0:
+            raise confined.RefusedError("more than one piece")
+        descriptor, stamp = open_expected(self._root, request.path, request.expected)
         try:
             data = os.pread(descriptor, request.length, request.offset)
-            _require_unchanged(descriptor, stamp)
+            require_unchanged(descriptor, stamp)
         finally:
             os.close(descriptor)
         return Answer(stamp=stamp, data=data)
 
-    def _open(self, path: bytes, expected: Stamp | None) -> tuple[int, Stamp]:
-        """Open a file that has this stamp; `ChangedError` if there is something else, or nothing."""
-        try:
-            with self._root.place(path) as place:
-                try:
-                    descriptor = place.open()
-                except confined.NotAFileError as error:
-                    raise ChangedError(look(place)) from error
-        except OSError as error:
-            if error.errno in _NOTHING_THERE:
-                raise ChangedError(None) from error
-            raise
-        stamp = stamp_of(os.fstat(descriptor))
-        if expected is not None and stamp != expected:
-            os.close(descriptor)
-            raise ChangedError(stamp)
-        return descriptor, stamp
-
     def _put(self, request: Put) -> Answer:
-        if hashlib.blake2b(request.data, digest_size=_DIGEST).digest() != request.digest:
+        if len(request.data) > CHUNK:
+            raise confined.RefusedError("more than one piece")
+        if digest(request.data) != request.digest:
             raise ChangedError(None)
         with self._changer.place(request.path, request.expected) as place:
             old = self._changer.require(place, request.expected)
@@ -199,13 +195,13 @@ class HostEndpoint:
             descriptor = confined.create(place.directory, temporary)
             try:
                 try:
-                    _write(descriptor, request.data)
+                    write(descriptor, request.data)
                     new = self._changer.dress(descriptor, old, executable=request.executable, mtime=request.mtime)
                 except BaseException:
                     os.unlink(temporary, dir_fd=place.directory)
                     raise
                 self._changer.install(place, temporary, request.expected, request.keep)
-                return Answer(stamp=_after(descriptor, new))
+                return Answer(stamp=after(descriptor, new))
             finally:
                 os.close(descriptor)
 
@@ -242,11 +238,11 @@ class HostEndpoint:
             return Answer(stamp=self._changer.rename(place, request.expected, to))
 
     def _set_executable(self, request: SetExecutable) -> Answer:
-        descriptor, stamp = self._open(request.path, request.expected)
+        descriptor, stamp = open_expected(self._root, request.path, request.expected)
         try:
             mode = file_mode(stamp.mode, executable=request.executable)
             os.fchmod(descriptor, mode)
-            return Answer(stamp=_after(descriptor, stamp._replace(mode=stat.S_IFREG | mode)))
+            return Answer(stamp=after(descriptor, stamp._replace(mode=stat.S_IFREG | mode)))
         finally:
             os.close(descriptor)
 
@@ -259,7 +255,7 @@ class HostEndpoint:
             descriptor = confined.create(directory, temporary)
             try:
                 self._changer.owner.give(descriptor)
-                _write(descriptor, request.nonce)
+                write(descriptor, request.nonce)
                 os.fsync(descriptor)
                 os.rename(temporary, NONCE, src_dir_fd=directory, dst_dir_fd=directory)
             finally:
@@ -307,39 +303,3 @@ def _entries(directory: int) -> Iterator[Found]:
             name = os.fsencode(entry.name)
             with contextlib.suppress(FileNotFoundError):
                 yield _entry(directory, name, name, entry.stat(follow_symlinks=False))
-
-
-def _digests(descriptor: int, block: int) -> Iterator[bytes]:
-    """Give the digest of each block of an open file, or the one of all of it."""
-    offset = 0
-    while True:
-        digest = hashlib.blake2b(digest_size=_DIGEST)
-        left = block or 1 << 63
-        start = offset
-        while left and (piece := os.pread(descriptor, min(left, _PIECE), offset)):
-            digest.update(piece)
-            offset += len(piece)
-            left -= len(piece)
-        if block and offset == start:
-            return
-        yield digest.digest()
-        if not block:
-            return
-
-
-def _require_unchanged(descriptor: int, stamp: Stamp) -> None:
-    now = stamp_of(os.fstat(descriptor))
-    if now != stamp:
-        raise ChangedError(now)
-
-
-def _after(descriptor: int, new: Stamp) -> Stamp:
-    """Return the stamp of what was just put there; one that nothing has if somebody has written into it since."""
-    now = stamp_of(os.fstat(descriptor))
-    return now if now._replace(ctime=new.ctime) == new else now._replace(ctime=0)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -19,7 +19,7 @@ TRASH = OURS + b"/trash"
 _TRASH_MODE = 0o700
 _PERMISSIONS = 0o777  # setuid, setgid and sticky are never given
 _NEW_FILE, _NEW_DIRECTORY = 0o644, 0o755
-_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class ChangedError(Exception):
@@ -89,7 +89,7 @@ class Changer:
         try:
             return self._root.place(path)
         except OSError as error:
-            if expected is not None and error.errno in _NOTHING_THERE:
+            if expected is not None and error.errno in NOTHING_THERE:
                 raise ChangedError(None) from error
             raise
 

@@ -1,0 +1,148 @@
+"""Big files on their way to this host: out of sight beside their place until they are whole."""
+
+import contextlib
+import errno
+import os
+import stat
+
+from devbox import confined
+from devbox.confined import Place, Root
+from devbox.sync.content import Digester, after, digest, open_expected, require_unchanged, write
+from devbox.sync.core.names import TEMPORARY
+from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Commit, Copy
+from devbox.sync.swap import ChangedError, Changer, stamp_of
+
+_AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class _Upload:
+    """One that has begun. `digester` goes along with what comes in order, so that the end needs no second reading."""
+
+    __slots__ = ("descriptor", "digester", "path", "temporary")
+
+    def __init__(self, descriptor: int, path: bytes, temporary: bytes) -> None:
+        self.descriptor = descriptor
+        self.path = path
+        self.temporary = temporary
+        self.digester = Digester()
+
+
+class Uploads:
+    """Those that have begun, by their handles."""
+
+    def __init__(self, root: Root, changer: Changer) -> None:
+        self._root = root
+        self._changer = changer
+        self._open: dict[int, _Upload] = {}
+
+    def begin(self, request: Begin) -> Answer:
+        """Open what is there of it already, or make it."""
+        temporary = TEMPORARY + digest(request.path + b"\0" + request.digest).hex()[:32].encode()
+        if request.handle in self._open or any(temporary == upload.temporary for upload in self._open.values()):
+            raise confined.RefusedError("begun already")
+        with self._root.place(request.path) as place:
+            descriptor = _take_up(place, temporary)
+        self._open[request.handle] = _Upload(descriptor, request.path, temporary)
+        return Answer(stamp=stamp_of(os.fstat(descriptor)))
+
+    def chunk(self, request: Chunk) -> Answer:
+        """Write some of it."""
+        upload = self._of(request.handle)
+        if len(request.data) > CHUNK or request.offset < 0:
+            raise confined.RefusedError("a chunk of no sense")
+        self._write(upload, request.offset, request.data)
+        return Answer()
+
+    def copy(self, request: Copy) -> Answer:
+        """Write what another file of the tree has."""
+        upload = self._of(request.handle)
+        descriptor, stamp = open_expected(self._root, request.path, request.expected)
+        try:
+            done = 0
+            while done < request.length:
+                data = os.pread(descriptor, min(CHUNK, request.length - done), request.source + done)
+                if not data:
+                    raise ChangedError(stamp)
+                self._write(upload, request.offset + done, data)
+                done += len(data)
+            require_unchanged(descriptor, stamp)
+        finally:
+            os.close(descriptor)
+        return Answer()
+
+    def commit(self, request: Commit) -> Answer:
+        """Have it in place, if it is what it should be."""
+        upload = self._of(request.handle)
+        if upload.path != request.path:
+            raise confined.RefusedError("another path than begun with")
+        del self._open[request.handle]
+        try:
+            with self._changer.place(request.path, request.expected) as place:
+                return self._commit(upload, place, request)
+        finally:
+            os.close(upload.descriptor)
+
+    def abort(self, request: Abort) -> Answer:
+        """Leave it."""
+        upload = self._of(request.handle)
+        del self._open[request.handle]
+        os.close(upload.descriptor)
+        if request.forget:
+            with contextlib.suppress(OSError), self._root.place(upload.path) as place:
+                os.unlink(upload.temporary, dir_fd=place.directory)
+        return Answer()
+
+    def close(self) -> None:
+        """Leave all, as they are."""
+        for upload in self._open.values():
+            os.close(upload.descriptor)
+        self._open.clear()
+
+    def _of(self, handle: int) -> _Upload:
+        if handle not in self._open:
+            raise confined.RefusedError("not begun")
+        return self._open[handle]
+
+    @staticmethod
+    def _write(upload: _Upload, offset: int, data: bytes) -> None:
+        write(upload.descriptor, data, offset)
+        upload.digester.add(offset, data)
+
+    def _commit(self, upload: _Upload, place: Place, request: Commit) -> Answer:
+        _require_ours(upload, place)
+        try:
+            _require_whole(upload, request)
+            old = self._changer.require(place, request.expected)
+            new = self._changer.dress(upload.descriptor, old, executable=request.executable, mtime=request.mtime)
+        except BaseException:
+            os.unlink(upload.temporary, dir_fd=place.directory)
+            raise
+        self._changer.install(place, upload.temporary, request.expected, request.keep)
+        return Answer(stamp=after(upload.descriptor, new))
+
+
+def _take_up(place: Place, temporary: bytes) -> int:
+    """Open what an earlier session left, if it is a file of its own and ours; else a new one."""
+    with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(confined.NotAFileError):
+            descriptor = confined.open_file(place.directory, temporary, _AGAIN)
+            found = os.fstat(descriptor)
+            if found.st_nlink == 1 and found.st_uid == os.geteuid():
+                return descriptor
+            os.close(descriptor)
+        os.unlink(temporary, dir_fd=place.directory)
+    return confined.create(place.directory, temporary)
+
+
+def _require_whole(upload: _Upload, request: Commit) -> None:
+    if os.fstat(upload.descriptor).st_size != request.size:
+        raise ChangedError(None)
+    if upload.digester.of(upload.descriptor, request.size) != request.digest:
+        raise ChangedError(None)
+
+
+def _require_ours(upload: _Upload, place: Place) -> None:
+    """What is under the temporary name must be what was written: else the directory is another one by now."""
+    found = confined.look(place.directory, upload.temporary)
+    if found is None or not stat.S_ISREG(found.st_mode) or not os.path.samestat(found, os.fstat(upload.descriptor)):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
