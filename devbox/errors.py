@@ -263,6 +263,12 @@ class SupervisorError(DevboxError):
     code = "supervisor-failed"
 
 
+class SyncError(DevboxError):
+    """Files cannot be kept in sync, or what was asked of it cannot be done."""
+
+    code = "sync-failed"
+
+
 class InterruptedByUserError(DevboxError):
     """Interrupted by a signal; what was begun has been cleaned up."""
 

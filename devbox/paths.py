@@ -13,8 +13,10 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say; `.1`: and what it said before |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
+| `$XDG_STATE_HOME/devbox/sync/<16 hex>` | flock of the SyncSession of one directory, with its path, pid and boot id |
 | `$XDG_STATE_HOME/devbox/podman/api.sock` | socket of a Podman service that devbox started; its `log` beside it |
 | `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
@@ -152,6 +154,16 @@ def supervisor_log(path_hash: str) -> str:
 def ports_file(path_hash: str) -> str:
     """The ports of this host that a Workspace has been given."""
     return os.path.join(workspace_state(path_hash), "ports")
+
+
+def sync_state(path_hash: str) -> str:
+    """What the SyncSession of a Workspace remembers."""
+    return os.path.join(workspace_state(path_hash), "sync.db")
+
+
+def sync_claims() -> str:
+    """Where each SyncSession of this user says which directory it has."""
+    return os.path.join(state_root(), "sync")
 
 
 def ssh_directory(path_hash: str) -> str:

@@ -1,0 +1,111 @@
+"""A big file on its way: in chunks, a few at once, and only the blocks that the other side does not have.
+
+What came before a break is taken up where it ended, as long as the source has still the same stamp.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from itertools import count
+from typing import Final, NamedTuple
+
+from devbox.sync.core.entry import Entry, Kind, Side, Stamp
+from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Code, Commit, Copy, Hash, Read, Request
+from devbox.sync.pump import Ask, Work, one
+from devbox.sync.rows import Node, digest_of, packed
+
+AT_ONCE: Final = 4  # chunks of one file on the way to or from one side
+BLOCK: Final = CHUNK  # what is compared is as long as what is sent
+DELTA: Final = 1 << 20  # files from this size on are compared by blocks
+_DIGEST: Final = 32
+_handles = count(1)
+
+
+class Sent(NamedTuple):
+    """What came of it: the answer that ended it and whose it was, and what digest the content has."""
+
+    side: Side
+    answer: Answer
+    digest: bytes = b""
+
+
+def send_big(side: Side, node: Node, want: Entry, expected: Stamp | None, keep: bytes) -> Work[Sent]:
+    """Have the other side's content of `node` on this side."""
+    stamp = node.stamp_on(side.other)
+    if stamp is None:
+        return Sent(side.other, Answer(Code.CHANGED))
+    file = _File(side, node.path, stamp, next(_handles))
+    begun = yield from one(side, Begin(file.handle, node.path, digest_of(packed(stamp))))
+    if begun.code is not Code.DONE:
+        return Sent(side, begun)
+    before = node.on(side)
+    if expected is not None and before is not None and before.kind is Kind.FILE and expected.size >= DELTA:
+        yield from file.compare(expected)
+    failed = yield from file.stream(begun.stamp.size if begun.stamp else 0)
+    if failed is None:
+        digest = file.digest.digest()
+        if want.digest in (b"", digest):
+            commit = Commit(file.handle, node.path, expected, stamp.size, digest, want.executable, stamp.mtime, keep)
+            return Sent(side, (yield from one(side, commit)), digest)
+        failed = Sent(side.other, Answer(Code.CHANGED))
+    # What came so far is of use as long as the source is what it was.
+    yield [Ask(side, Abort(file.handle, forget=failed.answer.code is not Code.FAILED))]
+    return failed
+
+
+class _File:
+    """One that is being sent."""
+
+    def __init__(self, side: Side, path: bytes, stamp: Stamp, handle: int) -> None:
+        self._side = side
+        self._path = path
+        self._stamp = stamp
+        self.handle = handle
+        self.digest = hashlib.blake2b(digest_size=_DIGEST)
+        self._theirs: list[bytes] = []
+        self._old: Stamp | None = None
+
+    def compare(self, expected: Stamp) -> Work[None]:
+        """Know the blocks of what is there now."""
+        answer = yield from one(self._side, Hash(self._path, expected, BLOCK))
+        if answer.code is Code.DONE:
+            data = answer.data
+            self._theirs = [data[at : at + _DIGEST] for at in range(0, len(data), _DIGEST)]
+            self._old = expected
+
+    def stream(self, there: int) -> Work[Sent | None]:
+        """Send all but the first bytes that are there already; returns what made it end early."""
+        offsets = range(0, self._stamp.size, CHUNK)
+        sends: list[Ask] = []
+        for group in _groups(offsets):
+            reads = [Ask(self._side.other, Read(self._path, self._stamp, at, self._length(at))) for at in group]
+            answers = yield [*sends, *reads]
+            done, read = answers[: len(sends)], answers[len(sends) :]
+            for side, some in ((self._side, done), (self._side.other, read)):
+                for answer in some:
+                    if answer.code is not Code.DONE:
+                        return Sent(side, answer)
+            sends = []
+            for at, answer in zip(group, read, strict=True):
+                if len(answer.data) != self._length(at):
+                    return Sent(self._side.other, Answer(Code.CHANGED))
+                self.digest.update(answer.data)
+                if at + len(answer.data) > there:
+                    sends.append(Ask(self._side, self._sending(at, answer.data)))
+        for answer in (yield sends):
+            if answer.code is not Code.DONE:
+                return Sent(self._side, answer)
+        return None
+
+    def _length(self, at: int) -> int:
+        return min(CHUNK, self._stamp.size - at)
+
+    def _sending(self, at: int, data: bytes) -> Request:
+        number = at // BLOCK
+        if self._old is not None and number < len(self._theirs) and self._theirs[number] == digest_of(data):
+            return Copy(self.handle, self._path, self._old, at, at, len(data))
+        return Chunk(self.handle, at, data)
+
+
+def _groups(offsets: range) -> Iterator[range]:
+    for first in range(0, len(offsets), AT_ONCE):
+        yield offsets[first : first + AT_ONCE]

@@ -1,0 +1,213 @@
+"""One cycle: look at what is dirty, take what may differ to a three-way tree, plan, and set the works going.
+
+A cycle does not wait for the works that it begins. Their rows are busy until they are done, and left alone by the
+cycles that come meanwhile; so a save goes through while a big file is on its way.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from devbox.faults import fault
+from devbox.sync import moves
+from devbox.sync.core.brake import Halt, plan_halt, root_halt
+from devbox.sync.core.entry import Kind, Side
+from devbox.sync.core.names import holds_git
+from devbox.sync.core.plan import Action, Conflict, Note, Plan
+from devbox.sync.core.reconcile import reconcile
+from devbox.sync.endpoint import List
+from devbox.sync.pump import Ask, Pump, Rank, Work
+from devbox.sync.rows import Node
+from devbox.sync.scene import Scene
+from devbox.sync.survey import Survey
+from devbox.sync.three import Three
+from devbox.sync.transfer import Task, Transfer
+
+
+class Left(NamedTuple):
+    """What stays different. `told`: since when, in seconds."""
+
+    what: Conflict | Note
+    told: int
+
+
+class Cycle:
+    """Makes cycles over a Scene. `halt`: why nothing is done before somebody agrees (`agreed`)."""
+
+    def __init__(self, scene: Scene, pump: Pump) -> None:
+        self.scene = scene
+        self.survey = Survey(scene)
+        self.transfer = Transfer(scene, self.survey)
+        self._pump = pump
+        self.left: dict[bytes, Left] = {}
+        self.halt: Halt | None = None
+        self.agreed = False
+        self.again = False  # there is something to decide on, though nothing is dirty
+        self.running = False
+        self.ended = 0.0
+        self.on_changed: Callable[[list[Action]], None] = lambda _: None
+        self.decided: set[bytes] = set()  # paths that somebody has decided on: what loses is kept
+        self._number = 0
+
+    def work(self) -> Work[None]:
+        """Do one."""
+        self.running = True
+        try:
+            if not (yield from self._locked()):
+                yield from self._looks()
+                fault("sync looked")
+                three = Three(self.scene)
+                if three.nodes:
+                    yield from self._decide(three)
+        finally:
+            self.running = False
+            self.ended = time.monotonic()
+
+    def _locked(self) -> Work[bool]:
+        """Look for git's locks before all else: while there is one, the tree is between two states."""
+        scene = self.scene
+        locks = {side: {path for path in paths if holds_git(path)} for side, paths in scene.dirty.items()}
+        if any(locks.values()):
+            for side in Side:
+                scene.dirty[side] -= locks[side]
+            yield from self.survey.look(locks)
+        return scene.locked_until > time.monotonic()
+
+    def _looks(self) -> Work[None]:
+        scene = self.scene
+        rescan, scene.rescan = scene.rescan, set()
+        dirty, scene.dirty = scene.dirty, {side: set() for side in Side}
+        tops = yield from self.survey.look(dirty)
+        for side, path in rescan:
+            node = scene.rows.find(path)
+            if node is not None:
+                tops[side].append(node)
+        if any(tops.values()):
+            yield from self.survey.scan(tops)
+
+    def _decide(self, three: Three) -> Work[None]:
+        scene = self.scene
+        yield from self.survey.digests(three.unknown())
+        yield from self._freshen(three)
+        plan = reconcile(three.tree(), scene.rules)
+        fault("sync planned")
+        self.halt = None if self.agreed else self._halted(plan)
+        if self.halt is not None:
+            scene.fresh |= three.nodes
+            return
+        self.agreed = False
+        self._take(three, plan)
+        tasks = [task for action in plan.actions if (task := self._task(action, three)) is not None]
+        self._solve(three, tasks)
+        yield from self.survey.digests(moves.to_hash(tasks))
+        self._begin(tasks)
+        self.on_changed(plan.actions)
+
+    def _freshen(self, three: Three) -> Work[None]:
+        """Look whether directories that may go hold something that is not synced: it may be gone meanwhile."""
+        scene = self.scene
+        asked = [(side, node) for side in Side for node in three.nodes & scene.holds[side] if _may_go(node, side)]
+        answers = yield [Ask(side, List(node.path)) for side, node in asked]
+        for (side, node), answer in zip(asked, answers, strict=True):
+            if not any(scene.unsynced(node, found) for found in answer.found):
+                scene.holds[side].discard(node)
+
+    def _halted(self, plan: Plan) -> Halt | None:
+        rows = self.scene.rows
+        children = (rows.root.children or {}).values()
+        before = sum(child.base is not None for child in children)
+        for side in Side:
+            now = sum(child.on(side) is not None for child in children)
+            halt = root_halt(side, before=before, now=now)
+            if halt is not None:
+                return halt
+        return plan_halt(plan, total=rows.count)
+
+    def _take(self, three: Three, plan: Plan) -> None:
+        """Remember what the plan says of these paths, instead of what was said before."""
+        rows = self.scene.rows
+        self.left = {path: left for path, left in self.left.items() if not self._told_anew(three, path)}
+        now = int(time.time())
+        whats: list[Conflict | Note] = [*plan.kept, *plan.conflicts]
+        for what in whats:
+            if all(node.path != what.path for node in three.unsettled):
+                self.left[what.path] = Left(what, now)
+        for path, entry in plan.ancestor:
+            node = rows.find(path)
+            if node is not None and node not in three.unsettled:
+                node.agree(entry)
+                rows.touch(node)
+
+    def _solve(self, three: Three, tasks: list[Task]) -> None:
+        """Forget troubles with paths on which nothing has to be done any more."""
+        tried = {task.node for task in tasks} | three.unsettled
+        for trouble in self.scene.troubles:
+            node = self.scene.rows.find(trouble.path)
+            if node is None or (node in three.nodes and node not in tried and not _unreadable(node)):
+                self.scene.troubles.solved(trouble.path)
+
+    def _told_anew(self, three: Three, path: bytes) -> bool:
+        node = self.scene.rows.find(path)
+        return node is None or node in three.nodes or node.agreed
+
+    def _task(self, action: Action, three: Three) -> Task | None:
+        """Return the task of an action; None if what it stands on changes just now."""
+        node = self.scene.rows.find(action.path)
+        if node is None or node in three.unsettled:
+            return None
+        expected = node.stamp_on(action.side) if action.was is not None else None
+        return Task(action=action, node=node, expected=expected, keep=self._keep(action))
+
+    def _keep(self, action: Action) -> bytes:
+        keep = action.keep or any(_beneath(action.path, path) for path in self.decided)
+        leaf = action.was is not None and action.was.kind is not Kind.DIRECTORY
+        return self._batch + b"/" + action.path if keep and leaf else b""
+
+    @property
+    def _batch(self) -> bytes:
+        return time.strftime(f"%Y%m%dT%H%M%SZ-{self._number}", time.gmtime()).encode()
+
+    def _begin(self, tasks: list[Task]) -> None:
+        moved, others = moves.paired(tasks)
+        coming = {task.action.path for task in others if task.action.want is not None}
+        first = {id(task) for task in others if _first(task, coming)}
+        for task in others:
+            if id(task) in first:
+                self._start(task)
+        for move in moved:
+            work = self.transfer.move(move.new, move.old, partial(self._anew, [move.old, move.new]))
+            self._pump.start(work, Rank.SOON)
+        for task in others:
+            if id(task) not in first:
+                self._start(task)
+        self._number += 1
+        self.decided.clear()
+
+    def _anew(self, tasks: list[Task]) -> None:
+        """A move could not be: do it as two."""
+        for task in tasks:
+            self._start(task)
+
+    def _start(self, task: Task) -> None:
+        self._pump.start(self.transfer.work(task), task.rank, task.size)
+
+
+def _first(task: Task, coming: set[bytes]) -> bool:
+    """Whether others need it done before: a directory, or what stands in its place and is none."""
+    want, was = task.action.want, task.action.was
+    if want is not None:
+        return want.kind is Kind.DIRECTORY
+    return was is not None and was.kind is not Kind.DIRECTORY and task.action.path in coming
+
+
+def _may_go(node: Node, side: Side) -> bool:
+    return node.parent is not None and node.on(side) is not None and node.on(side.other) is None
+
+
+def _unreadable(node: Node) -> bool:
+    return any(entry is not None and entry.kind is Kind.OTHER for entry in (node.host, node.guest))
+
+
+def _beneath(path: bytes, top: bytes) -> bool:
+    return path == top or path.startswith(top + b"/")

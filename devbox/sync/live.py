@@ -1,0 +1,268 @@
+"""A session over two ends that are there: it waits for what happens, and runs cycles. Of one thread."""
+
+import select
+import time
+from collections.abc import Callable
+from typing import Final
+
+from devbox.errors import SyncError
+from devbox.sync.core.entry import Kind, Side
+from devbox.sync.core.reconcile import Rules
+from devbox.sync.cycle import Cycle
+from devbox.sync.endpoint import Barrier, Endpoint, Remove
+from devbox.sync.memory import Memory
+from devbox.sync.opening import opened, root_there
+from devbox.sync.pump import Ask, Pump, Rank, Work
+from devbox.sync.rows import Node
+from devbox.sync.scene import Scene
+
+QUIET: Final = 0.05  # seconds after a cycle; what comes later is acted on at once
+MERGE: Final = 0.02  # seconds for which more is waited for, within a burst
+BULK: Final = 200  # paths to look at that are a storm
+STORM: Final = 0.05  # seconds for which more is waited for, within one
+_SAVE: Final = 0.25  # seconds between two saves while there is work
+_SETTLE: Final = 2.5  # seconds without anything, after which what was read is trusted
+_POLL: Final = 2.0  # seconds between two looks at what cannot be watched
+_PIECE: Final = 256  # files read between two looks at what else there is to do
+_NEVER: Final = float("inf")
+
+
+class Live:
+    """The loop. `turn` is one round of it; `EndLost` from it if an end has gone."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        rules: Rules,
+        scene: Scene,
+        ends: dict[Side, Endpoint],
+        control: int,
+        *,
+        verify_every: float,
+    ) -> None:
+        self.memory = memory
+        self.scene = scene
+        self.pump = Pump(ends[Side.HOST], ends[Side.GUEST])
+        self.cycle = Cycle(scene, self.pump)
+        self.cycle.left = dict(memory.left)
+        self.ends = ends
+        self.paused = False
+        self.hurry = False  # somebody waits for the end of it
+        self.open = False
+        self.verified = self.cycled = time.time()
+        self._verify_at = _NEVER
+        self._verify_every = verify_every
+        self._rules = rules
+        self._polled = 0.0
+        self._poll_every = _POLL
+        self._active = time.monotonic()
+        self._poll = select.poll()
+        for descriptor in (control, *(end.fileno() for end in ends.values())):
+            self._poll.register(descriptor, select.POLLIN)
+        self.pump.start(self._opening())
+
+    def _opening(self) -> Work[None]:
+        self.cycle.running = True
+        yield from opened(self.memory, self.cycle, self.ends)
+        self.cycle.running = False
+        self.open = self.cycle.again = True
+        self._verify_later()
+        self._polled = time.monotonic()
+
+    @property
+    def working(self) -> bool:
+        """Whether there is something under way, or to be done at once."""
+        return self.cycle.running or not self.pump.idle or self._wanted()
+
+    def turn(self, until: float = _NEVER) -> None:
+        """Wait until something happens, or until then, and do what there is to do."""
+        wait = self._wait(until)
+        self._poll.poll(None if wait is None else wait * 1000)
+        self.pump.turn()
+        for side, end in self.ends.items():
+            self.scene.hear(side, end.events())
+        self._retry()
+        self._check_roots()
+        if self._due():
+            self.cycle.again = False
+            self.pump.start(self._cycle())
+            self.pump.turn()
+        self._rest()
+
+    def _cycle(self) -> Work[None]:
+        yield from self.cycle.work()
+        self.cycled = time.time()
+        if self.scene.rules.new_guest and self.cycle.halt is None:
+            self.scene.rules = self._rules  # what comes from now on is of a guest that is known
+
+    def _wanted(self) -> bool:
+        """Whether there is something for a cycle."""
+        scene = self.scene
+        if not self.open or self.paused:
+            return False
+        return self.cycle.again or any(scene.dirty.values()) or bool(scene.rescan)
+
+    def _due(self) -> bool:
+        return self._wanted() and not self.cycle.running and self._start_at() <= time.monotonic()
+
+    def _start_at(self) -> float:
+        """When the next cycle is begun: at once after a quiet time; in a burst a little later, to take more along."""
+        scene, now = self.scene, time.monotonic()
+        if scene.locked_until > now and not scene.lock_dirty:
+            return scene.locked_until
+        if self.hurry or now - self.cycle.ended > QUIET:
+            return 0.0
+        storm = sum(len(paths) for paths in scene.dirty.values()) > BULK
+        return self.cycle.ended + (STORM if storm else MERGE)
+
+    def _wait(self, until: float) -> float | None:
+        """How long nothing needs to be done unless something comes; None: for ever."""
+        if self.pump.eager:
+            return 0.0
+        at = min(until, self.scene.troubles.next, self._verify_at, min(self.scene.doubts.values(), default=_NEVER))
+        if self._wanted() and not self.cycle.running:
+            at = min(at, self._start_at())
+        if any(self.scene.polled.values()):
+            at = min(at, self._polled + self._poll_every)
+        if self.unsettled:
+            at = min(at, self._active + _SETTLE)
+        return None if at == _NEVER else max(0.0, at - time.monotonic())
+
+    def _retry(self) -> None:
+        """Take up what was put off until now."""
+        scene, now = self.scene, time.monotonic()
+        if scene.released:
+            scene.released = False
+            self.cycle.again = self.cycle.again or bool(scene.fresh)
+        for trouble in scene.troubles.due():
+            self.cycle.again = True
+            node = scene.rows.find(trouble.path)
+            if node is not None:
+                scene.fresh.add(node)
+            for side in Side:
+                scene.dirty[side].add(trouble.path)
+        if scene.doubts and min(scene.doubts.values()) <= now:
+            due = [key for key, at in scene.doubts.items() if at <= now]
+            for key in due:
+                del scene.doubts[key]
+            self.pump.start(self._read_again(due), Rank.SOON)
+        if any(scene.polled.values()) and self.open and now >= self._polled + self._poll_every:
+            self._look_at_polled(now)
+        if self._verify_at <= now:
+            self.verify()
+
+    def _check_roots(self) -> None:
+        """Something happened to a root itself: whether it is there still is asked of its end."""
+        while self.scene.root_events:
+            self.pump.start(self._check_root(self.scene.root_events.pop()))
+
+    def _check_root(self, side: Side) -> Work[None]:
+        self.cycle.halt = (yield from root_there(side)) or self.cycle.halt
+
+    def _read_again(self, files: list[tuple[Side, Node]]) -> Work[None]:
+        yield from self.cycle.survey.digests(files)
+        self.cycle.again = self.cycle.again or bool(self.scene.fresh)
+
+    def _look_at_polled(self, now: float) -> None:
+        for side, nodes in self.scene.polled.items():
+            for node in nodes:
+                if node.parent is None or node.parent not in nodes:
+                    self.scene.rescan.add((side, node.path))
+        self._polled = now
+
+    def verify(self) -> None:
+        """Look at all, beside everything else; what the watches did not tell of is found by it."""
+        self._verify_at = _NEVER
+        self.pump.start(self._verify(), Rank.SOON)
+
+    def _verify_later(self) -> None:
+        self.verified = time.time()
+        self._verify_at = time.monotonic() + self._verify_every if self._verify_every else _NEVER
+
+    def _verify(self) -> Work[None]:
+        yield from self.cycle.survey.scan({side: [self.memory.rows.root] for side in Side})
+        self.cycle.again = self.cycle.again or bool(self.scene.fresh)
+        self._verify_later()
+
+    def verify_content(self, found: list[bytes], done: Callable[[], None]) -> None:
+        """Read all files on both sides; what was not as it is known to be is added to `found`."""
+        self.pump.start(self._verify_content(found, done), Rank.SOON)
+
+    def _verify_content(self, found: list[bytes], done: Callable[[], None]) -> Work[None]:
+        yield from self._verify()
+        files = [
+            (side, node)
+            for node in self.memory.rows.root.walk()
+            for side in Side
+            if (entry := node.on(side)) is not None and entry.kind is Kind.FILE
+        ]
+        known = set(self.scene.fresh)
+        for first in range(0, len(files), _PIECE):
+            yield from self.cycle.survey.digests(files[first : first + _PIECE])
+        found += [node.path for node in self.scene.fresh - known]
+        self.cycle.again = True
+        done()
+
+    def resolve(self, path: bytes, side: Side) -> None:
+        """Take what the other side has at `path` for what both had: then only this side has changed."""
+        top = self.scene.rows.find(path)
+        if top is None or all(node.host == node.guest for node in top.walk()):
+            raise SyncError("both sides have the same there", hint="devbox sync conflicts lists what is not")
+        for node in top.walk():
+            node.base = node.on(side.other)
+            self.scene.fresh.add(node)
+            self.scene.rows.changed.add(node)
+        self.cycle.left = {at: left for at, left in self.cycle.left.items() if at != path}
+        self.cycle.decided.add(path)
+        self.cycle.again = True
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the state does not trust yet what was read last."""
+        return self.open and any(self.scene.latest[side] != self.scene.settled[side] for side in Side)
+
+    def _rest(self) -> None:
+        """Save now and then; all that is left when there is nothing else to do."""
+        now = time.monotonic()
+        if self.pump.idle and self.open:
+            self.scene.watch_made()
+        if self.cycle.running or not self.pump.idle:
+            self._active = now
+            if now - self.memory.saved < _SAVE or self.cycle.running:
+                return
+        elif self._wanted():
+            self._active = now
+        elif self.open and self.memory.new and self.cycle.halt is None:
+            self.memory.new = False
+        if self.unsettled and now - self._active >= _SETTLE:
+            self._active = now
+            self.pump.start(self._settle())
+        if self.scene.temps and self.open and self.pump.idle and not self._wanted():
+            self.pump.start(self._sweep())
+        if self.open:
+            self.memory.save(self.scene, self.cycle.left)
+
+    def _settle(self) -> Work[None]:
+        latest = dict(self.scene.latest)
+        yield [Ask(side, Barrier()) for side in Side]
+        if latest == self.scene.latest and not any(self.scene.dirty.values()):
+            self.memory.settle(self.scene)
+
+    def _sweep(self) -> Work[None]:
+        """Remove what an earlier session began and nobody took up."""
+        temps, self.scene.temps = self.scene.temps, []
+        yield [Ask(side, Remove(path, stamp)) for side, path, stamp in temps]
+
+    def barrier(self, reached: Callable[[], None]) -> None:
+        """Call `reached` when all that happened until now on both sides has been told of."""
+        self.pump.start(self._barrier(reached))
+
+    def _barrier(self, reached: Callable[[], None]) -> Work[None]:
+        yield [Ask(side, Barrier()) for side in Side]
+        reached()
+
+    def close(self) -> None:
+        """Leave it, with what is known saved."""
+        self.pump.close()
+        self.memory.left = dict(self.cycle.left)
+        self.memory.save(self.scene, self.cycle.left)

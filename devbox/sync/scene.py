@@ -1,0 +1,254 @@
+"""What the parts of a SyncSession share: rows, rules, watches, and what has to be looked at. Of one thread."""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from devbox.sync.core.entry import Entry, Kind, Side, Stamp
+from devbox.sync.core.ignore import Here, Ignore
+from devbox.sync.core.names import OURS, TEMPORARY, Guard, holds_git, is_name
+from devbox.sync.core.reconcile import Rules
+from devbox.sync.endpoint import Answer, Event, Found
+from devbox.sync.rows import Node, Rows, packed
+from devbox.sync.troubles import Troubles
+
+_LOCK: Final = 5.0  # seconds for which git is waited for at most
+RACY: Final = 2_000_000_000  # ns: what changed this shortly before a look may have changed again with the same stamp
+_DOUBT: Final = 2.0  # seconds until such a file is read again
+_ECHO: Final = 2.0  # seconds in which an event is taken for that of a change of ours
+
+
+_NO_STAMP: Final = packed(Stamp(0, 0, 0, 0, 0))  # is never that of a look, so that the next one counts
+
+
+def both(kind: type[set[bytes]]) -> dict[Side, set[bytes]]:
+    """Return an empty set of paths for each side."""
+    return {side: kind() for side in Side}
+
+
+class Scene:
+    """The common memory. `fresh`: nodes on which the three may differ; `dirty`: paths to look at, by side."""
+
+    def __init__(self, rows: Rows, ignore: Ignore, guard: Guard, rules: Rules) -> None:
+        self.rows = rows
+        self.ignore = ignore
+        self.guard = guard
+        self.rules = rules
+        self.fresh: set[Node] = set()
+        self.dirty = both(set)
+        self.rescan: set[tuple[Side, bytes]] = set()  # directories whose whole content has to be looked at
+        self.busy: dict[Node, int] = {}  # nodes on which works are under way
+        self.watches: dict[Side, dict[int, Node]] = {side: {} for side in Side}
+        self.polled: dict[Side, set[Node]] = {side: set() for side in Side}
+        self.holds: dict[Side, set[Node]] = {side: set() for side in Side}  # directories with names that are not synced
+        self.made: dict[Side, set[Node]] = {side: set() for side in Side}  # directories of ours that nobody watches yet
+        self.warnings: dict[str, str] = {}
+        self.released = False  # a row is busy no more
+        self.temps: list[tuple[Side, bytes, Stamp]] = []
+        self.locks: dict[tuple[Side, bytes], float] = {}  # of git, and when they were seen first
+        self.root_events: set[Side] = set()
+        self.latest = dict.fromkeys(Side, 0)  # the latest change time that was seen
+        self.settled = dict.fromkeys(Side, 0)  # and which of them is trusted
+        self.doubts: dict[tuple[Side, Node], float] = {}  # files to be read again, and when
+        self.written: dict[tuple[Side, bytes], float] = {}  # what was put there by us, and when
+        self.troubles = Troubles()
+
+    def here(self, node: Node) -> Here:
+        """Return what is ignored in a directory."""
+        return self.ignore.here(node.path)
+
+    def never(self, parent: Node, name: bytes) -> bool:
+        """Whether a name is ours, hence neither synced nor told of."""
+        return name.startswith(TEMPORARY) or (parent.parent is None and name == OURS)
+
+    def hear(self, side: Side, events: Iterable[Event]) -> None:
+        """Take events: what they name is to be looked at."""
+        watches, dirty = self.watches[side], self.dirty[side]
+        heres: dict[int, tuple[bytes, Here]] = {}
+        for watch, name in events:
+            if watch == -1:
+                self.rescan.add((side, b""))
+                continue
+            parent = watches.get(watch)
+            if parent is None:
+                continue
+            if not name:
+                self._self_event(side, parent)
+                continue
+            if watch not in heres:
+                heres[watch] = (parent.path + b"/" if parent.parent else b"", self.here(parent))
+            prefix, here = heres[watch]
+            if self.never(parent, name):
+                continue
+            if here.ignores(name, directory=True) and here.ignores(name, directory=False):
+                self.holds[side].add(parent)
+                if holds_git(prefix + name):
+                    dirty.add(prefix + name)
+                continue
+            dirty.add(prefix + name)
+
+    def _self_event(self, side: Side, node: Node) -> None:
+        if node.parent is None:
+            self.root_events.add(side)
+        else:
+            self.dirty[side].add(node.path)
+
+    def look(self, side: Side, node: Node, stamp: Stamp | None, target: bytes = b"") -> bool:
+        """Take what a look showed; whether it is news, which is then fresh."""
+        if stamp is not None and stamp.ctime > self.latest[side]:
+            self.latest[side] = stamp.ctime
+        news = node.look(side, stamp, target)
+        if news:
+            self.fresh.add(node)
+            self.rows.changed.add(node)
+        return news
+
+    def lost(self, side: Side, node: Node) -> None:
+        """Nothing is there any more on this side, nor beneath."""
+        for one in node.walk():
+            if one.on(side) is not None:
+                one.put(side, None, None)
+                self.fresh.add(one)
+                self.rows.changed.add(one)
+            self.polled[side].discard(one)
+            self.holds[side].discard(one)
+            self.made[side].discard(one)
+
+    def emptied(self, side: Side, node: Node) -> None:
+        """Nothing is beneath it any more on this side."""
+        for below in list((node.children or {}).values()):
+            self.lost(side, below)
+
+    def unreadable(self, side: Side, node: Node, reason: str) -> None:
+        """What is there on this side cannot be read, so it counts as of no kind that is synced."""
+        node.put(side, Entry(Kind.OTHER, reason=reason), _NO_STAMP)
+        self.troubles.add(node.path, side, reason)
+        self.fresh.add(node)
+        self.rows.changed.add(node)
+
+    def listed(self, side: Side, node: Node, answer: Answer) -> list[Node]:
+        """Take what is in a directory; returns the directories in it, which have to be looked at themselves."""
+        here = self.here(node)
+        deeper: list[Node] = []
+        names = set()
+        for name, stamp, target in answer.found:
+            if side is Side.GUEST and not is_name(name):
+                self.warnings["names"] = "the guest told of a name that no file can have"
+                continue
+            if self.never(node, name):
+                if name != OURS:
+                    self.temps.append((side, _joined(node, name), stamp))
+                continue
+            directory = stamp.mode & 0o170000 == 0o040000
+            if here.ignores(name, directory=directory):
+                self.ignored(side, node, name)
+                continue
+            names.add(name)
+            child = self.rows.child(node, name)
+            if directory:
+                deeper.append(child)
+            else:
+                self.emptied(side, child)
+            self.look(side, child, stamp, target)
+        for child in list((node.children or {}).values()):
+            if child.name not in names and child.on(side) is not None:
+                self.lost(side, child)
+        return deeper
+
+    def ignored(self, side: Side, node: Node, name: bytes) -> None:
+        """A name is there that is not synced (any more)."""
+        self.holds[side].add(node)
+        known = (node.children or {}).get(name)
+        if known is not None:
+            self.forget(known)
+
+    def forget(self, node: Node) -> None:
+        """Sync this one no more: its rows go, and what is there stays on both sides as it is."""
+        for one in node.walk():
+            self.fresh.discard(one)
+            for side in Side:
+                self.polled[side].discard(one)
+                self.holds[side].discard(one)
+                self.made[side].discard(one)
+        gone = {id(one) for one in node.walk()}
+        for watches in self.watches.values():
+            for number in [number for number, one in watches.items() if id(one) in gone]:
+                del watches[number]
+        if node.parent is not None:
+            for side in Side:
+                self.holds[side].add(node.parent)
+        self.rows.forget(node)
+
+    def watched(self, side: Side, node: Node, number: int) -> None:
+        """Remember by which number the events of a directory come; without one it is looked at again and again."""
+        if number > 0:
+            self.watches[side][number] = node
+            self.polled[side].discard(node)
+        elif number < 0:
+            self.polled[side].add(node)
+
+    def watch_made(self) -> None:
+        """Have the directories looked at that were made by us, now that what belongs into them is there."""
+        for side, nodes in self.made.items():
+            self.rescan |= {(side, node.path) for node in nodes if node.parent not in nodes}
+            nodes.clear()
+
+    def wrote(self, side: Side, node: Node) -> None:
+        """An event will come for what was done there just now."""
+        if len(self.written) > 4096:
+            self.written.clear()
+        self.written[side, node.path] = time.monotonic()
+
+    def is_echo(self, side: Side, path: bytes) -> bool:
+        """Whether an event is likely that of a change of ours, so that a look at its stamp is enough."""
+        when = self.written.get((side, path))
+        return when is not None and time.monotonic() - when < _ECHO
+
+    def doubt(self, side: Side, node: Node) -> None:
+        """An event came for a file whose stamp is as it was: read it again if it may have changed all the same."""
+        stamp = node.stamp_on(side)
+        entry = node.on(side)
+        if stamp is None or entry is None or entry.kind is not Kind.FILE:
+            return
+        if stamp.ctime >= self.latest[side] - RACY:
+            self.doubts[side, node] = time.monotonic() + _DOUBT
+
+    def hold(self, node: Node) -> None:
+        """A work on this one begins."""
+        self.busy[node] = self.busy.get(node, 0) + 1
+
+    def release(self, node: Node) -> None:
+        """A work on this one has ended."""
+        left = self.busy[node] - 1
+        if left:
+            self.busy[node] = left
+        else:
+            del self.busy[node]
+            self.released = True
+
+    @property
+    def locked_until(self) -> float:
+        """Until when to wait for git, unless its locks go before."""
+        return max(self.locks.values(), default=0.0) + _LOCK if self.locks else 0.0
+
+    @property
+    def lock_dirty(self) -> bool:
+        """Whether something happened to a lock of git."""
+        return any(holds_git(path) for paths in self.dirty.values() for path in paths)
+
+    def attached(self, node: Node) -> bool:
+        """Whether it is still one of the rows."""
+        while node.parent is not None:
+            if (node.parent.children or {}).get(node.name) is not node:
+                return False
+            node = node.parent
+        return True
+
+    def unsynced(self, node: Node, found: Found) -> bool:
+        """Whether this name in a directory is not synced, and not ours either."""
+        directory = found.stamp.mode & 0o170000 == 0o040000
+        return not self.never(node, found.name) and self.here(node).ignores(found.name, directory=directory)
+
+
+def _joined(node: Node, name: bytes) -> bytes:
+    return node.path + b"/" + name if node.parent else name

@@ -1,0 +1,218 @@
+"""Looks at whole trees and at single paths, on both sides at once.
+
+A directory is asked for its names breadth-first. The host is one level ahead of the guest, because its ignore files
+say what of the guest's names counts.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+from devbox.sync.core.entry import Kind, Side, Stamp
+from devbox.sync.core.ignore import FILES
+from devbox.sync.core.names import holds_git
+from devbox.sync.endpoint import SMALL, Answer, Code, Hash, List, Read, Stat
+from devbox.sync.pump import Ask, Work
+from devbox.sync.rows import DIRECTORY, Node, digest_of, inode, seen
+from devbox.sync.scene import Scene
+from devbox.sync.troubles import CHANGING
+
+_READ_ALONG: Final = 64  # files that one look reads at once
+_ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class Survey:
+    """Looks for a Scene. `contents`: what was read along with a look, by side and node, for whoever sends it on."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.contents: dict[tuple[Side, Node], tuple[Stamp, bytes]] = {}
+
+    def scan(self, tops: dict[Side, list[Node]]) -> Work[None]:
+        """Look at everything in these directories."""
+        host, guest = tops.get(Side.HOST, []), tops.get(Side.GUEST, [])
+        behind: list[Node] = []
+        while host or guest or behind:
+            held: list[tuple[Node, Answer]] = []
+            host_next: list[Node] = []
+            guest_next: list[Node] = []
+            asks = [self._list(Side.HOST, node, host_next, held) for node in host]
+            asks += [self._list(Side.GUEST, node, guest_next, None) for node in behind]
+            yield asks
+            if held:
+                yield from self._rules(held, host_next)
+            behind = guest + guest_next if guest else guest_next
+            host, guest = host_next, []
+
+    def _list(self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None) -> Ask:
+        take = partial(self._take_list, side, node, deeper, held)
+        return Ask(side, List(node.path, watch=True), take)
+
+    def _take_list(
+        self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None, answer: Answer
+    ) -> None:
+        scene = self._scene
+        if not scene.attached(node):
+            return
+        if answer.code is Code.DONE:
+            scene.holds[side].discard(node)
+            scene.watched(side, node, answer.watch)
+            if held is not None and any(found.name in FILES for found in answer.found):
+                held.append((node, answer))
+            else:
+                deeper.extend(scene.listed(side, node, answer))
+        elif answer.code is Code.FAILED and node.on(side) is not None and node.parent is not None:
+            self._unlistable(side, node, answer)
+
+    def _unlistable(self, side: Side, node: Node, answer: Answer) -> None:
+        """It has gone, which its parent's events tell; or it may not be read."""
+        scene = self._scene
+        scene.emptied(side, node)
+        if answer.errno in _ABSENT:
+            scene.dirty[side].add(node.path)
+        else:
+            scene.unreadable(side, node, os.strerror(answer.errno))
+
+    def _rules(self, held: list[tuple[Node, Answer]], deeper: list[Node]) -> Work[None]:
+        """Read the ignore files of these directories of the host, before their names are taken."""
+        scene = self._scene
+        asked = []
+        for node, answer in held:
+            prefix = node.path + b"/" if node.parent else b""
+            asked += [prefix + found.name for found in answer.found if found.name in FILES]
+        files = yield from self.read_rules(asked)
+        scene.ignore = scene.ignore.replaced(files)
+        for node, answer in held:
+            deeper.extend(scene.listed(Side.HOST, node, answer))
+
+    def read_rules(self, paths: Iterable[bytes]) -> Work[dict[bytes, bytes | None]]:
+        """Return the content of ignore files of the host, None for those that are none."""
+        paths = list(paths)
+        answers = yield [Ask(Side.HOST, Read(path, None, 0, SMALL)) for path in paths]
+        done = zip(paths, answers, strict=True)
+        return {path: answer.data if answer.code is Code.DONE else None for path, answer in done}
+
+    def look(self, paths: dict[Side, set[bytes]]) -> Work[dict[Side, list[Node]]]:
+        """Look at these paths; returns the directories in which everything has to be looked at."""
+        tops: dict[Side, list[Node]] = {side: [] for side in Side}
+        stats: list[Ask] = []
+        left = _READ_ALONG
+        asks: list[Ask] = []
+        for side, some in paths.items():
+            for path in some:
+                reading = left > 0 and self._likely_small(side, path)
+                left -= reading
+                stat = Ask(side, Stat(path), partial(self._take_stat, side, path, tops))
+                take = partial(self._take_read, side, path, tops, stats, stat)
+                asks.append(Ask(side, Read(path, None, 0, SMALL), take) if reading else stat)
+        yield asks
+        if stats:
+            yield stats
+        if any(path.rpartition(b"/")[2] in FILES for path in paths.get(Side.HOST, ())):
+            yield from self._changed_rules(paths[Side.HOST], tops)
+        return tops
+
+    def _likely_small(self, side: Side, path: bytes) -> bool:
+        """Whether to read it at once, which is a look as well."""
+        if self._scene.is_echo(side, path):
+            return False
+        node = self._scene.rows.find(path)
+        if node is None:
+            return True
+        stamp, entry = node.stamp_on(side), node.on(side)
+        return stamp is None or (entry is not None and entry.kind is Kind.FILE and stamp.size <= SMALL)
+
+    def _take_read(
+        self, side: Side, path: bytes, tops: dict[Side, list[Node]], stats: list[Ask], stat: Ask, answer: Answer
+    ) -> None:
+        stamp = answer.stamp
+        if answer.code is not Code.DONE or stamp is None:
+            stats.append(stat)
+            return
+        node = self._taken(side, path, stamp, b"", tops)
+        if node is not None and stamp.size == len(answer.data):
+            self.digested(side, node, stamp, digest_of(answer.data))
+            self.contents[side, node] = (stamp, answer.data)
+
+    def digested(self, side: Side, node: Node, stamp: Stamp, digest: bytes) -> None:
+        """Take the digest of what is there with this stamp; whatever it was taken for before."""
+        entry = node.on(side)
+        if entry is None or entry.kind is not Kind.FILE or node.stamp_on(side) != stamp or entry.digest == digest:
+            return
+        self._scene.fresh.add(node)
+        self._scene.rows.changed.add(node)
+        node.learn(side, digest)
+
+    def _take_stat(self, side: Side, path: bytes, tops: dict[Side, list[Node]], answer: Answer) -> None:
+        scene = self._scene
+        if answer.code is Code.DONE and answer.found:
+            _, stamp, target = answer.found[0]
+            node = self._taken(side, path, stamp, target, tops)
+            if node is not None and node not in scene.fresh:
+                scene.doubt(side, node)
+            return
+        known = scene.rows.find(path)
+        scene.locks.pop((side, path), None)
+        if answer.code is Code.FAILED and answer.errno not in _ABSENT:
+            if known is not None:
+                scene.troubles.add(path, side, os.strerror(answer.errno))
+        elif known is not None and known.parent is not None:
+            scene.lost(side, known)
+
+    def _taken(self, side: Side, path: bytes, stamp: Stamp, target: bytes, tops: dict[Side, list[Node]]) -> Node | None:
+        """Take what is at a path; None if it is not synced."""
+        scene = self._scene
+        if holds_git(path):
+            scene.locks.setdefault((side, path), time.monotonic())
+        above, _, name = path.rpartition(b"/")
+        parent = scene.rows.find(above)
+        if parent is None or parent.on(side) != DIRECTORY:
+            return None  # whoever finds its directory finds it there
+        now = seen(stamp, target)
+        if scene.here(parent).ignores(name, directory=now.kind is Kind.DIRECTORY):
+            scene.ignored(side, parent, name)
+            return None
+        node = scene.rows.child(parent, name)
+        if now.kind is not Kind.DIRECTORY:
+            scene.emptied(side, node)
+        elif node.on(side) != now or inode(node.packed_on(side)) != stamp.inode:
+            tops[side].append(node)
+        scene.look(side, node, stamp, target)
+        return node
+
+    def _changed_rules(self, paths: set[bytes], tops: dict[Side, list[Node]]) -> Work[None]:
+        """Take ignore files anew, and look at all of the directories for which they hold."""
+        scene = self._scene
+        changed = [path for path in paths if path.rpartition(b"/")[2] in FILES]
+        files = yield from self.read_rules(changed)
+        scene.ignore = scene.ignore.replaced(files)
+        for path in changed:
+            node = scene.rows.find(path.rpartition(b"/")[0])
+            for side in Side:
+                if node is not None and node.on(side) == DIRECTORY:
+                    tops[side].append(node)
+
+    def digests(self, wanted: Iterable[tuple[Side, Node]]) -> Work[None]:
+        """Know the digests of these files. What changes meanwhile is to be looked at again."""
+        asks = []
+        for side, node in wanted:
+            stamp = node.stamp_on(side)
+            if stamp is not None:
+                take = partial(self._take_hash, side, node, stamp)
+                asks.append(Ask(side, Hash(node.path, stamp), take))
+        if asks:
+            yield asks
+
+    def _take_hash(self, side: Side, node: Node, stamp: Stamp, answer: Answer) -> None:
+        scene = self._scene
+        if answer.code is Code.DONE:
+            self.digested(side, node, stamp, answer.data)
+        elif answer.code is Code.FAILED and answer.errno not in _ABSENT:
+            scene.unreadable(side, node, os.strerror(answer.errno))
+        elif answer.code is Code.CHANGED and answer.stamp is not None:
+            scene.troubles.add(node.path, side, CHANGING)
+        else:
+            scene.dirty[side].add(node.path)
