@@ -3,13 +3,14 @@
 `AgentSession` has the methods of `runtimes.base.Session`. What a person sits at goes through `relay` instead.
 """
 
+import select
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from devbox.agent import wire
-from devbox.agent.client import AgentLost, StartError, ask, hello
+from devbox.agent.client import CHUNK, AgentLost, StartError, ask, hello
 from devbox.agent.protocol import (
     ExecMessage,
     FileState,
@@ -64,6 +65,7 @@ class AgentSession:
         self._taken = 0  # bytes of output that have not been asked for anew
         self._changed = threading.Condition()
         self._reading = False  # whether a thread reads the connection
+        self._greedy = bool(message.flags & wire.FLAG_SYNC)  # whether all that there is is read, for `receive_ready`
         self._sending = threading.Lock()
 
     @property
@@ -95,6 +97,25 @@ class AgentSession:
                 return None
         self._give_back(len(data))
         return number, data
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something for `receive_ready` that the descriptor does not tell of."""
+        return bool(self._frames) or self._is_over()
+
+    def receive_ready(self) -> list[tuple[int, bytes]] | None:
+        """Return the output that is here, without waiting; None at the end. `AgentLost` if it broke.
+
+        Of a sync program alone, and for one thread: more may be read at once than the descriptor tells of.
+        """
+        while not self._frames and not self._is_over() and self._is_readable():
+            self._read(self._received)
+        if not self._frames and self._is_over():
+            self.receive()  # raises what broke
+            return None
+        found, self._frames = list(self._frames), deque()
+        self._give_back(sum(len(data) for _, data in found))
+        return found
 
     def send(self, data: bytes) -> None:
         """Send all of `data` to its stdin, waiting for room; a no-op when it has gone."""
@@ -138,6 +159,11 @@ class AgentSession:
         with self._changed:
             self._changed.notify_all()
 
+    def _is_readable(self) -> bool:
+        descriptor = select.poll()
+        descriptor.register(self._transport.fileno(), select.POLLIN)
+        return bool(descriptor.poll(0))
+
     def _is_over(self) -> bool:
         return self._status is not None or self._failure is not None or self._closed
 
@@ -157,8 +183,8 @@ class AgentSession:
                     self._changed.notify_all()
 
     def _received(self) -> Iterable[Frame]:
-        """Receive once, and not beyond the frame, so that the descriptor tells of the next one."""
-        data = self._transport.receive(self._decoder.wanted)
+        """Receive once, and mostly not beyond the frame, so that the descriptor tells of the next one."""
+        data = self._transport.receive(CHUNK if self._greedy else self._decoder.wanted)
         if not data:
             raise AgentLost("the connection to the environment ended")
         return self._decoder.feed(data)

@@ -32,6 +32,11 @@ uint32_t read_u32(struct reader *reader) {
     return at == NULL ? 0 : get_u32(at);
 }
 
+uint64_t read_u64(struct reader *reader) {
+    uint64_t low = read_u32(reader);
+    return low | (uint64_t)read_u32(reader) << 32;
+}
+
 char *read_str(struct reader *reader) {
     static char empty[1];
     empty[0] = '\0';
@@ -114,8 +119,12 @@ bool decode_exec(uint8_t *payload, size_t size, struct exec_message *message) {
     if (!read_all(&reader) || (message->flags & ~(uint32_t)EXEC_ALL) != 0) {
         return false;
     }
-    bool sftp = (message->flags & EXEC_SFTP) != 0;
-    return sftp ? (message->flags & (EXEC_TERMINAL | EXEC_DETACH)) == 0 : message->argv.count > 0;
+    uint32_t own = message->flags & (EXEC_SFTP | EXEC_SYNC);
+    if (own == 0) {
+        return message->argv.count > 0;
+    }
+    bool alone = own != (EXEC_SFTP | EXEC_SYNC) && (message->flags & (EXEC_TERMINAL | EXEC_DETACH)) == 0;
+    return alone && (own == EXEC_SFTP || message->argv.count == 1);
 }
 
 bool decode_connect(uint8_t *payload, size_t size, struct connect_message *message) {

@@ -54,7 +54,7 @@ static bool open_null(struct plumbing *plumbing, int index) {
 
 static bool open_pipes(struct plumbing *plumbing, uint32_t flags) {
     bool detached = (flags & EXEC_DETACH) != 0;
-    bool with_stdin = (flags & (EXEC_STDIN | EXEC_SFTP)) != 0 && !detached;
+    bool with_stdin = (flags & (EXEC_STDIN | EXEC_SFTP | EXEC_SYNC)) != 0 && !detached;
     bool good = with_stdin ? make_pipe(&plumbing->theirs[0], &plumbing->ours[0], 1) : open_null(plumbing, 0);
     for (int index = 1; index < 3 && good; index++) {
         good = detached ? open_null(plumbing, index) : make_pipe(&plumbing->ours[index], &plumbing->theirs[index], 0);

@@ -13,6 +13,7 @@
 
 #include "credentials.h"
 #include "sftp.h"
+#include "sync.h"
 #include "userdb.h"
 #include "wire.h"
 
@@ -44,7 +45,7 @@ static _Noreturn void give_up(uint32_t stage, int error) {
     _exit(127);
 }
 
-/* Other processes' pipes are open here until exec, and an sftp server never gets there. */
+/* Other processes' pipes are open here until exec, and an sftp server or sync program never gets there. */
 static void close_from(unsigned first) {
     if (syscall(SYS_close_range, first, ~0U, 0) == 0) {
         return;
@@ -172,6 +173,10 @@ static _Noreturn void child(const struct spawn *spawn) {
     if ((message->flags & EXEC_SFTP) != 0) {
         close(REPORT);
         _exit(sftp_serve());
+    }
+    if ((message->flags & EXEC_SYNC) != 0) {
+        close(REPORT);
+        _exit(sync_serve(message->argv.first));
     }
     run(&message->argv);
 }

@@ -41,7 +41,7 @@ enum frame_type {
     FRAME_ERROR = 0x7f,
 };
 
-enum exec_flag { EXEC_TERMINAL = 1, EXEC_STDIN = 2, EXEC_DETACH = 4, EXEC_SFTP = 8, EXEC_ALL = 15 };
+enum exec_flag { EXEC_TERMINAL = 1, EXEC_STDIN = 2, EXEC_DETACH = 4, EXEC_SFTP = 8, EXEC_SYNC = 16, EXEC_ALL = 31 };
 enum failed_stage {
     STAGE_USER = 1,
     STAGE_CWD = 2,

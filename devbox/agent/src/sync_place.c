@@ -1,0 +1,182 @@
+#include "sync_place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sync_own.h"
+
+static int rename_by(int from, const char *name, int to, const char *new_name, unsigned flags) {
+    return (int)syscall(SYS_renameat2, from, name, to, new_name, flags);
+}
+
+/* What some file systems, and filters of calls, have instead. */
+static bool is_unknown(int error) {
+    return error == EINVAL || error == ENOSYS || error == EPERM;
+}
+
+int rename_to_nothing(int from, const char *name, int to, const char *new_name) {
+    struct stat found;
+    int result = rename_by(from, name, to, new_name, RENAME_NOREPLACE);
+    if (result == 0 || !is_unknown(errno)) {
+        return result;
+    }
+    if (linkat(from, name, to, new_name, 0) == 0) {
+        return unlinkat(from, name, 0);
+    }
+    if (errno == EEXIST || fstatat(to, new_name, &found, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return renameat(from, name, to, new_name); /* a directory, or a file system without links */
+}
+
+bool is_replaceable(const struct expected *expected) {
+    return !expected->there || S_ISREG(expected->stamp.mode) || S_ISLNK(expected->stamp.mode) || S_ISDIR(expected->stamp.mode);
+}
+
+static int look(int parent, const char *name, struct stat *found) {
+    return fstatat(parent, name, found, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+}
+
+/* Be rid of what was there, which is under a temporary name now. */
+static int dispose(const struct change *change, const char *temporary) {
+    if (S_ISDIR(change->expected.stamp.mode)) { /* the kernel looks whether it is empty */
+        return unlinkat(change->place.parent, temporary, AT_REMOVEDIR);
+    }
+    if (change->keep[0] != '\0') {
+        return own_keep(change->place.parent, temporary, change->keep);
+    }
+    return unlinkat(change->place.parent, temporary, 0);
+}
+
+/* Put back what was taken away; it is kept in the trash if something new is there even before us. */
+static void put_back(const struct place *place, const char *temporary) {
+    if (rename_to_nothing(place->parent, temporary, place->parent, place->name) != 0 && errno != ENOENT) {
+        own_rescue(place->parent, temporary, place->name);
+    }
+}
+
+/* Exchange them again. What comes back is ours and goes, unless somebody wrote into it, or over it, meanwhile. */
+static void exchange_back(const struct place *place, const char *temporary, const struct stat *ours) {
+    struct stat found;
+    if (rename_by(place->parent, temporary, place->parent, place->name, RENAME_EXCHANGE) != 0) {
+        put_back(place, temporary);
+    } else if (look(place->parent, temporary, &found) == 0 && stat_was(ours, &found)) {
+        (void)unlinkat(place->parent, temporary, 0);
+    } else {
+        own_rescue(place->parent, temporary, place->name);
+    }
+}
+
+/* Where names cannot be exchanged: the moment between the last look and the renaming is not covered. */
+static int replace_plainly(const struct change *change, const char *temporary) {
+    const struct place *place = &change->place;
+    bool directory = S_ISDIR(change->expected.stamp.mode);
+    if (directory && unlinkat(place->parent, place->name, AT_REMOVEDIR) != 0) {
+        return -1;
+    }
+    if (!directory && change->keep[0] != '\0' && own_keep(place->parent, place->name, change->keep) != 0) {
+        return -1;
+    }
+    return renameat(place->parent, temporary, place->parent, place->name);
+}
+
+static int exchange_with(const struct change *change, const char *temporary, const struct stat *ours) {
+    const struct place *place = &change->place;
+    struct stat old;
+    if (rename_by(place->parent, temporary, place->parent, place->name, RENAME_EXCHANGE) != 0) {
+        return is_unknown(errno) ? replace_plainly(change, temporary) : -1;
+    }
+    bool same = look(place->parent, temporary, &old) == 0 && stamp_was(&change->expected.stamp, &old);
+    if (same && dispose(change, temporary) == 0) {
+        return 0;
+    }
+    int error = same ? errno : ESTALE;
+    exchange_back(place, temporary, ours);
+    errno = error;
+    return -1;
+}
+
+static enum outcome outcome_of(int result) {
+    if (result == 0) {
+        return OUTCOME_DONE;
+    }
+    return path_is_gone(errno) || errno == ESTALE || errno == EEXIST ? OUTCOME_CHANGED : OUTCOME_FAILED;
+}
+
+bool place_holds(const struct change *change) {
+    struct stat found;
+    if (look(change->place.parent, change->place.name, &found) != 0) {
+        return false;
+    }
+    errno = ESTALE;
+    return stamp_is(&change->expected.stamp, &found);
+}
+
+enum outcome place_new(const struct change *change, const char *temporary) {
+    const struct place *place = &change->place;
+    struct stat ours, left;
+    int result = look(place->parent, temporary, &ours);
+    if (result == 0 && !change->expected.there) {
+        result = rename_to_nothing(place->parent, temporary, place->parent, place->name);
+    } else if (result == 0) {
+        result = place_holds(change) ? exchange_with(change, temporary, &ours) : -1;
+    }
+    enum outcome outcome = outcome_of(result);
+    int error = errno;
+    if (result != 0 && look(place->parent, temporary, &left) == 0 && left.st_ino == ours.st_ino) {
+        (void)unlinkat(place->parent, temporary, 0);
+    }
+    errno = error;
+    return outcome;
+}
+
+enum outcome place_nothing(const struct change *change) {
+    const struct place *place = &change->place;
+    char temporary[OWN_TEMPORARY];
+    struct stat found;
+    own_temporary(temporary);
+    if (!place_holds(change)) {
+        return outcome_of(-1);
+    }
+    if (S_ISDIR(change->expected.stamp.mode)) { /* the kernel looks whether it is empty */
+        return outcome_of(unlinkat(place->parent, place->name, AT_REMOVEDIR));
+    }
+    if (rename_to_nothing(place->parent, place->name, place->parent, temporary) != 0) {
+        return outcome_of(-1);
+    }
+    bool same = look(place->parent, temporary, &found) == 0 && stamp_was(&change->expected.stamp, &found);
+    if (same && dispose(change, temporary) == 0) {
+        return OUTCOME_DONE;
+    }
+    int error = errno;
+    put_back(place, temporary);
+    errno = error;
+    return same ? OUTCOME_FAILED : OUTCOME_CHANGED;
+}
+
+void say_outcome(enum outcome outcome, const struct place *place) {
+    struct stat found;
+    if (outcome == OUTCOME_FAILED) {
+        say_failed(errno);
+        return;
+    }
+    bool there = look(place->parent, place->name, &found) == 0;
+    if (outcome == OUTCOME_DONE) {
+        say_done(there ? &found : NULL);
+    } else {
+        say_changed(there ? &found : NULL);
+    }
+}
+
+void say_no_parent(const struct expected *expected) {
+    if (expected->there && path_is_gone(errno)) {
+        say_changed(NULL);
+    } else {
+        say_failed(errno);
+    }
+}

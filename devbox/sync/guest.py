@@ -1,0 +1,302 @@
+"""The guest's end of a SyncSession: its agent's sync program, spoken to over a session of the agent.
+
+Requests are sent before those before them are answered, but never more than the guest has room for: it reads them
+also while its answers are not read, so neither ever waits for the other. All that is wrong with it is `GuestLost`.
+"""
+
+import os
+import select
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from devbox.agent.client import AgentError
+from devbox.agent.fields import WireError
+from devbox.agent.session import start
+from devbox.agent.transport import Transport
+from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
+from devbox.sync import wire
+from devbox.sync.endpoint import Answer, Code, Event, Found, Hash, Identity, List, Read, Request, Stat
+
+PATIENCE: Final = 10.0  # seconds for its first word
+_EAGER: Final = 8  # with fewer requests unanswered, one is sent at once; else with those that come after it
+_BATCH: Final = 48 * 1024  # bytes that are sent together then
+_QUEUE: Final = 256 * 1024  # bytes that may wait to be sent before `ask` waits
+_TURNS: Final = 16  # of receiving in one `process`
+_EVENTS_MAX: Final = 1 << 17  # that may lie here; whoever does not fetch them must look at everything
+_STDOUT: Final = 1
+_DIGEST: Final = 32  # bytes
+_NUMBERS: Final = 0xFFFFFFFF  # of requests, which begin anew after it; 0 is for what comes by itself
+_EVERYTHING: Final = Event(-1, b"")
+
+
+class GuestLost(ConnectionError):
+    """The guest's end is gone, or does not keep to its protocol; the text is lower-case and fit for a terminal."""
+
+
+class Stream(Protocol):
+    """A running sync program, as `agent.session.AgentSession` has it."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something that `fileno` does not tell of."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for reading."""
+
+    def receive_ready(self) -> list[tuple[int, bytes]] | None:
+        """Return the `(1 stdout | 2 stderr, bytes)` that are here, without waiting; None at the end."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data` to its stdin; waits while it does not read."""
+
+    def close(self) -> None:
+        """Leave it."""
+
+
+def open_guest(transport: Transport, identity: str, *, user: str, root: str) -> "GuestEndpoint":
+    """Start the sync program in `root`, as `user`. Owns `transport` from now on.
+
+    `AgentError` if the agent cannot start it; `OSError` if the root cannot be used.
+    """
+    message = ExecMessage((root,), user=user, flags=FLAG_SYNC | FLAG_STDIN)
+    return GuestEndpoint(start(transport, identity, message))
+
+
+class _Asked:
+    """A request on its way, and what has come of its answer."""
+
+    __slots__ = ("_bytes", "_data", "_found", "_watch", "done", "request", "size")
+
+    def __init__(self, request: Request, done: Callable[[Answer], None], size: int) -> None:
+        self.request, self.done, self.size = request, done, size
+        self._found: list[Found] = []
+        self._data: list[bytes] = []
+        self._bytes = 0
+        self._watch = 0
+
+    def hear(self, part: wire.Part) -> None:
+        """Take what has come of it."""
+        if isinstance(self.request, List):
+            watch, found = wire.parse_list(part.body)
+            self._watch = watch
+            self._found += found
+            if len(self._found) > wire.ENTRIES_MAX:
+                raise WireError(f"a directory of more than {wire.ENTRIES_MAX} names")
+        elif isinstance(self.request, Read | Hash):
+            self._data.append(bytes(part.body))
+            self._bytes += len(part.body)
+            if self._bytes > _most(self.request):
+                raise WireError("more than was asked for")
+        elif not isinstance(self.request, Stat) or part.more or not part.answer.stamp:
+            raise WireError("an answer that is too long")
+        else:
+            self._data.append(wire.link_target(part.body))
+
+    def whole(self, answer: Answer) -> Answer:
+        """Return all of it; `answer` is what its last part says."""
+        if isinstance(self.request, Stat) and answer.stamp:
+            found = Found(b"", answer.stamp, b"".join(self._data))
+            return answer._replace(stamp=None, found=(found,))
+        if answer.code is not Code.DONE:
+            return answer
+        if isinstance(self.request, List):
+            return answer._replace(found=tuple(self._found), watch=self._watch)
+        if isinstance(self.request, Hash) and self._bytes != _most(self.request):
+            raise WireError("digests of another length")
+        return answer._replace(data=b"".join(self._data)) if self._data else answer
+
+
+def _most(request: Read | Hash) -> int:
+    """Return how many bytes there are to answer at most."""
+    if isinstance(request, Read):
+        return request.length
+    blocks = -(-request.expected.size // request.block) if request.block else 1
+    return blocks * _DIGEST
+
+
+class GuestEndpoint:
+    """An `Endpoint`. `stream` is its own from now on; waits for the guest's first word."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._frames = wire.Frames()
+        self._asked: deque[_Asked] = deque()  # not answered, in their order
+        self._queue: deque[bytes] = deque()  # the last of those, not sent
+        self._queued = 0  # bytes of them
+        self._flying = 0  # bytes sent and not answered
+        self._number = 0  # of the request that was asked last
+        self._answered = 0
+        self._events: list[Event] = []
+        self._inside = False  # `process`, or a `done` that it calls
+        self._identity: Identity | None = None
+        self._failure: GuestLost | None = None
+        self._is_woken = False
+        self._woken, self._wake = os.pipe()
+        self._selector = selectors.DefaultSelector()
+        self._waiting = select.poll()
+        self._waiting.register(stream.fileno(), select.POLLIN)
+        try:
+            self._selector.register(stream.fileno(), selectors.EVENT_READ)
+            self._selector.register(self._woken, selectors.EVENT_READ)
+            self._await_hello()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def identity(self) -> Identity:
+        """What root it has."""
+        assert self._identity
+        return self._identity
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `process` has something to do."""
+        return self._selector.fileno()
+
+    def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
+        """Do this; `done` is called from a later `ask` or `process`. Waits if there is no room for it."""
+        self._check()
+        self._number = self._number % _NUMBERS + 1
+        data = wire.encode(self._number, request)
+        self._asked.append(_Asked(request, done, len(data)))
+        self._queue.append(data)
+        self._queued += len(data)
+        if self._inside:
+            return  # what is asked in a `done` goes out when all that has come is taken
+        if len(self._asked) <= _EAGER or self._queued >= _BATCH:
+            self._send()
+        while self._queued > _QUEUE:
+            self._waiting.poll()
+            self._take()
+        self._remember()
+
+    def process(self) -> None:
+        """Take what has come, without waiting: call `done`s, gather events."""
+        self._check()
+        if self._is_woken:
+            os.read(self._woken, 1)
+            self._is_woken = False
+        for _ in range(_TURNS):
+            if not self._take():
+                break
+        self._remember()
+
+    def events(self) -> Iterator[Event]:
+        """Take the events that have come, in their order."""
+        found, self._events = self._events, []
+        return iter(found)
+
+    def close(self) -> None:
+        """Give it back."""
+        if self._woken < 0:
+            return
+        self._failure = self._failure or GuestLost("the guest's end was closed")
+        self._stream.close()
+        self._selector.close()
+        os.close(self._woken)
+        os.close(self._wake)
+        self._woken = -1
+
+    def _check(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def _lose(self, error: Exception) -> GuestLost:
+        text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        self._failure = GuestLost(f"the sync program does not go on: {text}")
+        return self._failure
+
+    def _remember(self) -> None:
+        """Let the descriptor tell of what lies here already."""
+        if not self._is_woken and self._woken >= 0 and (self._events or self._stream.pending):
+            os.write(self._wake, b"!")
+            self._is_woken = True
+
+    def _send(self) -> None:
+        """Send of the queue what there is room for."""
+        pieces, size = [], 0
+        while self._queue and self._flying + size + len(self._queue[0]) <= wire.WINDOW:
+            pieces.append(self._queue.popleft())
+            size += len(pieces[-1])
+        if not pieces:
+            return
+        self._queued -= size
+        self._flying += size
+        try:
+            self._stream.send(b"".join(pieces))
+        except (OSError, AgentError) as error:
+            raise self._lose(error) from error
+
+    def _take(self) -> bool:
+        """Take what is here, if there is anything, and send what there is room for by that."""
+        try:
+            received = self._stream.receive_ready()
+        except (OSError, AgentError) as error:
+            raise self._lose(error) from error
+        if received is None:
+            raise self._lose(EOFError("it has ended"))
+        self._inside = True
+        try:
+            for number, data in received:
+                if number == _STDOUT:
+                    self._hear(data)
+        except WireError as error:
+            raise self._lose(error) from error
+        finally:
+            self._inside = False
+        self._send()
+        return bool(received)
+
+    def _hear(self, data: bytes) -> None:
+        for number, verb, payload in self._frames.feed(data):
+            if number:
+                self._hear_answer(number, verb, payload)
+            elif verb == wire.EVENTS and self._identity:
+                self._hear_events(wire.parse_events(payload))
+            elif verb == wire.HELLO and not self._identity:
+                self._hear_hello(payload)
+            else:
+                raise WireError(f"verb {verb} at this time")
+
+    def _hear_events(self, events: list[Event]) -> None:
+        if len(self._events) + len(events) > _EVENTS_MAX:
+            events = [_EVERYTHING]
+            self._events.clear()
+        self._events += events
+
+    def _hear_hello(self, payload: memoryview) -> None:
+        version, errno, identity = wire.parse_hello(payload)
+        if version != wire.VERSION:
+            raise WireError(f"version {version}, not {wire.VERSION}")
+        if errno:
+            self._failure = GuestLost(errno, f"the directory cannot be used: {os.strerror(errno)}")
+            raise self._failure
+        self._identity = identity
+
+    def _await_hello(self) -> None:
+        end = time.monotonic() + PATIENCE
+        self._take()
+        while self._identity is None:
+            left = end - time.monotonic()
+            if left <= 0 or not self._waiting.poll(left * 1000):
+                raise self._lose(TimeoutError(f"it says nothing within {PATIENCE:.0f} s"))
+            self._take()
+
+    def _hear_answer(self, number: int, verb: int, payload: memoryview) -> None:
+        if not self._asked or len(self._asked) <= len(self._queue):
+            raise WireError("an answer that nobody asked for")
+        asked = self._asked[0]
+        if number != self._answered % _NUMBERS + 1 or verb != wire.verb(asked.request) | wire.ANSWER:
+            raise WireError(f"an answer to {number} of verb {verb} out of order")
+        part = wire.parse_part(payload)
+        if part.more or part.body:
+            asked.hear(part)
+        if part.more:
+            return
+        self._asked.popleft()
+        self._answered = number
+        self._flying -= asked.size
+        asked.done(asked.whole(part.answer))
