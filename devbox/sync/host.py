@@ -189,7 +189,7 @@ class HostEndpoint:
             raise confined.RefusedError("more than one piece")
         if digest(request.data) != request.digest:
             raise ChangedError(None)
-        with self._changer.place(request.path, request.expected) as place:
+        with self._changer.place(request.path, request.expected, request.keep) as place:
             old = self._changer.require(place, request.expected)
             temporary = temporary_name()
             descriptor = confined.create(place.directory, temporary)
@@ -221,7 +221,7 @@ class HostEndpoint:
     def _make_link(self, request: MakeLink) -> Answer:
         if not request.target or b"\0" in request.target:
             raise confined.RefusedError("a link to nowhere")
-        with self._changer.place(request.path, request.expected) as place:
+        with self._changer.place(request.path, request.expected, request.keep) as place:
             self._changer.require(place, request.expected)
             temporary = temporary_name()
             os.symlink(request.target, temporary, dir_fd=place.directory)
@@ -229,7 +229,7 @@ class HostEndpoint:
             return Answer(stamp=look(place))
 
     def _remove(self, request: Remove) -> Answer:
-        with self._changer.place(request.path, request.expected) as place:
+        with self._changer.place(request.path, request.expected, request.keep) as place:
             self._changer.remove(place, request.expected, request.keep)
         return Answer()
 

@@ -82,10 +82,15 @@ class Changer:
         self._root = root
         self.owner = Owner(root)
 
-    def place(self, path: bytes, expected: Stamp | None) -> Place:
-        """Open where `path` is; nothing there where something was expected is `ChangedError`."""
+    def place(self, path: bytes, expected: Stamp | None, keep: bytes = b"") -> Place:
+        """Open where `path` is; nothing there where something was expected is `ChangedError`.
+
+        What is expected, and where it is to be kept, must have sense: else `RefusedError`, before anything is done.
+        """
         if expected is not None and stat.S_IFMT(expected.mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise confined.RefusedError("a fifo, socket or device")
+        if keep:
+            confined.check(keep)
         try:
             return self._root.place(path)
         except OSError as error:
@@ -232,7 +237,7 @@ class Changer:
         try:
             place = self._root.place(path)
         except FileNotFoundError:
-            self.open_ours()
+            os.close(self.open_ours())
             os.close(self._root.make_directories(path.rpartition(b"/")[0], _TRASH_MODE, self.owner.give))
             place = self._root.place(path)
         with place:

@@ -77,7 +77,7 @@ class Uploads:
             raise confined.RefusedError("another path than begun with")
         del self._open[request.handle]
         try:
-            with self._changer.place(request.path, request.expected) as place:
+            with self._changer.place(request.path, request.expected, request.keep) as place:
                 return self._commit(upload, place, request)
         finally:
             os.close(upload.descriptor)
