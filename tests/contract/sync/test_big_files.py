@@ -1,4 +1,4 @@
-"""Begin, Chunk, Copy, Commit, Abort: a big file is out of sight until it is whole, and is taken up where it was left."""
+"""Begin, Chunk, Copy, Commit, Abort: a big file is out of sight until it is whole, and taken up where it was left."""
 
 import errno
 import os
