@@ -159,8 +159,9 @@ class GuestEndpoint:
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
         """Do this; `done` is called from a later `ask` or `process`. Waits if there is no room for it."""
         self._check()
-        self._number = self._number % _NUMBERS + 1
-        data = wire.encode(self._number, request)
+        number = self._number % _NUMBERS + 1
+        data = wire.encode(number, request)  # `ValueError` for what cannot be said, and then nothing was
+        self._number = number
         self._asked.append(_Asked(request, done, len(data)))
         self._queue.append(data)
         self._queued += len(data)

@@ -50,6 +50,13 @@ class End:
         assert answer.code is Code.DONE, (request, answer)
         return answer
 
+    def refuses(self, request: Request) -> bool:
+        """Ask for something of no sense: it is refused, or cannot even be said."""
+        try:
+            return self.ask(request).code is Code.REFUSED
+        except ValueError:
+            return True
+
     def stamp(self, path: bytes) -> Stamp | None:
         """Look at a path."""
         found = self.do(Stat(path)).found

@@ -85,6 +85,9 @@ static int replace_plainly(const struct change *change, const char *temporary) {
     return renameat(place->parent, temporary, place->parent, place->name);
 }
 
+/* It was as expected, but could not be disposed of: whatever errno says, nobody has changed anything. */
+enum { UNDONE = -2 };
+
 static int exchange_with(const struct change *change, const char *temporary, const struct stat *ours) {
     const struct place *place = &change->place;
     struct stat old;
@@ -98,12 +101,15 @@ static int exchange_with(const struct change *change, const char *temporary, con
     int error = same ? errno : ESTALE;
     exchange_back(place, temporary, ours);
     errno = error;
-    return -1;
+    return same ? UNDONE : -1;
 }
 
 static enum outcome outcome_of(int result) {
     if (result == 0) {
         return OUTCOME_DONE;
+    }
+    if (result == UNDONE) {
+        return OUTCOME_FAILED;
     }
     return path_is_gone(errno) || errno == ESTALE || errno == EEXIST ? OUTCOME_CHANGED : OUTCOME_FAILED;
 }

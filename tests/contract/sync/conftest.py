@@ -1,17 +1,26 @@
-"""The ends that keep the contract of `devbox.sync.endpoint`: the same suite over each of them."""
+"""The ends that keep the contract of `devbox.sync.endpoint`: the same suite over each of them.
 
-from collections.abc import Iterator
+The guest's is the agent's real program, run on this host.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.host import HostEndpoint
+from tests.support.agent import HostAgent, host_agent
 from tests.support.ends import End
+from tests.support.sync_guest import agent_program, guest_of
+
+Opener = Callable[[Path], Endpoint]
 
 
-def open_host(tree: Path) -> Endpoint:
-    return HostEndpoint(tree)
+@pytest.fixture(scope="module")
+def shared_agent() -> Iterator[HostAgent]:
+    with host_agent(argv=[agent_program()]) as found:
+        yield found
 
 
 def open_files() -> int:
@@ -19,15 +28,21 @@ def open_files() -> int:
     return len(list(found.iterdir())) if found.exists() else 0
 
 
-OPENERS = {"host": open_host}
+def opener(request: pytest.FixtureRequest) -> Opener:
+    if request.param == "host":
+        return HostEndpoint
+    agent: HostAgent = request.getfixturevalue("shared_agent")
+    return lambda tree: guest_of(agent, tree)
 
 
-@pytest.fixture(params=sorted(OPENERS))
+@pytest.fixture(params=["host", "guest"])
 def end(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[End]:
+    """An end of an empty tree. It must leave nothing behind, neither temporary names nor open files."""
     tree = tmp_path / "tree"
     tree.mkdir()
+    open_end = opener(request)
     before = open_files()
-    end = End(tree, OPENERS[request.param])
+    end = End(tree, open_end)
     yield end
     assert not end.leftovers()
     end.endpoint.close()

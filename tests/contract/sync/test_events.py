@@ -208,33 +208,6 @@ def test_after_a_storm_of_renames_the_last_state_is_known(end: End) -> None:
         (end.tree / f"file-{turn}").rename(end.tree / f"file-{turn + 1}")
     told = end.told()
     assert {event.name for event in told if event.watch == number} >= {b"file-0", b"file-2000"}
-    assert len(told) == len(set(told))
-
-
-def test_the_same_is_told_once(end: End) -> None:
-    number = end.watch(b"")
-    for _ in range(500):
-        (end.tree / "file").write_bytes(b"x")
-    assert end.told() == [Event(number, b"file")]
-
-
-def test_a_queue_that_ran_over_says_so_and_goes_on(end: End) -> None:
-    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
-    if limit > 100_000:
-        pytest.skip(f"{limit} events fit into the queue: that would take minutes")
-    end.watch(b"")
-    end.told()
-    names = [os.fspath(end.tree / name) for name in ("one", "two")]
-    Path(names[0]).touch()
-    for _ in range(limit // 2 + 10):  # two events each
-        os.rename(names[0], names[1])  # noqa: PTH104 (it is much faster)
-        names.reverse()
-    told = end.told()
-    assert any(event.watch == -1 for event in told)
-    number = end.watch(b"")
-    end.told()
-    (end.tree / "after").touch()
-    assert end.told() == [Event(number, b"after")]
 
 
 def test_a_removed_root_ends_the_endpoint_or_says_so(end: End) -> None:

@@ -45,7 +45,7 @@ def test_a_root_that_was_emptied_has_none_any_more(end: End) -> None:
 
 @pytest.mark.parametrize("nonce", [b"", b"x" * 10_000])
 def test_a_nonce_of_no_sense_is_refused(end: End, nonce: bytes) -> None:
-    assert end.ask(Mark(nonce)).code is Code.REFUSED
+    assert end.refuses(Mark(nonce))
 
 
 def test_a_nonce_behind_a_link_is_none_and_is_not_written_through(end: End, outside: Path) -> None:

@@ -113,7 +113,8 @@ def test_any_name_is_a_name(end: End, name: bytes) -> None:
 
 
 def test_a_name_that_is_too_long_for_the_system_is_a_failure(end: End) -> None:
-    assert end.ask(List(b"x" * 256)).errno == errno.ENAMETOOLONG
+    answer = end.ask(List(b"x" * 256))
+    assert answer.errno == errno.ENAMETOOLONG or answer.code is Code.REFUSED
 
 
 def test_a_file_is_read_piece_by_piece(end: End) -> None:
@@ -183,7 +184,7 @@ def test_what_is_no_file_is_not_read_and_nobody_waits_for_it(end: End, outside: 
 
 def test_more_than_a_piece_is_refused(end: End) -> None:
     (end.tree / "file").write_bytes(b"x")
-    assert end.ask(Read(b"file", None, 0, CHUNK + 1)).code is Code.REFUSED
+    assert end.refuses(Read(b"file", None, 0, CHUNK + 1))
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, CHUNK * 5 + 7])
@@ -224,4 +225,4 @@ def test_a_path_of_no_sense_is_refused(end: End, path: bytes) -> None:
     (end.tree / "a").mkdir()
     stamp = end.there(b"a")
     for request in (Stat(path), List(path), List(path, watch=True), Read(path, None, 0, 1), Hash(path, stamp)):
-        assert end.ask(request).code is Code.REFUSED
+        assert end.refuses(request)
