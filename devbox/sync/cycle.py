@@ -102,6 +102,7 @@ class Cycle:
         self._solve(three, tasks)
         yield from self.survey.digests(moves.to_hash(tasks))
         self._begin(tasks)
+        self.decided = {path for path in self.decided if scene.rows.find(path) not in three.nodes}
         self.on_changed(plan.actions)
 
     def _freshen(self, three: Three) -> Work[None]:
@@ -182,7 +183,6 @@ class Cycle:
             if id(task) not in first:
                 self._start(task)
         self._number += 1
-        self.decided.clear()
 
     def _anew(self, tasks: list[Task]) -> None:
         """A move could not be: do it as two."""

@@ -49,6 +49,7 @@ class Live:
         self.paused = False
         self.hurry = False  # somebody waits for the end of it
         self.open = False
+        self.anew = False  # whoever runs it has to open the ends again
         self.verified = self.cycled = time.time()
         self._verify_at = _NEVER
         self._verify_every = verify_every
@@ -63,11 +64,16 @@ class Live:
 
     def _opening(self) -> Work[None]:
         self.cycle.running = True
-        yield from opened(self.memory, self.cycle, self.ends)
+        self.open = self.cycle.again = yield from opened(self.memory, self.cycle, self.ends)
         self.cycle.running = False
-        self.open = self.cycle.again = True
         self._verify_later()
         self._polled = time.monotonic()
+
+    def agree(self) -> None:
+        """Somebody agrees to go on; with a root that was not looked at yet, from the beginning."""
+        self.cycle.agreed = self.cycle.again = True
+        self.cycle.halt = None
+        self.anew = not self.open
 
     @property
     def working(self) -> bool:
@@ -154,10 +160,7 @@ class Live:
     def _check_roots(self) -> None:
         """Something happened to a root itself: whether it is there still is asked of its end."""
         while self.scene.root_events:
-            self.pump.start(self._check_root(self.scene.root_events.pop()))
-
-    def _check_root(self, side: Side) -> Work[None]:
-        self.cycle.halt = (yield from root_there(side)) or self.cycle.halt
+            self.pump.start(root_there(self.scene.root_events.pop()))
 
     def _read_again(self, files: list[tuple[Side, Node]]) -> Work[None]:
         yield from self.cycle.survey.digests(files)

@@ -9,7 +9,7 @@ from devbox.sync.core.plan import Conflict, Note, Why
 from devbox.sync.cycle import Left
 from devbox.sync.endpoint import Identity
 from devbox.sync.rows import Node, unpacked
-from devbox.sync.scene import RACY, Scene
+from devbox.sync.scene import Scene
 from devbox.sync.state import State
 
 _NONCE: Final = "nonce"
@@ -84,7 +84,7 @@ class Memory:
         if self.rows.changed or self.rows.gone:
             for side in Side:
                 if not self._facts.get(_doubt(side)):
-                    self._facts[_doubt(side)] = b"%d" % (scene.settled[side] - RACY)
+                    self._facts[_doubt(side)] = b"%d" % (scene.settled[side] + 1)
         facts = {name: value for name, value in self._facts.items() if self._written.get(name) != value}
         differ = left != self._left_written
         if not (facts or differ or self.rows.changed or self.rows.gone):

@@ -1,21 +1,28 @@
 """How a session begins on two ends: who they are, what is there, and what of it is not as it was."""
 
-from devbox.sync.core.brake import Halt, Stop, root_halt
+import errno
+
+from devbox.sync.core.brake import Halt, root_halt
 from devbox.sync.core.entry import Side
 from devbox.sync.cycle import Cycle
-from devbox.sync.endpoint import Code, Endpoint, Mark, Stat
+from devbox.sync.endpoint import Code, Endpoint, List, Mark, Stat
 from devbox.sync.memory import Memory, untold
-from devbox.sync.pump import Ask, Work, one
+from devbox.sync.pump import EndLost, Work, one
 
 
-def opened(memory: Memory, cycle: Cycle, ends: dict[Side, Endpoint]) -> Work[None]:
+def opened(memory: Memory, cycle: Cycle, ends: dict[Side, Endpoint]) -> Work[bool]:
     """Look at both sides, and have in `fresh` what a first cycle has to decide on.
 
-    A root that is not the one of the last time has no past: then the host counts, and nothing is deleted.
+    A root that is not the one of the last time has no past: then the host counts, and nothing is deleted. Returns
+    False if the host's is empty as well: then nothing is done before somebody agrees, and it is begun anew.
     """
     scene = cycle.scene
     before = sum(child.base is not None for child in (memory.rows.root.children or {}).values())
     met = [side for side, end in ends.items() if not memory.knows(side, end.identity)]
+    if Side.HOST in met and before and not cycle.agreed:
+        cycle.halt = yield from _lost_host(cycle, before)
+        if cycle.halt is not None:
+            return False
     for side in met:
         answer = yield from one(side, Mark(memory.nonce))
         if answer.code is not Code.DONE:
@@ -29,18 +36,20 @@ def opened(memory: Memory, cycle: Cycle, ends: dict[Side, Endpoint]) -> Work[Non
     news = scene.fresh
     scene.fresh = {node for node in memory.rows.root.walk() if not node.agreed and (node in news or untold(left, node))}
     cycle.left = dict(memory.left)
-    if Side.HOST in met and not cycle.agreed:
-        cycle.halt = _lost_host(cycle, before)
+    return True
 
 
-def _lost_host(cycle: Cycle, before: int) -> Halt | None:
+def _lost_host(cycle: Cycle, before: int) -> Work[Halt | None]:
     """Another directory of the host that is empty, where one with files was, is one that is not mounted."""
-    now = sum(child.host is not None for child in (cycle.scene.rows.root.children or {}).values())
+    scene = cycle.scene
+    answer = yield from one(Side.HOST, List(b""))
+    root = scene.rows.root
+    now = sum(not scene.never(root, found.name) and not scene.unsynced(root, found) for found in answer.found)
     return root_halt(Side.HOST, before=before, now=now)
 
 
-def root_there(side: Side) -> Work[Halt | None]:
-    """Look whether the root is still there."""
-    answers = yield [Ask(side, Stat(b""))]
-    gone = answers[0].code is not Code.DONE or not answers[0].found
-    return Halt(Stop.GONE, side, 0, 0) if gone else None
+def root_there(side: Side) -> Work[None]:
+    """Look whether the root is still there; `EndLost` if not."""
+    answer = yield from one(side, Stat(b""))
+    if answer.code is not Code.DONE or not answer.found:
+        raise EndLost(side, FileNotFoundError(errno.ENOENT, "its directory is gone"))

@@ -227,7 +227,7 @@ class SyncSession:
 
     def _work(self) -> None:
         live = self._live
-        while not self._stopping and live is not None:
+        while not self._stopping and live is not None and not live.anew:
             live.hurry = any(flush.reached for flush in self._flushes)
             live.turn(min((flush.until for flush in self._flushes), default=float("inf")))
             self._answer()
@@ -269,6 +269,9 @@ class SyncSession:
 
     def _flush(self, live: Live) -> None:
         for flush in list(self._flushes):
+            if not live.open and live.cycle.halt is not None:
+                self._finish(flush, settled=False)
+                continue
             if not flush.begun and live.open:
                 flush.begun = True
                 flush.files, flush.bytes = live.cycle.transfer.counters.files, live.cycle.transfer.counters.bytes
@@ -304,8 +307,7 @@ class SyncSession:
     def _confirm(self) -> None:
         self._agreed = True
         if self._live is not None:
-            self._live.cycle.agreed = self._live.cycle.again = True
-            self._live.cycle.halt = None
+            self._live.agree()
 
     def _doing(self) -> tuple[Doing, str]:
         if self._lost:

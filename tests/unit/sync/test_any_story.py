@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from devbox.confined import exchange, rename_new
 from devbox.sync.core.entry import Side
 from devbox.sync.report import Report, Settings
 from devbox.sync.session import SyncSession
@@ -29,6 +30,7 @@ class Story(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.base = Path(tempfile.mkdtemp(prefix="devbox-story-"))
+        (self.base / "out").mkdir()
         self.bed = Bed(self.base, Settings(ignore=(IGNORED,)))
         self.written: set[bytes] = set()
         self.destroyed: set[bytes] = set()
@@ -44,48 +46,56 @@ class Story(RuleBasedStateMachine):
     def root(self, side: Side) -> Path:
         return self.bed.host if side is Side.HOST else self.bed.guest
 
-    def _destroy(self, path: Path) -> None:
-        """A user takes away what is there."""
-        for one in [path, *path.rglob("*")]:
+    def _throw_away(self, path: Path) -> None:
+        """A user takes away what is there, in one step, whatever the session does at the same time."""
+        out = self.base / "out" / str(len(list((self.base / "out").iterdir())))
+        with suppress(OSError):
+            path.rename(out)
+            self._count_destroyed(out)
+
+    def _count_destroyed(self, out: Path) -> None:
+        for one in [out, *out.rglob("*")]:
             if one.is_file() and not one.is_symlink():
-                with suppress(FileNotFoundError):  # the session may be at work on it
-                    self.destroyed.add(one.read_bytes())
+                self.destroyed.add(one.read_bytes())
+
+    def _content(self, side: Side, path: str) -> bytes:
+        return f"{len(self.written)} {side.value} {path}".encode()
 
     @rule(side=SIDES, path=PATHS, executable=st.booleans())
     def write(self, side: Side, path: str, executable: bool) -> None:
+        """In place, through one handle: what is written over is what is read through it."""
         target = self.root(side) / path
-        content = f"{len(self.written)} {side.value} {path}".encode()
         with suppress(OSError):
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._destroy(target)
-            target.write_bytes(content)
-            self.written.add(content)
-            target.chmod(0o755 if executable else 0o644)
+            handle = os.open(target, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                self.destroyed.add(os.pread(handle, 1000, 0))
+                os.ftruncate(handle, 0)
+                content = self._content(side, path)
+                os.write(handle, content)
+                self.written.add(content)
+                os.fchmod(handle, 0o755 if executable else 0o644)
+            finally:
+                os.close(handle)
 
     @rule(side=SIDES, path=PATHS)
     def save_by_rename(self, side: Side, path: str) -> None:
         target = self.root(side) / path
-        content = f"{len(self.written)} {side.value} {path}".encode()
+        aside = target.with_name("aside")
         with suppress(OSError):
-            aside = target.with_name("aside")
+            content = self._content(side, path)
             aside.write_bytes(content)
             self.written.add(content)
-            self._destroy(target)
+            directory = os.open(target.parent, os.O_RDONLY)
             try:
-                aside.rename(target)
-            except OSError:
-                self._destroy(aside)
-                aside.unlink()
+                exchange(directory, b"aside", directory, os.fsencode(target.name))
+            finally:
+                os.close(directory)
+        self._throw_away(aside)
 
     @rule(side=SIDES, path=PATHS)
     def remove(self, side: Side, path: str) -> None:
-        target = self.root(side) / path
-        self._destroy(target)
-        with suppress(OSError):
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
-                target.unlink()
+        self._throw_away(self.root(side) / path)
 
     @rule(side=SIDES, path=PATHS)
     def make_directory(self, side: Side, path: str) -> None:
@@ -101,9 +111,12 @@ class Story(RuleBasedStateMachine):
     def rename(self, side: Side, path: str, to: str) -> None:
         source, target = self.root(side) / path, self.root(side) / to
         with suppress(OSError):
-            if not target.is_dir():
-                self._destroy(target)
-            source.rename(target)
+            directories = [os.open(one.parent, os.O_RDONLY) for one in (source, target)]
+            try:
+                rename_new(directories[0], os.fsencode(source.name), directories[1], os.fsencode(target.name))
+            finally:
+                for directory in directories:
+                    os.close(directory)
 
     @rule(side=SIDES, path=PATHS, executable=st.booleans())
     def chmod(self, side: Side, path: str, executable: bool) -> None:
