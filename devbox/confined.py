@@ -168,13 +168,18 @@ def open_file(directory: int, name: bytes, flags: int = _FILE) -> int:
     return descriptor
 
 
+def open_directory(directory: int, name: bytes) -> int:
+    """Open the directory `name`, which is no link."""
+    return os.open(name, _FOLDER, dir_fd=directory)
+
+
 def make_directory(directory: int, name: bytes, mode: int, made: Callable[[int], None]) -> int:
     """Open the directory `name`, made if nothing is there; `made` gets its handle then."""
     try:
         os.mkdir(name, mode, dir_fd=directory)
     except FileExistsError:
-        return os.open(name, _FOLDER, dir_fd=directory)
-    handle = os.open(name, _FOLDER, dir_fd=directory)
+        return open_directory(directory, name)
+    handle = open_directory(directory, name)
     made(handle)
     return handle
 
@@ -221,7 +226,7 @@ def _open_chain(root: int, path: bytes) -> int:
     handle = os.open(b".", _FOLDER, dir_fd=root)
     for name in path.split(b"/"):
         try:
-            following = os.open(name, _FOLDER, dir_fd=handle)
+            following = open_directory(handle, name)
         finally:
             os.close(handle)
         handle = following

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 
 from devbox import confined
 from devbox.confined import Place, Root
@@ -16,7 +17,7 @@ from devbox.sync.core.entry import Stamp
 from devbox.sync.core.names import OURS, TEMPORARY
 
 TRASH = OURS + b"/trash"
-_TRASH_MODE = 0o700
+TRASH_MODE = 0o700
 _PERMISSIONS = 0o777  # setuid, setgid and sticky are never given
 _NEW_FILE, _NEW_DIRECTORY = 0o644, 0o755
 NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -168,7 +169,8 @@ class Changer:
 
     def rescue(self, directory: int, name: bytes, as_name: bytes) -> None:
         """Put something that nobody expected into the trash, under a name of its own."""
-        self._keep(directory, name, b"rescued-" + os.urandom(8).hex().encode() + b"/" + as_name)
+        batch = time.strftime("%Y%m%dT%H%M%SZ-rescued-", time.gmtime()).encode() + os.urandom(8).hex().encode()
+        self._keep(directory, name, batch + b"/" + as_name)
 
     def _install_new(self, place: Place, temporary: bytes) -> None:
         try:
@@ -238,7 +240,7 @@ class Changer:
             place = self._root.place(path)
         except FileNotFoundError:
             os.close(self.open_ours())
-            os.close(self._root.make_directories(path.rpartition(b"/")[0], _TRASH_MODE, self.owner.give))
+            os.close(self._root.make_directories(path.rpartition(b"/")[0], TRASH_MODE, self.owner.give))
             place = self._root.place(path)
         with place:
             confined.rename_new(directory, name, place.directory, place.name)
