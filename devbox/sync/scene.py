@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from devbox.sync.core.entry import Entry, Kind, Side, Stamp
-from devbox.sync.core.ignore import Here, Ignore
+from devbox.sync.core.here import Here
+from devbox.sync.core.ignore import Ignore
 from devbox.sync.core.names import OURS, TEMPORARY, Guard, holds_git, is_name
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.endpoint import Answer, Event, Found
