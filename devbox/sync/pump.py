@@ -11,6 +11,7 @@ from enum import IntEnum
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
+from devbox.faults import fault
 from devbox.sync.core.entry import Side
 from devbox.sync.endpoint import Answer, Chunk, Code, Endpoint, Put, Read, Request
 
@@ -174,6 +175,7 @@ class Pump:
                 end.bytes += weight
                 self.asked += side is Side.GUEST
                 try:
+                    fault("sync ask")
                     end.endpoint.ask(request, done)
                 except OSError as error:
                     raise EndLost(side, error) from error
@@ -187,6 +189,7 @@ class Pump:
         take: Callable[[Answer], None] | None,
         answer: Answer,
     ) -> None:
+        fault("sync answered")
         end.requests -= 1
         end.bytes -= weight
         if take is None and running.answers is not None:

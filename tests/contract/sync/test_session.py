@@ -218,8 +218,10 @@ def test_a_guest_that_is_emptied_halts_it_until_somebody_agrees(bed: Bed) -> Non
     agreed(bed, {"a": "one", "b": "two", "c": "three"})
     with bed.running() as session:
         flushed(session)
+        session.pause()
         for name in "abc":
             (bed.guest / name).unlink()
+        session.resume()
         report = session.flush(timeout=20)
         assert not report.settled
         assert report.halted
