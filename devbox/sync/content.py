@@ -1,10 +1,13 @@
 """Contents of open files of this host: read, written, hashed, and known to be the same as before."""
 
+import errno
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 
-from devbox.confined import NotAFileError, Root
+from devbox import confined
+from devbox.confined import NotAFileError, Place, Root
 from devbox.sync.core.entry import Stamp
 from devbox.sync.swap import NOTHING_THERE, ChangedError, look, stamp_of
 
@@ -82,6 +85,21 @@ def require_unchanged(descriptor: int, stamp: Stamp) -> None:
     now = stamp_of(os.fstat(descriptor))
     if now != stamp:
         raise ChangedError(now)
+
+
+def require_there(place: Place, temporary: bytes, descriptor: int) -> None:
+    """`FileNotFoundError` unless the temporary name is that of the open file: else the directory is another by now."""
+    found = confined.look(place.directory, temporary)
+    if found is None or not os.path.samestat(found, os.fstat(descriptor)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def sync_file(descriptor: int) -> None:
+    """Have the content of an open file on the disk."""
+    if sys.platform == "linux":
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)
 
 
 def after(descriptor: int, new: Stamp) -> Stamp:

@@ -1,4 +1,4 @@
-"""The host's end of a SyncSession: a directory of this host. It answers at once."""
+"""The host's end of a SyncSession: a directory of this host."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ from pathlib import Path
 from devbox import confined
 from devbox.confined import Root
 from devbox.sync.birth import birth
-from devbox.sync.content import after, digest, digests, open_expected, require_unchanged, write
+from devbox.sync.content import after, digests, open_expected, require_unchanged, write
 from devbox.sync.endpoint import (
     CHUNK,
     Abort,
@@ -37,6 +37,7 @@ from devbox.sync.endpoint import (
     SetExecutable,
     Stat,
 )
+from devbox.sync.puts import Puts
 from devbox.sync.swap import NOTHING_THERE, ChangedError, Changer, file_mode, look, stamp_of, temporary_name
 from devbox.sync.upload import Uploads
 from devbox.sync.watch import NONE, Watcher, watcher
@@ -44,6 +45,7 @@ from devbox.sync.watch import NONE, Watcher, watcher
 NONCE = b"sync-id"  # in the directory that is ours
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_NONCE = 256
+_STARTED = Answer()
 
 
 class RootGoneError(OSError):
@@ -63,12 +65,12 @@ class HostEndpoint:
             raise
         self._changer = Changer(self._root)
         self._uploads = Uploads(self._root, self._changer)
+        self._puts = Puts(self._root, self._changer, self._guard)
         self._handlers: dict[type[Request], Callable[..., Answer]] = {
             Stat: self._stat,
             List: self._list,
             Hash: self._hash,
             Read: self._read,
-            Put: self._put,
             Begin: self._uploads.begin,
             Chunk: self._uploads.chunk,
             Copy: self._uploads.copy,
@@ -94,12 +96,18 @@ class HostEndpoint:
         return self._watch.fileno()
 
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
-        """Do this, and call `done` before returning."""
-        done(self._answer(request))
+        """Do this; `done` is called before it returns, but for a `Put` among many, which `process` has in place."""
+        if isinstance(request, Put):
+            self._put(request, done)
+            return
+        if self._puts.concerns(request):
+            self._puts.settle()
+        done(self._guard(lambda: self._handlers[type(request)](request)))
 
     def process(self) -> None:
-        """Gather events."""
+        """Gather events, and have in place what waits for that."""
         self._watch.gather()
+        self._puts.settle()
 
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
@@ -107,13 +115,24 @@ class HostEndpoint:
 
     def close(self) -> None:
         """Give the handles back."""
+        self._puts.close()
         self._uploads.close()
         self._watch.close()
         self._root.close()
 
-    def _answer(self, request: Request) -> Answer:
+    def _put(self, request: Put, done: Callable[[Answer], None]) -> None:
+        def start() -> Answer:
+            if self._puts.put(request, done):
+                self._watch.wake()
+            return _STARTED
+
+        answer = self._guard(start)
+        if answer is not _STARTED:
+            done(answer)
+
+    def _guard(self, do: Callable[[], Answer]) -> Answer:
         try:
-            return self._handlers[type(request)](request)
+            return do()
         except ChangedError as changed:
             return Answer(Code.CHANGED, stamp=changed.stamp)
         except confined.RefusedError:
@@ -183,27 +202,6 @@ class HostEndpoint:
         finally:
             os.close(descriptor)
         return Answer(stamp=stamp, data=data)
-
-    def _put(self, request: Put) -> Answer:
-        if len(request.data) > CHUNK:
-            raise confined.RefusedError("more than one piece")
-        if digest(request.data) != request.digest:
-            raise ChangedError(None)
-        with self._changer.place(request.path, request.expected, request.keep) as place:
-            old = self._changer.require(place, request.expected)
-            temporary = temporary_name()
-            descriptor = confined.create(place.directory, temporary)
-            try:
-                try:
-                    write(descriptor, request.data)
-                    new = self._changer.dress(descriptor, old, executable=request.executable, mtime=request.mtime)
-                except BaseException:
-                    os.unlink(temporary, dir_fd=place.directory)
-                    raise
-                self._changer.install(place, temporary, request.expected, request.keep)
-                return Answer(stamp=after(descriptor, new))
-            finally:
-                os.close(descriptor)
 
     def _make_directory(self, request: MakeDirectory) -> Answer:
         with self._root.place(request.path) as place:

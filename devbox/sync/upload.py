@@ -1,30 +1,39 @@
 """Big files on their way to this host: out of sight beside their place until they are whole."""
 
 import contextlib
-import errno
 import os
-import stat
 
 from devbox import confined
 from devbox.confined import Place, Root
-from devbox.sync.content import Digester, after, digest, open_expected, require_unchanged, write
+from devbox.sync.content import (
+    Digester,
+    after,
+    digest,
+    open_expected,
+    require_there,
+    require_unchanged,
+    sync_file,
+    write,
+)
 from devbox.sync.core.names import TEMPORARY
 from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Commit, Copy
 from devbox.sync.swap import ChangedError, Changer, stamp_of
 
 _AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SYNC_EVERY = 8 << 20  # bytes
 
 
 class _Upload:
     """One that has begun. `digester` goes along with what comes in order, so that the end needs no second reading."""
 
-    __slots__ = ("descriptor", "digester", "path", "temporary")
+    __slots__ = ("descriptor", "digester", "path", "temporary", "unsynced")
 
     def __init__(self, descriptor: int, path: bytes, temporary: bytes) -> None:
         self.descriptor = descriptor
         self.path = path
         self.temporary = temporary
         self.digester = Digester()
+        self.unsynced = 0
 
 
 class Uploads:
@@ -107,12 +116,17 @@ class Uploads:
     def _write(upload: _Upload, offset: int, data: bytes) -> None:
         write(upload.descriptor, data, offset)
         upload.digester.add(offset, data)
+        upload.unsynced += len(data)
+        if upload.unsynced >= _SYNC_EVERY:  # or else the last of it would take as long as all
+            upload.unsynced = 0
+            sync_file(upload.descriptor)
 
     def _commit(self, upload: _Upload, place: Place, request: Commit) -> Answer:
-        _require_ours(upload, place)
+        require_there(place, upload.temporary, upload.descriptor)
         try:
             _require_whole(upload, request)
             old = self._changer.require(place, request.expected)
+            sync_file(upload.descriptor)
             new = self._changer.dress(upload.descriptor, old, executable=request.executable, mtime=request.mtime)
         except BaseException:
             os.unlink(upload.temporary, dir_fd=place.directory)
@@ -139,10 +153,3 @@ def _require_whole(upload: _Upload, request: Commit) -> None:
         raise ChangedError(None)
     if upload.digester.of(upload.descriptor, request.size) != request.digest:
         raise ChangedError(None)
-
-
-def _require_ours(upload: _Upload, place: Place) -> None:
-    """What is under the temporary name must be what was written: else the directory is another one by now."""
-    found = confined.look(place.directory, upload.temporary)
-    if found is None or not stat.S_ISREG(found.st_mode) or not os.path.samestat(found, os.fstat(upload.descriptor)):
-        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -7,6 +7,7 @@ A name is told of when there is something to see: a file that is being written w
 if he does not. So who truncates and writes a file anew is seen once, when he is done.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -48,6 +49,9 @@ class Watcher(Protocol):
     def gather(self) -> None:
         """Take what has come, without waiting."""
 
+    def wake(self) -> None:
+        """Let `fileno` be readable until the next `gather`."""
+
     def settle(self) -> None:
         """Have all that happened until now in what `events` gives next."""
 
@@ -63,9 +67,10 @@ class Blind:
 
     def __init__(self) -> None:
         self._pipe = os.pipe()
+        os.set_blocking(self._pipe[0], False)
 
     def fileno(self) -> int:
-        """Never readable."""
+        """Readable after `wake` alone."""
         return self._pipe[0]
 
     def add(self, directory: int, path: bytes) -> int:  # noqa: ARG002 (the protocol's)
@@ -74,6 +79,12 @@ class Blind:
 
     def gather(self) -> None:
         """Nothing comes."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._pipe[0], _AT_ONCE)
+
+    def wake(self) -> None:
+        """Let `fileno` be readable until the next `gather`."""
+        os.write(self._pipe[1], b"w")
 
     def settle(self) -> None:
         """Nothing comes."""
@@ -127,6 +138,10 @@ class Inotify:
         if self._armed and self._read(self._timer) is not None:
             self._armed = False
         self._release(time.monotonic_ns())
+
+    def wake(self) -> None:
+        """Let `fileno` be readable until the next `gather`."""
+        self._arm(1)
 
     def settle(self) -> None:
         """An event is in the queue before the call that caused it returns: so reading it to its end is all."""
