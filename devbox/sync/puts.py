@@ -5,8 +5,8 @@ made, and would be carried to the other side. So the content is on the disk befo
 for that alone; what comes in quick succession is put aside, and one call has all of it on the disk.
 """
 
+import contextlib
 import ctypes
-import errno
 import os
 import sys
 import time
@@ -43,14 +43,27 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Staged:
-    """One that is written and not in place."""
+    """One that is written and not in place. `directory`: where it was written, whatever its path is by now."""
 
-    __slots__ = ("descriptor", "done", "new", "request", "temporary")
+    __slots__ = ("descriptor", "directory", "done", "new", "request", "temporary")
 
-    def __init__(self, request: Put, done: Callable[[Answer], None], temporary: bytes, descriptor: int) -> None:
+    def __init__(self, request: Put, done: Callable[[Answer], None], directory: int) -> None:
         self.request, self.done = request, done
-        self.temporary, self.descriptor = temporary, descriptor
+        self.temporary = temporary_name()
+        self.descriptor = confined.create(directory, self.temporary)
+        self.directory = os.dup(directory)
         self.new: Stamp | None = None
+
+    def drop(self) -> None:
+        """Remove it, if it is not in place."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.temporary, dir_fd=self.directory)
+        self.close()
+
+    def close(self) -> None:
+        """Give its handles back."""
+        os.close(self.directory)
+        os.close(self.descriptor)
 
 
 class Puts:
@@ -98,7 +111,7 @@ class Puts:
     def close(self) -> None:
         """Forget what is not in place; nobody hears of it."""
         for one in self._staged.values():
-            self._guard(lambda one=one: self._finish(one, OSError(errno.ECANCELED, "")))  # type: ignore[misc]
+            one.drop()
         self._staged.clear()
 
     def _stage(self, request: Put, done: Callable[[Answer], None]) -> _Staged:
@@ -108,30 +121,30 @@ class Puts:
             raise ChangedError(None)
         with self._changer.place(request.path, request.expected, request.keep) as place:
             old = self._changer.require(place, request.expected)
-            temporary = temporary_name()
-            one = _Staged(request, done, temporary, confined.create(place.directory, temporary))
+            one = _Staged(request, done, place.directory)
             try:
                 write(one.descriptor, request.data)
                 one.new = self._changer.dress(one.descriptor, old, executable=request.executable, mtime=request.mtime)
             except BaseException:
-                os.unlink(temporary, dir_fd=place.directory)
-                os.close(one.descriptor)
+                one.drop()
                 raise
             return one
 
     def _finish(self, one: _Staged, problem: OSError | None) -> Answer:
         request = one.request
+        if problem is not None:
+            one.drop()
+            raise problem
         try:
             with self._changer.place(request.path, request.expected, request.keep) as place:
                 require_there(place, one.temporary, one.descriptor)
-                if problem is not None:
-                    os.unlink(one.temporary, dir_fd=place.directory)
-                    raise problem
                 self._changer.install(place, one.temporary, request.expected, request.keep)
-                assert one.new
-                return Answer(stamp=after(one.descriptor, one.new))
-        finally:
-            os.close(one.descriptor)
+            answer = Answer(stamp=after(one.descriptor, one.new)) if one.new else Answer()
+        except BaseException:
+            one.drop()
+            raise
+        one.close()
+        return answer
 
 
 def _sync(root: Root, staged: list[_Staged]) -> OSError | None:

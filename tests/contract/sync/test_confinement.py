@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,7 @@ def swapping(tree: Path, outside: Path) -> Iterator[None]:
             link.rename(directory)
             directory.rename(link)
             spare.rename(directory)
+            time.sleep(0.0003)
 
     thread = threading.Thread(target=swap)
     thread.start()
