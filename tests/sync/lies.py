@@ -1,0 +1,69 @@
+"""What a guest's end that is not honest may answer. Each is played to a session that believed it so far."""
+
+from collections.abc import Callable
+from typing import Final
+
+from devbox.sync.core.entry import Stamp
+from devbox.sync.endpoint import Answer, Code, Found, Hash, List, Read, Request, Stat
+
+Lie = Callable[[Request, Answer], Answer]
+
+_FILE: Final = 0o100644
+_NAMES: Final = (b"../x", b"/etc/x", b"a/../../b", b"", b".", b"..", b"nul\0", b"n" * 5000, b"a/", b"d/a/b", b".devbox")
+_HUGE: Final = 1 << 63
+
+
+def _stamp(number: int, *, mode: int = _FILE, size: int = 7) -> Stamp:
+    return Stamp(mode, size, 10**18 + number, 10**18 + number, 1000 + number)
+
+
+def _listed(extra: tuple[Found, ...]) -> Lie:
+    def lie(request: Request, answer: Answer) -> Answer:
+        return answer._replace(found=answer.found + extra) if isinstance(request, List) else answer
+
+    return lie
+
+
+def _everything_is_a_file(request: Request, answer: Answer) -> Answer:
+    if isinstance(request, List | Stat):
+        return answer._replace(found=tuple(one._replace(stamp=one.stamp._replace(mode=_FILE)) for one in answer.found))
+    return answer
+
+
+def _nothing_is_there(request: Request, answer: Answer) -> Answer:
+    return answer._replace(found=()) if isinstance(request, List | Stat) else answer
+
+
+def _other_content(request: Request, answer: Answer) -> Answer:
+    return answer._replace(data=b"evil" * (len(answer.data) // 4 + 1)) if isinstance(request, Read | Hash) else answer
+
+
+def _huge(request: Request, answer: Answer) -> Answer:
+    if isinstance(request, List | Stat):
+        return answer._replace(
+            found=tuple(one._replace(stamp=one.stamp._replace(size=_HUGE - 1)) for one in answer.found)
+        )
+    return answer
+
+
+def _all_failed(_request: Request, _answer: Answer) -> Answer:
+    return Answer(Code.FAILED, errno=5)
+
+
+def _all_done(_request: Request, answer: Answer) -> Answer:
+    return answer._replace(code=Code.DONE)
+
+
+LIES: Final[dict[str, Lie]] = {
+    **{f"a name {name[:12]!r}": _listed((Found(name, _stamp(number)),)) for number, name in enumerate(_NAMES)},
+    "one name twice": _listed((Found(b"twice", _stamp(1)), Found(b"twice", _stamp(2, mode=0o040755)))),
+    "a link to the outside": _listed((Found(b"lnk", _stamp(3, mode=0o120777), b"/etc"),)),
+    "a hundred thousand names": _listed(tuple(Found(b"many%d" % n, _stamp(n)) for n in range(100_000))),
+    "a kind that there is not": _listed((Found(b"odd", _stamp(4, mode=0o170000)),)),
+    "everything is a file": _everything_is_a_file,
+    "files of 2^63 bytes": _huge,
+    "other content": _other_content,
+    "nothing is there": _nothing_is_there,
+    "nothing works": _all_failed,
+    "everything works": _all_done,
+}

@@ -1,0 +1,43 @@
+"""The acceptance matrix on devbox: each scenario, over each way to the guest."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.sync.matrix import SCENARIOS, fits, play
+from tests.sync.pairs.container import ContainerPair, RemotePair
+from tests.sync.pairs.local import LocalPair
+from tests.sync.pairs.session import SessionPair
+from tests.sync.stage import Pair, Scenario
+
+_PAIRS = (LocalPair, ContainerPair, RemotePair)
+
+
+def _cases() -> Iterator[object]:
+    for kind in _PAIRS:
+        for scenario in SCENARIOS:
+            if fits(scenario, kind):
+                marks = [*kind.marks, *([pytest.mark.nightly] if scenario.nightly else [])]
+                yield pytest.param(scenario, kind, id=f"{kind.name}-{scenario.id}", marks=marks)
+
+
+@pytest.mark.parametrize(("scenario", "kind"), list(_cases()))
+def test_scenario(scenario: Scenario, kind: type[SessionPair], tmp_path: Path) -> None:
+    with _begun(kind(scenario, tmp_path)) as pair:
+        outcome = play(scenario, pair)
+    assert not outcome.wrong
+
+
+@contextmanager
+def _begun(pair: SessionPair) -> Iterator[Pair]:
+    try:
+        pair.begin()
+        yield pair
+    finally:
+        pair.close()
+
+
+def test_every_row_of_the_matrix_has_its_scenario() -> None:
+    assert {scenario.number for scenario in SCENARIOS} == set(range(1, 33))
