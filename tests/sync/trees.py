@@ -113,7 +113,7 @@ def _thing(entry: os.DirEntry[str]) -> Thing:
     if stat.S_ISDIR(mode):
         return Thing("directory")
     if stat.S_ISLNK(mode):
-        return Thing("link", os.fsencode(os.readlink(entry.path)))
+        return Thing("link", os.fsencode(Path(entry.path).readlink()))
     if stat.S_ISREG(mode):
         return Thing("file", Path(entry.path).read_bytes(), bool(mode & 0o100))
     return Thing("other")

@@ -1,8 +1,8 @@
 """devbox into a container that shares no directory with this machine: the real agent at the guest's end.
 
-`ContainerPair` reaches the agent by its socket, as with an engine of this machine; `RemotePair` by `agent stream` in the
-engine's exec, as with one of another machine. All that either of them knows of the way is `Instance.connect`, so a
-virtual machine is a further one.
+`ContainerPair` reaches the agent by its socket, as with an engine of this machine; `RemotePair` by `agent stream` in
+the engine's exec, as with one of another machine. All that either of them knows of the way is `Instance.connect`, so
+a virtual machine is a further one.
 """
 
 import contextlib
@@ -131,9 +131,11 @@ class ContainerPair(SessionPair):
 
     def alone(self) -> dict[str, str]:
         user = f"{self.uid}:{self.uid}"
-        return {"socket": f"{self._agent.directory}/agent.sock", "identity": self.instance.spec_digest, "root": ROOT} | {
-            "user": user
-        }
+        return {
+            "socket": f"{self._agent.directory}/agent.sock",
+            "identity": self.instance.spec_digest,
+            "root": ROOT,
+        } | {"user": user}
 
     def close(self) -> None:
         super().close()

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from tests.support.waiting import until
 from tests.sync.stage import Can, Pair, Scenario
 from tests.sync.trees import HostTree
-from tests.support.waiting import until
 
 _PATIENCE = 120.0
 

@@ -25,9 +25,7 @@ from tests.sync.trees import HostTree, Tree
 
 PATIENCE = 60.0
 _SHORT = 3.0  # for a flush that need not end
-COMMON = frozenset(
-    {Can.MODES, Can.TELL, Can.RESOLVE, Can.CUT, Can.TAP, Can.BRAKE, Can.TRASH, Can.LOCK}
-)
+COMMON = frozenset({Can.MODES, Can.TELL, Can.RESOLVE, Can.CUT, Can.TAP, Can.BRAKE, Can.TRASH, Can.LOCK})
 
 
 class SessionPair:
@@ -167,6 +165,6 @@ class SessionPair:
 
 def _descriptors() -> Iterator[str]:
     """Go through what this process has open."""
-    for number in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
-            yield os.readlink(f"/proc/self/fd/{number}")
+            yield str(link.readlink())

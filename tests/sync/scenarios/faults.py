@@ -37,7 +37,9 @@ def guest_killed(stage: Stage) -> None:
     stage.given(_TREE)
     for at in (1, 2, 3, 5, 8, 13, 21, 34, 55):
         stage.pair.cut_at(at)
-        stage.host(f"for d in a b c n{at}; do mkdir -p $d; for i in 1 2 3 4 5 6 7 8; do echo $d$i-{at} >$d/$i; done; done")
+        stage.host(
+            f"for d in a b c n{at}; do mkdir -p $d; for i in 1 2 3 4 5 6 7 8; do echo $d$i-{at} >$d/$i; done; done"
+        )
         (stage.pair.host.path / "big").write_bytes(_bytes(_MIB, at))
         stage.guest(f"echo guest-{at} >from-guest; rm -f gone; echo {at} >made-{at}")
         stage.settle()
@@ -59,8 +61,12 @@ def host_killed(stage: Stage) -> None:
     stage.pair.end()
     at, died = 1, True
     while died and not stage.wrong:
-        stage.host(f"echo host-{at} >a/1; echo new-{at} >a/new-{at}; rm -f a/new-{at - 2}; mkdir -p h{at}; echo 1 >h{at}/x")
-        stage.guest(f"echo guest-{at} >b/1; echo new-{at} >b/new-{at}; rm -f b/new-{at - 2}; mkdir -p g{at}; echo 1 >g{at}/x")
+        stage.host(
+            f"echo host-{at} >a/1; echo new-{at} >a/new-{at}; rm -f a/new-{at - 2}; mkdir -p h{at}; echo 1 >h{at}/x"
+        )
+        stage.guest(
+            f"echo guest-{at} >b/1; echo new-{at} >b/new-{at}; rm -f b/new-{at - 2}; mkdir -p g{at}; echo 1 >g{at}/x"
+        )
         died = stage.pair.run_and_die(at)
         stage.pair.begin()
         stage.settle()
@@ -220,7 +226,9 @@ def _files(path: Path, count: int) -> None:
 def _many(stage: Stage, count: int) -> None:
     _files(stage.pair.host.path, count)
     stage.settle()
-    stage.expect(stage.guest("find . -name 'f*' -type f | wc -l").strip() == str(count), "guest: not all files are there")
+    stage.expect(
+        stage.guest("find . -name 'f*' -type f | wc -l").strip() == str(count), "guest: not all files are there"
+    )
     stage.same()
     stage.pair.end()
     stage.pair.tap.clear()
@@ -259,7 +267,10 @@ def host_full(stage: Stage) -> None:
 
 def _full(stage: Stage, fill: object, other: Path, side: str) -> None:
     stage.given("echo older >a; echo 1 >b; echo 2 >c; mkdir full; echo kept >full/.devboxignore")
-    fill("i=0; while dd if=/dev/zero of=.devbox/fill$i bs=64k count=16 2>/dev/null; do i=$((i + 1)); done; rm .devbox/fill0")
+    fill(
+        "i=0; while dd if=/dev/zero of=.devbox/fill$i bs=64k count=16 2>/dev/null; do i=$((i + 1)); done;"
+        " rm .devbox/fill0"
+    )
     (other / "a").write_bytes(_bytes(3 * _MIB))
     (other / "b").write_text("small enough\n")
     stage.settle()
@@ -328,7 +339,9 @@ def line_cut(stage: Stage) -> None:
     stage.given(_TREE)
     for number in range(5):
         stage.pair.cut_at(number + 1)
-        stage.play(host=f"echo {number} >a/1; echo {number} >a/n{number}", guest=f"echo {number} >b/1; rm b/{number + 2}")
+        stage.play(
+            host=f"echo {number} >a/1; echo {number} >a/n{number}", guest=f"echo {number} >b/1; rm b/{number + 2}"
+        )
         stage.both({"a/1": str(number), "b/1": str(number), f"a/n{number}": str(number), f"b/{number + 2}": None})
     stage.same()
     stage.conflict()

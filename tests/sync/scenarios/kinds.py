@@ -126,7 +126,9 @@ def hard_links(stage: Stage) -> None:
 
 @scenario(24, "modes and times", "being executable and the time go along; setuid never does")
 def modes_and_times(stage: Stage) -> None:
-    stage.given("echo 1 >a; echo 2 >b; chmod 755 b; echo 3 >c; chmod 4755 c; touch -d '2001-02-03 04:05:06' a; echo 4 >d")
+    stage.given(
+        "echo 1 >a; echo 2 >b; chmod 755 b; echo 3 >c; chmod 4755 c; touch -d '2001-02-03 04:05:06' a; echo 4 >d"
+    )
     stage.expect("x" in stage.guest("ls -l b | cut -c4"), "guest: b is not executable")
     stage.expect(stage.guest("stat -c %a c").strip() != "4755", "guest: c is setuid")
     stage.expect(stage.guest("stat -c %Y a") == stage.host("stat -c %Y a"), "guest: a has another time")
@@ -168,7 +170,18 @@ def edits_in_one_tick(stage: Stage) -> None:
 
 @scenario(26, "names of all sorts", "they are carried byte for byte")
 def odd_names(stage: Stage) -> None:
-    names = (b"\xff\xfe", b"new\nline", b"-rf", b" space ", b"end.", b"CON", b"c:\\x", b"a*b?", b"n" * 255, b"\xf0\x9f\x98\x80")
+    names = (
+        b"\xff\xfe",
+        b"new\nline",
+        b"-rf",
+        b" space ",
+        b"end.",
+        b"CON",
+        b"c:\\x",
+        b"a*b?",
+        b"n" * 255,
+        b"\xf0\x9f\x98\x80",
+    )
     stage.host("echo 1 >plain")
     for number, name in enumerate(names):
         (stage.pair.host.path / os.fsdecode(name)).write_text(str(number))

@@ -104,7 +104,9 @@ def _saves(stage: Stage, save: object, other: str) -> None:
     stage.conflict()
 
 
-@scenario(28, "a file is saved again and again, and read all the time on the guest", "it is never empty", needs={Can.TAP})
+@scenario(
+    28, "a file is saved again and again, and read all the time on the guest", "it is never empty", needs={Can.TAP}
+)
 def never_empty(stage: Stage) -> None:
     stage.given(f"{_FEW}; echo older >a; chmod 644 a")
     seen: set[str] = set()
@@ -189,7 +191,9 @@ def installed_and_edited(stage: Stage) -> None:
     stage.on("host", {"lib/p40/f50": "50"})
 
 
-@scenario(30, "more happens than there is room to tell of", "all is looked at anew, nothing is missed", needs={Can.LOCAL})
+@scenario(
+    30, "more happens than there is room to tell of", "all is looked at anew, nothing is missed", needs={Can.LOCAL}
+)
 def queue_runs_over(stage: Stage) -> None:
     stage.given(_FEW)
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())

@@ -1,0 +1,134 @@
+"""The trash of the host: what a session put there comes back, and goes when it is old."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devbox.sync.endpoint import MakeLink, Remove
+from devbox.sync.host import HostEndpoint
+from devbox.sync.trash import DAYS, Trash, Undone, batch_name
+from tests.support.ends import End, put
+
+NOW = 1_800_000_000
+DAY = 24 * 60 * 60
+BATCH = batch_name(7, NOW)
+
+
+@pytest.fixture
+def end(tmp_path: Path) -> Iterator[End]:
+    (tmp_path / "tree").mkdir()
+    end = End(tmp_path / "tree", HostEndpoint)
+    yield end
+    assert not end.leftovers()
+    end.endpoint.close()
+
+
+@pytest.fixture
+def trash(end: End) -> Iterator[Trash]:
+    found = Trash(end.tree)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    yield found
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    found.close()
+
+
+def keep(path: bytes, batch: bytes = BATCH) -> bytes:
+    return batch + b"/" + path
+
+
+def remove(end: End, path: bytes, batch: bytes = BATCH) -> None:
+    end.do(Remove(path, end.there(path), keep(path, batch)))
+
+
+def test_without_a_trash_there_is_nothing(trash: Trash) -> None:
+    assert trash.batches() == []
+    assert trash.expire(NOW) == 0
+
+
+def test_it_lists_what_was_put_there(end: End, trash: Trash) -> None:
+    end.path(b"a\xff").mkdir()
+    end.path(b"a\xff/b").mkdir()
+    end.path(b"a\xff/b/file").write_bytes(b"1")
+    (end.tree / "link").symlink_to("a")
+    remove(end, b"a\xff/b/file")
+    remove(end, b"link")
+    (end.tree / "later").write_bytes(b"2")
+    remove(end, b"later", batch_name(8, NOW + 5))
+    found = trash.batches()
+    assert [(batch.when, batch.paths) for batch in found] == [
+        (NOW + 5, (b"later",)),
+        (NOW, (b"a\xff/b/file", b"link")),
+    ]
+
+
+def test_what_was_replaced_and_removed_comes_back(end: End, trash: Trash) -> None:
+    (end.tree / "a").mkdir()
+    for name in (b"edited", b"a/removed"):
+        end.path(name).write_bytes(b"old " + name)
+    (end.tree / "link").symlink_to("target")
+    end.do(put(b"edited", b"new", end.there(b"edited"), keep=keep(b"edited")))
+    end.do(MakeLink(b"link", end.there(b"link"), b"other", keep(b"link")))
+    remove(end, b"a/removed")
+    end.do(Remove(b"a", end.there(b"a")))
+    (batch,) = trash.batches()
+    done = trash.undo(batch, NOW + 1)
+    assert done == [Undone(b"a/removed"), Undone(b"edited"), Undone(b"link")]
+    assert end.contents() == {b"edited": b"old edited", b"a/removed": b"old a/removed"}
+    assert (end.tree / "link").readlink() == Path("target")
+
+
+def test_what_was_there_instead_can_be_brought_back_too(end: End, trash: Trash) -> None:
+    (end.tree / "file").write_bytes(b"old")
+    end.do(put(b"file", b"new", end.there(b"file"), keep=keep(b"file")))
+    trash.undo(trash.batches()[0], NOW + 1)
+    (batch,) = trash.batches()
+    assert trash.undo(batch, NOW + 2) == [Undone(b"file")]
+    assert end.contents() == {b"file": b"new"}
+    assert list(end.trash().values()) == [b"old"]
+
+
+@pytest.mark.parametrize("way", ["directory", "link above", "file above"])
+def test_what_is_in_the_way_stays_and_so_does_the_trash(end: End, trash: Trash, tmp_path: Path, way: str) -> None:
+    (end.tree / "a").mkdir()
+    (end.tree / "a/file").write_bytes(b"old")
+    (end.tree / "good").write_bytes(b"good")
+    remove(end, b"a/file")
+    remove(end, b"good")
+    match way:
+        case "directory":
+            (end.tree / "a/file").mkdir()
+        case "link above":
+            (end.tree / "a").rmdir()
+            (end.tree / "a").symlink_to(tmp_path)
+        case "file above":
+            (end.tree / "a").rmdir()
+            (end.tree / "a").write_bytes(b"a file")
+    failed, good = trash.undo(trash.batches()[0], NOW)
+    assert failed.path == b"a/file"
+    assert failed.problem
+    assert good == Undone(b"good")
+    assert end.trash() == {keep(b"a/file"): b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+def test_it_goes_by_its_name_when_it_is_old(end: End, trash: Trash) -> None:
+    ages = {"old": DAYS + 1, "young": DAYS - 1}
+    for name, days in ages.items():
+        (end.tree / name).write_bytes(name.encode())
+        remove(end, name.encode(), batch_name(1, NOW - days * DAY))
+    (end.tree / ".devbox/trash/by hand").mkdir()
+    (end.tree / ".devbox/trash/by hand/x").write_bytes(b"mine")
+    assert trash.expire(NOW) == 1
+    assert set(end.trash().values()) == {b"young", b"mine"}
+
+
+def test_a_trash_behind_a_link_is_none(end: End, trash: Trash, tmp_path: Path) -> None:
+    outside = tmp_path / "outside" / os.fsdecode(batch_name(1, 0))
+    outside.mkdir(parents=True)
+    (end.tree / ".devbox").mkdir()
+    (end.tree / ".devbox/trash").symlink_to(outside.parent)
+    assert trash.batches() == []
+    assert trash.expire(NOW) == 0
+    assert outside.exists()
