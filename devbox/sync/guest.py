@@ -129,7 +129,7 @@ class GuestEndpoint:
         self._flying = 0  # bytes sent and not answered
         self._number = 0  # of the request that was asked last
         self._answered = 0
-        self._events: list[Event] = []
+        self._events: dict[Event, None] = {}  # the same is told once
         self._inside = False  # `process`, or a `done` that it calls
         self._identity: Identity | None = None
         self._failure: GuestLost | None = None
@@ -157,10 +157,14 @@ class GuestEndpoint:
         return self._selector.fileno()
 
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
-        """Do this; `done` is called from a later `ask` or `process`. Waits if there is no room for it."""
+        """Do this; `done` is called from a later `ask` or `process`, or at once. Waits if there is no room for it."""
         self._check()
         number = self._number % _NUMBERS + 1
-        data = wire.encode(number, request)  # `ValueError` for what cannot be said, and then nothing was
+        try:
+            data = wire.encode(number, request)
+        except ValueError:
+            done(Answer(Code.REFUSED))
+            return
         self._number = number
         self._asked.append(_Asked(request, done, len(data)))
         self._queue.append(data)
@@ -187,7 +191,7 @@ class GuestEndpoint:
 
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
-        found, self._events = self._events, []
+        found, self._events = self._events, {}
         return iter(found)
 
     def close(self) -> None:
@@ -266,7 +270,7 @@ class GuestEndpoint:
         if len(self._events) + len(events) > _EVENTS_MAX:
             events = [_EVERYTHING]
             self._events.clear()
-        self._events += events
+        self._events.update(dict.fromkeys(events))
 
     def _hear_hello(self, payload: memoryview) -> None:
         version, errno, identity = wire.parse_hello(payload)

@@ -17,6 +17,7 @@ struct file {
     int fd;
     int parent; /* where it was begun, for leaving it */
     char name[OWN_TEMPORARY];
+    uint8_t digest[BLAKE2B_SIZE]; /* that it was begun with, as its name was made of it */
     uint64_t hashed; /* so much from its beginning is in `hash` */
     struct blake2b hash;
 };
@@ -89,6 +90,7 @@ void sync_begin_file(struct reader *reader) {
     struct stat found;
     *file = (struct file){.used = true, .handle = handle};
     own_resumable(file->name, path, digest);
+    memcpy(file->digest, digest, BLAKE2B_SIZE);
     blake2b_begin(&file->hash);
     file->fd = open_resumable(place.parent, file->name, &found);
     file->parent = file->fd >= 0 ? fcntl(place.parent, F_DUPFD_CLOEXEC, 3) : -1;
@@ -175,7 +177,7 @@ void sync_copy(struct reader *reader) {
         return;
     }
     if (source > expected.stamp.size || size > expected.stamp.size - source) {
-        say_refused();
+        say_changed(NULL);
     } else {
         copy(file, from, &expected, source, offset, size);
     }
@@ -212,10 +214,10 @@ static void commit(struct file *file, const struct target *target, uint64_t size
     } else if (!whole) {
         (void)unlinkat(place.parent, file->name, 0);
         say_outcome(OUTCOME_CHANGED, &place);
-    } else if (fchmod(file->fd, target_mode(target)) != 0 || target_stamp(target, file->fd) != 0) {
+    } else if (target_dress(target, &place, file->fd) != 0) {
         say_failed(errno);
     } else {
-        target_place(target, &place, file->name, file->fd);
+        target_place(target, &place, file->name, file->fd, size);
     }
 }
 
@@ -224,17 +226,15 @@ void sync_commit(struct reader *reader) {
     struct file *file = find(read_u32(reader));
     uint64_t size = read_u64(reader);
     char name[OWN_TEMPORARY] = "";
-    if (!reader->bad) {
-        own_resumable(name, target.path, target.digest);
+    if (!reader->bad && file != NULL) {
+        own_resumable(name, target.path, file->digest);
     }
     if (!read_all(reader) || file == NULL || strcmp(name, file->name) != 0) {
         say_refused();
-    } else {
-        commit(file, &target, size);
+        return;
     }
-    if (file != NULL) {
-        leave(file);
-    }
+    commit(file, &target, size);
+    leave(file);
 }
 
 void sync_abort(struct reader *reader) {

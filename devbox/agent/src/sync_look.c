@@ -107,6 +107,6 @@ void sync_list(struct reader *reader) {
         }
         return;
     }
-    say_entries(directory, watched ? number : 0);
+    say_entries(directory, number);
     closedir(directory);
 }

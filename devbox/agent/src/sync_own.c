@@ -17,6 +17,9 @@
 
 enum { SECOND = 1000000000, HEX = 16 };
 
+static uid_t owner_uid; /* of the root */
+static gid_t owner_gid;
+
 static const char nonce_path[] = ".devbox/sync-id";
 static const char ignore_path[] = ".devbox/.gitignore";
 
@@ -138,10 +141,17 @@ static void write_nonce(struct writer *writer) {
     }
 }
 
+int own_give(int at, const char *name) {
+    bool ours = geteuid() != 0 || owner_uid == 0;
+    return ours ? 0 : fchownat(at, name, owner_uid, owner_gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+}
+
 void own_identity(struct writer *writer, int root) {
     struct stat found = {0};
     struct statx birth = {0};
     (void)fstat(root, &found);
+    owner_uid = found.st_uid;
+    owner_gid = found.st_gid;
     bool known = statx(root, "", AT_EMPTY_PATH, STATX_BTIME, &birth) == 0 && (birth.stx_mask & STATX_BTIME) != 0;
     write_u64(writer, found.st_dev);
     write_u64(writer, found.st_ino);

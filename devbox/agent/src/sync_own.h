@@ -22,6 +22,8 @@ bool own_is_temporary(const char *name);
 int own_keep(int parent, const char *name, const char *keep);
 /* The same for what nobody expected, in a directory of its own; `as` is what it was called. */
 void own_rescue(int parent, const char *name, const char *as);
+/* Give something new to whom the root belongs, if that is not us who may; as fchownat: 0, or -1 and errno. */
+int own_give(int at, const char *name);
 /* What root this is, for HELLO. */
 void own_identity(struct writer *writer, int root);
 void sync_mark(struct reader *reader);

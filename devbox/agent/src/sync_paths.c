@@ -49,7 +49,7 @@ bool path_is_good(const char *path) {
     for (;;) {
         size_t size = strcspn(path, "/");
         bool dots = path[0] == '.' && (size == 1 || (size == 2 && path[1] == '.'));
-        if (size == 0 || size > SYNC_NAME_MOST || dots) {
+        if (size == 0 || dots) { /* what is too long the kernel will say */
             return false;
         }
         if (path[size] == '\0') {

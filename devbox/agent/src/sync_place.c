@@ -35,7 +35,8 @@ int rename_to_nothing(int from, const char *name, int to, const char *new_name) 
 }
 
 bool is_replaceable(const struct expected *expected) {
-    return !expected->there || S_ISREG(expected->stamp.mode) || S_ISLNK(expected->stamp.mode) || S_ISDIR(expected->stamp.mode);
+    mode_t mode = expected->stamp.mode;
+    return !expected->there || S_ISREG(mode) || S_ISLNK(mode) || S_ISDIR(mode);
 }
 
 static int look(int parent, const char *name, struct stat *found) {
@@ -85,32 +86,8 @@ static int replace_plainly(const struct change *change, const char *temporary) {
     return renameat(place->parent, temporary, place->parent, place->name);
 }
 
-/* It was as expected, but could not be disposed of: whatever errno says, nobody has changed anything. */
-enum { UNDONE = -2 };
-
-static int exchange_with(const struct change *change, const char *temporary, const struct stat *ours) {
-    const struct place *place = &change->place;
-    struct stat old;
-    if (rename_by(place->parent, temporary, place->parent, place->name, RENAME_EXCHANGE) != 0) {
-        return is_unknown(errno) ? replace_plainly(change, temporary) : -1;
-    }
-    bool same = look(place->parent, temporary, &old) == 0 && stamp_was(&change->expected.stamp, &old);
-    if (same && dispose(change, temporary) == 0) {
-        return 0;
-    }
-    int error = same ? errno : ESTALE;
-    exchange_back(place, temporary, ours);
-    errno = error;
-    return same ? UNDONE : -1;
-}
-
-static enum outcome outcome_of(int result) {
-    if (result == 0) {
-        return OUTCOME_DONE;
-    }
-    if (result == UNDONE) {
-        return OUTCOME_FAILED;
-    }
+/* What the errno of a call that failed comes to. */
+static enum outcome failure(void) {
     return path_is_gone(errno) || errno == ESTALE || errno == EEXIST ? OUTCOME_CHANGED : OUTCOME_FAILED;
 }
 
@@ -123,22 +100,44 @@ bool place_holds(const struct change *change) {
     return stamp_is(&change->expected.stamp, &found);
 }
 
-enum outcome place_new(const struct change *change, const char *temporary) {
-    const struct place *place = &change->place;
-    struct stat ours, left;
-    int result = look(place->parent, temporary, &ours);
-    if (result == 0 && !change->expected.there) {
-        result = rename_to_nothing(place->parent, temporary, place->parent, place->name);
-    } else if (result == 0) {
-        result = place_holds(change) ? exchange_with(change, temporary, &ours) : -1;
-    }
-    enum outcome outcome = outcome_of(result);
+/* It never came to its place. */
+static enum outcome discard(const struct place *place, const char *temporary, enum outcome outcome) {
     int error = errno;
-    if (result != 0 && look(place->parent, temporary, &left) == 0 && left.st_ino == ours.st_ino) {
-        (void)unlinkat(place->parent, temporary, 0);
-    }
+    (void)unlinkat(place->parent, temporary, 0);
     errno = error;
     return outcome;
+}
+
+static enum outcome replace(const struct change *change, const char *temporary) {
+    const struct place *place = &change->place;
+    struct stat ours, old;
+    if (look(place->parent, temporary, &ours) != 0 || !place_holds(change)) {
+        return discard(place, temporary, failure());
+    }
+    if (rename_by(place->parent, temporary, place->parent, place->name, RENAME_EXCHANGE) != 0) {
+        if (!is_unknown(errno)) {
+            return discard(place, temporary, failure());
+        }
+        bool done = replace_plainly(change, temporary) == 0;
+        return done ? OUTCOME_DONE : discard(place, temporary, OUTCOME_FAILED);
+    }
+    bool same = look(place->parent, temporary, &old) == 0 && stamp_was(&change->expected.stamp, &old);
+    if (same && dispose(change, temporary) == 0) {
+        return OUTCOME_DONE;
+    }
+    int error = errno;
+    exchange_back(place, temporary, &ours);
+    errno = error;
+    return same ? OUTCOME_FAILED : OUTCOME_CHANGED;
+}
+
+enum outcome place_new(const struct change *change, const char *temporary) {
+    const struct place *place = &change->place;
+    if (change->expected.there) {
+        return replace(change, temporary);
+    }
+    bool done = rename_to_nothing(place->parent, temporary, place->parent, place->name) == 0;
+    return done ? OUTCOME_DONE : discard(place, temporary, failure());
 }
 
 enum outcome place_nothing(const struct change *change) {
@@ -147,13 +146,14 @@ enum outcome place_nothing(const struct change *change) {
     struct stat found;
     own_temporary(temporary);
     if (!place_holds(change)) {
-        return outcome_of(-1);
+        return failure();
     }
     if (S_ISDIR(change->expected.stamp.mode)) { /* the kernel looks whether it is empty */
-        return outcome_of(unlinkat(place->parent, place->name, AT_REMOVEDIR));
+        bool gone = unlinkat(place->parent, place->name, AT_REMOVEDIR) == 0;
+        return gone ? OUTCOME_DONE : path_is_gone(errno) ? OUTCOME_CHANGED : OUTCOME_FAILED;
     }
     if (rename_to_nothing(place->parent, place->name, place->parent, temporary) != 0) {
-        return outcome_of(-1);
+        return failure();
     }
     bool same = look(place->parent, temporary, &found) == 0 && stamp_was(&change->expected.stamp, &found);
     if (same && dispose(change, temporary) == 0) {

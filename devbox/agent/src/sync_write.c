@@ -45,7 +45,7 @@ mode_t target_mode(const struct target *target) {
     return target->executable ? NEW_EXECUTABLE : NEW;
 }
 
-int target_stamp(const struct target *target, int fd) {
+static int give_time(const struct target *target, int fd) {
     int64_t seconds = target->mtime / SECOND;
     int64_t rest = target->mtime % SECOND;
     struct timespec times[2] = {
@@ -55,30 +55,57 @@ int target_stamp(const struct target *target, int fd) {
     return futimens(fd, times);
 }
 
-void target_place(const struct target *target, const struct place *place, const char *temporary, int fd) {
+/* Root works for others: a file that replaces one has its owner, a new one that of the root directory. */
+static int give_owner(const struct target *target, const struct place *place, int fd) {
+    struct stat old;
+    bool replaces = target->expected.there && S_ISREG(target->expected.stamp.mode);
+    if (geteuid() != 0) {
+        return 0;
+    }
+    if (replaces && fstatat(place->parent, place->name, &old, AT_SYMLINK_NOFOLLOW) == 0) {
+        return old.st_uid == 0 && old.st_gid == 0 ? 0 : fchown(fd, old.st_uid, old.st_gid);
+    }
+    return own_give(fd, "");
+}
+
+int target_dress(const struct target *target, const struct place *place, int fd) {
+    bool good = give_owner(target, place, fd) == 0 && fchmod(fd, target_mode(target)) == 0;
+    return good ? give_time(target, fd) : -1;
+}
+
+/* It is as it was made; a file system may have cut its time, but whoever writes makes it newer. */
+static bool is_as_made(const struct target *target, uint64_t size, const struct stat *found) {
+    int64_t cut = target->mtime - stamp_of(found).mtime;
+    return (uint64_t)found->st_size == size && cut >= 0 && cut <= 2 * (int64_t)SECOND;
+}
+
+void target_place(const struct target *target, const struct place *place, const char *temporary, int fd,
+                  uint64_t size) {
     struct change change = {.place = *place, .expected = target->expected, .keep = target->keep};
-    struct stat made, found;
-    enum outcome outcome = fstat(fd, &made) == 0 ? place_new(&change, temporary) : OUTCOME_FAILED;
+    struct stat found;
+    enum outcome outcome = place_new(&change, temporary);
     if (outcome != OUTCOME_DONE || fstat(fd, &found) != 0) {
         say_outcome(outcome, place);
         return;
     }
-    if (!stat_was(&made, &found)) {
+    if (!is_as_made(target, size, &found)) {
         found.st_ctim = (struct timespec){0}; /* somebody has written into it since: a stamp that nothing has */
     }
     say_done(&found);
 }
 
-static int write_temporary(const struct target *target, int parent, const char *temporary, const struct reader *data) {
+static int write_temporary(const struct target *target, const struct place *place, const char *temporary,
+                           const struct reader *data) {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, temporary, flags, target_mode(target));
-    if (fd >= 0 && content_write(fd, data->at, data->left, 0) == 0 && target_stamp(target, fd) == 0) {
+    int fd = openat(place->parent, temporary, flags, target_mode(target));
+    if (fd >= 0 && content_write(fd, data->at, data->left, 0) == 0 && give_owner(target, place, fd) == 0 &&
+        give_time(target, fd) == 0) {
         return fd;
     }
     int error = errno;
     if (fd >= 0) {
         close(fd);
-        (void)unlinkat(parent, temporary, 0);
+        (void)unlinkat(place->parent, temporary, 0);
     }
     errno = error;
     return -1;
@@ -110,12 +137,12 @@ void sync_put(struct reader *reader) {
     }
     char temporary[OWN_TEMPORARY];
     own_temporary(temporary);
-    int fd = write_temporary(&target, place.parent, temporary, reader);
+    int fd = write_temporary(&target, &place, temporary, reader);
     if (fd < 0) {
         say_failed(errno);
         return;
     }
-    target_place(&target, &place, temporary, fd);
+    target_place(&target, &place, temporary, fd, reader->left);
     close(fd);
 }
 
@@ -140,6 +167,7 @@ void sync_link(struct reader *reader) {
         say_failed(errno);
         return;
     }
+    (void)own_give(change.place.parent, temporary); /* nobody asks a link for its owner */
     say_outcome(place_new(&change, temporary), &change.place);
 }
 
@@ -153,6 +181,7 @@ void sync_mkdir(struct reader *reader) {
     if (place.parent < 0) {
         say_failed(errno);
     } else if (mkdirat(place.parent, place.name, NEW_EXECUTABLE) == 0) {
+        (void)own_give(place.parent, place.name);
         say_outcome(OUTCOME_DONE, &place);
     } else {
         say_outcome(errno == EEXIST ? OUTCOME_CHANGED : OUTCOME_FAILED, &place);

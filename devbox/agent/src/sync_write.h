@@ -18,9 +18,10 @@ struct target read_target(struct reader *reader);
 char *read_keep(struct reader *reader);
 /* The mode that it shall have: that of the file it replaces, but for who may execute it. */
 mode_t target_mode(const struct target *target);
-/* Give it its time; 0, or -1 and errno. */
-int target_stamp(const struct target *target, int fd);
-/* Have what is under `temporary` in place; answers. */
-void target_place(const struct target *target, const struct place *place, const char *temporary, int fd);
+/* Give it its owner, mode and time; 0, or -1 and errno. */
+int target_dress(const struct target *target, const struct place *place, int fd);
+/* Have what is under `temporary`, `size` bytes, in place; answers. */
+void target_place(const struct target *target, const struct place *place, const char *temporary, int fd,
+                  uint64_t size);
 
 #endif

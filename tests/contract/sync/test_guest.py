@@ -97,7 +97,7 @@ def test_content_that_is_not_what_its_digest_says_is_not_put(guest: GuestEndpoin
     assert not names(root)
 
 
-@pytest.mark.parametrize("path", [b"../a", b"/a", b"a//b", b"./a", b"a/..", b"x" * 256, b""])
+@pytest.mark.parametrize("path", [b"../a", b"/a", b"a//b", b"./a", b"a/..", b""])
 def test_a_path_that_leads_elsewhere_is_refused(guest: GuestEndpoint, root: Path, path: bytes) -> None:
     assert ask(guest, put(path, b"one")).code is Code.REFUSED
     assert ask(guest, MakeDirectory(path)).code is Code.REFUSED
