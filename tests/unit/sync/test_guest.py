@@ -125,8 +125,8 @@ def test_events_that_nobody_fetches_come_to_one(
     program: SyncProgram, guest: GuestEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_EVENTS_MAX", 3)
-    for _ in range(4):
-        program.say(frame(0, wire.EVENTS, struct.pack("<iB", 1, 1) + b"n"))
+    for name in (b"a", b"b", b"b", b"c", b"d"):
+        program.say(frame(0, wire.EVENTS, struct.pack("<iB", 1, 1) + name))
     guest.process()
     assert list(guest.events()) == [Event(-1, b"")]
 
