@@ -1,10 +1,33 @@
 """The seeds of the fuzzer, made by the host's own encoder. `python -m tests.fuzz.agent.seeds` writes them anew."""
 
+from hashlib import blake2b
 from pathlib import Path
 from struct import pack
 
 from devbox.agent import wire
 from devbox.agent.wire import ExecMessage, frame
+from devbox.sync.core.entry import Stamp
+from devbox.sync.endpoint import (
+    Abort,
+    Barrier,
+    Begin,
+    Chunk,
+    Commit,
+    Copy,
+    Hash,
+    List,
+    MakeDirectory,
+    MakeLink,
+    Mark,
+    Put,
+    Read,
+    Remove,
+    Rename,
+    Request,
+    SetExecutable,
+    Stat,
+)
+from devbox.sync.wire import encode
 
 CORPUS = Path(__file__).parent / "corpus"
 _SAYS_HELLO, _READS_NOTHING, _ENDS_EARLY = 1, 2, 4  # as client.c has them
@@ -29,6 +52,36 @@ def client(data: bytes, how: int = _SAYS_HELLO | _WHOLE) -> bytes:
 
 def exec_(channel: int, *argv: str, window: int = 70_000, **values: object) -> bytes:
     return wire.exec_(channel, ExecMessage(argv, **values), window=window)  # type: ignore[arg-type]
+
+
+def trees() -> dict[str, bytes]:
+    """Return what clients of the sync program say."""
+    data, none, all_ = b"content", b"\0", Stamp(0o100644, 0, 0, 0, 0)
+    digest = blake2b(data, digest_size=32).digest()
+    requests: list[Request] = [
+        MakeDirectory(b"d"),
+        Put(b"d/a", None, data, digest, True, -1),
+        MakeLink(b"d/l", None, b"../..", b"k/l"),
+        List(b"", True),
+        List(b"d"),
+        Stat(b"d/l"),
+        Read(b"d/a", None, 1, 3),
+        Hash(b"d/a", all_, 2),
+        Begin(1, b"d/b", digest),
+        Chunk(1, 0, data),
+        Copy(1, b"d/a", all_, 0, 0, 9),
+        Commit(1, b"d/b", None, len(data), digest, False, 0),
+        Begin(2, b"c", digest),
+        Abort(2),
+        Remove(b"d/a", all_, b"k/a"),
+        Rename(b"d/b", all_, b"e"),
+        SetExecutable(b"d/b", all_, True),
+        Mark(b"nonce"),
+        Barrier(),
+    ]
+    said = [encode(number, request) for number, request in enumerate(requests, 1)]
+    whole = [pack("<I", len(one) - 4) + one[4:] for one in said]
+    return {"sync-all": b"Y" + b"".join(whole), "sync-paths": b"Y" + whole[0].replace(b"d", b"..") + none * 40}
 
 
 def conversations() -> dict[str, bytes]:
@@ -122,7 +175,7 @@ def lists() -> dict[str, bytes]:
 
 def seeds() -> dict[str, bytes]:
     """Return all seeds by their names."""
-    return conversations() | files() | lists()
+    return conversations() | files() | lists() | trees()
 
 
 if __name__ == "__main__":

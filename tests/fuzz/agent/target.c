@@ -1,4 +1,5 @@
-/* One input: its first byte names what reads the rest. C a connection, S sftp packets, U users, T tables of sockets. */
+/* One input: its first byte names what reads the rest. C a connection, S sftp packets, Y sync requests, U users, T
+   tables of sockets. */
 #include "target.h"
 
 #include <fcntl.h>
@@ -97,6 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 'S':
         run_sftp(data + 1, size - 1);
+        break;
+    case 'Y':
+        tree_run(data + 1, size - 1);
         break;
     case 'U':
         run_users(data + 1, size - 1);

@@ -13,6 +13,9 @@ void tame_set(enum tame_file file, const uint8_t *bytes, size_t size);
 /* A client that says `bytes`; the first of them says how. */
 void client_run(const uint8_t *bytes, size_t size);
 
+/* A client of the sync program, over an empty directory, that says `bytes`. */
+void tree_run(const uint8_t *bytes, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif
