@@ -70,11 +70,16 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """A number of bytes that must not be above `most`."""
+    """A number, of bytes unless `unit` names something else, that must not be above `most`."""
 
     name: str
     value: int
     most: int
+    unit: str = ""
+
+    def said(self, value: int) -> str:
+        """Return a value for the eye."""
+        return f"{value} {self.unit}" if self.unit else f"{value / KIB:.0f} KiB"
 
     @property
     def is_good(self) -> bool:
@@ -110,7 +115,7 @@ def report(
         target = "-" if one.target is None else f"{one.target:.2f}"
         print(f"  {one.name:<44} {ours:>9} {theirs:>9}  {one.ratio:>6.2f} {target:>7}{_verdict(one)}")
     for amount in amounts:
-        value, most = f"{amount.value / KIB:.0f} KiB", f"{amount.most / KIB:.0f} KiB"
+        value, most = amount.said(amount.value), amount.said(amount.most)
         print(f"  {amount.name:<44} {value:>9} {'at most':>9}  {most:>14}{_verdict(amount)}")
     for reason in skipped:
         print(f"  left out: {reason}")

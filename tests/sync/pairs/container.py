@@ -58,6 +58,7 @@ class ContainerPair(SessionPair):
     can: ClassVar[frozenset[Can]] = COMMON | {Can.PAUSE, Can.SMALL, Can.STOP, Can.USERS}
     marks = (pytest.mark.docker,)
     uid: ClassVar[int] = 1000
+    room: ClassVar[str] = "8m"  # of a small disk
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         super().__init__(scenario, directory)
@@ -166,7 +167,7 @@ class ContainerPair(SessionPair):
         return made
 
     def _make_volume(self) -> None:
-        options = {"type": "tmpfs", "device": "tmpfs", "o": f"size=8m,uid={self.uid},gid={self.uid}"}
+        options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={self.room},uid={self.uid},gid={self.uid}"}
         words = [word for name, value in options.items() for word in ("--opt", f"{name}={value}")]
         words += [word for name, value in labels() for word in ("--label", f"{name}={value}")]
         self._docker("volume", "create", "--driver=local", *words, self._volume)
