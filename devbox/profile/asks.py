@@ -24,7 +24,7 @@ class TrustItem:
     comes to once links are resolved. `path`: the real host path in it, if there is one.
     """
 
-    kind: str  # host-path | socket | host-file | variable | device | gpus | lan | dockerfile | disk
+    kind: str  # host-path | socket | host-file | variable | device | gpus | lan | dockerfile | disk | file
     name: str  # "mounts /data", "env.from_host AWS_PROFILE"
     value: str
     key: str
@@ -48,6 +48,7 @@ _SENTENCES: Mapping[str, str] = {
     "lan": "everybody on this machine's networks reaches port",
     "dockerfile": "the base is built by",
     "disk": "the machine starts from the disk",
+    "file": "the environment may change here what matches",
 }
 
 
@@ -110,6 +111,7 @@ class _Asked:
         yield from self._ports()
         yield from self._base()
         yield from self._certificates()
+        yield from self._files()
 
     def _mounts(self) -> Iterator[TrustItem]:
         for index, mount in enumerate(self._profile.mounts):
@@ -168,6 +170,10 @@ class _Asked:
         path = self._resolve(key, bundle, system=True)
         if path is not None and not is_inside(self._project, path):
             yield self._item("host-path", key, str(path), key, path)
+
+    def _files(self) -> Iterator[TrustItem]:
+        for index, pattern in enumerate(self._profile.sync.allow):
+            yield self._item("file", f"sync.allow {pattern}", pattern, f"sync.allow[{index}]")
 
     def _resolve(self, key: str, written: str, *, system: bool = False) -> Path | None:
         """Return the real path, or None and a problem if no environment gets it. `system`: /etc is fine."""

@@ -19,8 +19,6 @@ _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
         (r"provision\[\d+\]\.ansible", ()),
         (r"provision\[\d+\]\.when", ("build", "create")),
         (r"services", ()),
-        (r"sync\.mode", ("auto", "mount")),
-        (r"sync\.(ignore|volumes|on_change)", ()),
         (r"vm", ()),
         (r"prod", ()),
         (r"machines", ()),

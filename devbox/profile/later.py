@@ -7,11 +7,9 @@ from pydantic import Field, model_validator
 from devbox.profile.grammar import (
     Command,
     ImageReference,
-    KeyName,
     RepoPath,
     SshHost,
     SystemPackage,
-    Text,
     Unstrict,
     incomplete,
 )
@@ -36,35 +34,6 @@ class Service(Part):
         if self.packages and self.image is not None:
             raise incomplete("packages go with run, not with an image; remove one of them")
         return self
-
-
-class OnChange(Part):
-    """What happens when files change: `do` or `run`."""
-
-    paths: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["requirements.txt"]])]
-    """The files, as patterns."""
-    do: Literal["rebuild", "restart"] | None = None
-    """What devbox does."""
-    run: KeyName | None = None
-    """The task that runs."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        exactly_one(self, "do", "run")
-        return self
-
-
-class Sync(Part):
-    """How the project's files get inside."""
-
-    mode: Literal["auto", "mount", "two-way", "two-way-resolved", "one-way", "one-way-replica"] = "auto"
-    """auto: whatever suits the engine; mount: the files themselves."""
-    ignore: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["/dist"]])] = ()
-    """Patterns of what is not synced."""
-    volumes: Annotated[tuple[RepoPath, ...], Unstrict, Field(examples=[["node_modules"]])] = ()
-    """Directories of the project whose content stays inside."""
-    on_change: Annotated[tuple[OnChange, ...], Unstrict] = ()
-    """What happens when files change."""
 
 
 class Vm(Part):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from devbox.profile.grammar import HostName, KeyName, Slug, Text, Unstrict, Variable, incomplete
-from devbox.profile.later import OnChange, Prod, Service, Sync, Vm
+from devbox.profile.later import Prod, Service, Vm
 from devbox.profile.parts import (
     Base,
     Copy,
@@ -32,6 +32,7 @@ from devbox.profile.parts import (
     Toolchain,
     User,
 )
+from devbox.profile.sync import OnChange, Sync
 
 __all__ = [
     "Base",
@@ -163,6 +164,16 @@ class Profile(Part):
         for name in self.env.values:
             if name in self.secrets or name in self.env.from_host:
                 raise incomplete("is set here and comes from the host as well; keep one of them", at=("env", name))
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_of_rules(self) -> Self:
+        for number, rule in enumerate(self.sync.on_change):
+            if rule.run is not None and rule.run not in self.tasks:
+                there = f"there are: {', '.join(self.tasks)}" if self.tasks else "there is none"
+                raise incomplete(
+                    f"there is no task {rule.run!r} below [tasks]; {there}", at=("sync", "on_change", number, "run")
+                )
         return self
 
 
