@@ -18,6 +18,7 @@ LABEL_SPEC: Final = "devbox.spec"  # digest of the InstanceSpec that a container
 LABEL_AGENT: Final = "devbox.agent"  # build of the agent that a container lives by
 LABEL_IMAGE: Final = "devbox.image"  # id of the image, where the container's own has the agent on top of it
 LABEL_NAME: Final = "devbox.name"  # the profile's name
+LABEL_PROJECT: Final = "devbox.project"  # the workspace's real path, where no mount of the container says it
 LABEL_BASE: Final = "devbox.base"  # the reference that a bootstrapped base stands for, "debian:12"
 LABEL_MAKER: Final = "devbox.maker"  # digest of how a bootstrapped base was made; a newer devbox may do it differently
 LABEL_EPOCH: Final = "devbox.source-date-epoch"  # of the archive that a base was made from, in seconds
@@ -30,7 +31,8 @@ ROLE_AGENT: Final = "agent"  # image: another one with the agent on top, for an 
 ROLE_STEP: Final = "step"  # container: runs one build step
 ROLE_ENVIRONMENT: Final = "environment"  # container: what the user enters
 ROLE_CACHE: Final = "cache"  # volume: downloads, shared by all workspaces of an owner
-ROLE_DATA: Final = "data"  # volume: belongs to one workspace
+ROLE_DATA: Final = "data"  # volume: belongs to one workspace, and can be filled again
+ROLE_WORKSPACE: Final = "workspace"  # volume: the guest's files of one workspace, which only destroy may take away
 
 SLUG_MAX: Final = 40
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]*\Z")

@@ -30,6 +30,7 @@ class Mount:
     target: str
     read_only: bool = False
     labels: tuple[tuple[str, str], ...] = ()  # of a volume that the mount brings into being
+    bare: bool = False  # such a volume does not get what the image has at the target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,8 @@ def _mount(mount: Mount) -> Json:
         case MountKind.BIND:
             body["Source"] = mount.source
         case MountKind.VOLUME:
-            body |= {"Source": mount.source, "VolumeOptions": {"Labels": dict(mount.labels)}}
+            options = {"Labels": dict(mount.labels)} | ({"NoCopy": True} if mount.bare else {})
+            body |= {"Source": mount.source, "VolumeOptions": options}
         case MountKind.TMPFS:
             body["TmpfsOptions"] = {"Mode": 0o700}
     return body

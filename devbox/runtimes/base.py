@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Protocol
@@ -49,11 +49,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataVolume:
-    """Storage that outlives the Instance. Its first content is what the Image has at `target`."""
+    """Storage that outlives the Instance. Its first content is what the Image has at `target`, or nothing (`bare`)."""
 
     name: str
     target: str
     labels: tuple[tuple[str, str], ...]
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,12 @@ class Instance(Protocol):
 
     def exec(self, spec: ExecSpec) -> Session:
         """Start a process inside. `EngineError` if it does not run, `CannotStartError` if there is no such thing."""
+
+    def own(self, directories: Sequence[str], user: GuestUser) -> None:
+        """Give those directories inside that are root's to `user`: the places of mounts are made as root.
+
+        No link is followed. `AgentError` if one cannot be given.
+        """
 
     def sessions(self) -> tuple[GuestSession, ...]:
         """Return the processes that were started inside and have not ended."""

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from devbox.agent.protocol import GuestSession
@@ -17,6 +17,7 @@ from devbox.runtimes.base import (
     Session,
     Share,
 )
+from devbox.values import GuestUser
 from tests.fakes.programs import Waits, cat, sh, sleep
 
 Program = Callable[["FakeSession"], int]
@@ -140,6 +141,7 @@ class FakeInstance:
     id: str
     state: InstanceState = InstanceState.CREATED
     problem: str | None = None
+    owned: list[tuple[str, str]] = field(default_factory=list)
     _sessions: list[FakeSession] = field(default_factory=list)
 
     @property
@@ -193,6 +195,11 @@ class FakeInstance:
         session = FakeSession(spec, program)
         self._sessions.append(session)
         return session
+
+    def own(self, directories: Sequence[str], user: GuestUser) -> None:
+        if self.state is not InstanceState.RUNNING:
+            raise EngineError(f"{self.name} is not running")
+        self.owned += [(one, f"{user.uid}:{user.gid}") for one in directories]
 
     def sessions(self) -> tuple[GuestSession, ...]:
         return tuple(

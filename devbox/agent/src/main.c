@@ -9,6 +9,7 @@
 #include "door.h"
 #include "init.h"
 #include "loop.h"
+#include "own.h"
 #include "spawn.h"
 #include "stream.h"
 #include "text.h"
@@ -34,6 +35,7 @@ static int fail(const char *what) {
 static int usage(void) {
     static const char text[] = "usage: agent serve --socket PATH --identity TEXT [--inside]\n"
                                "       agent stream --socket PATH\n"
+                               "       agent own UID:GID DIRECTORY...\n"
                                "       agent version\n";
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     return USAGE;
@@ -117,6 +119,9 @@ int main(int count, char **words) {
     struct options options = {0};
     if (count == 2 && strcmp(words[1], "version") == 0) {
         return version();
+    }
+    if (count > 3 && strcmp(words[1], "own") == 0) {
+        return own_directories(words[2], words + 3);
     }
     if (count < 2 || !parse(count, words, &options)) {
         return usage();

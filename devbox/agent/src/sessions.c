@@ -37,7 +37,7 @@ struct session *session_new(const struct exec_message *message) {
     if (session != NULL) {
         struct timespec now;
         session->start = clock_gettime(CLOCK_REALTIME, &now) == 0 ? (uint64_t)now.tv_sec : 0;
-        session->flags = (uint8_t)(message->flags & (EXEC_TERMINAL | EXEC_DETACH));
+        session->flags = (uint8_t)(message->flags & (EXEC_TERMINAL | EXEC_DETACH | EXEC_SYNC));
         session->words_size = writer.size;
         memcpy(session->words, words, writer.size);
     }
@@ -97,7 +97,7 @@ void sessions_answer(struct connection *connection, uint32_t channel, size_t pay
     write_u32(&writer, 0);
     for (const struct session *session = sessions; session != NULL && count < ANSWER_MOST; session = session->next) {
         size_t before = writer.size;
-        if (session->started) {
+        if (session->started && (session->flags & EXEC_SYNC) == 0) { /* that is no work of anybody's */
             write_session(&writer, session);
             if (writer.full) { /* a frame holds no more: the newest are told */
                 writer.size = before;

@@ -1,6 +1,7 @@
 """An Instance of the runtime `container`: one container."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 from devbox.agent import session
 from devbox.agent.protocol import GuestSession
@@ -13,7 +14,7 @@ from devbox.runtimes.container import agent
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.container.request import AGENT, LABEL_MEMORY, SOCKETS
 from devbox.runtimes.container.sources import check_sources
-from devbox.values import LABEL_IMAGE, LABEL_SPEC, format_size
+from devbox.values import LABEL_IMAGE, LABEL_SPEC, GuestUser, format_size, printable
 
 _ENDED_BY_STOP = (0, 137, 143)
 _UNHEARD = 2  # seconds that a container whose agent does not answer is given to stop
@@ -134,6 +135,22 @@ class ContainerInstance:
         """Start a process inside; `EngineError` if it does not run, `CannotStartError` if it cannot be started."""
         with explained(self.name, spec):
             return session.start(self.connect(), self.spec_digest, exec_message(spec))
+
+    def own(self, directories: Sequence[str], user: GuestUser) -> None:
+        """Give those directories inside that are root's to `user`; `AgentError` if one cannot be given."""
+        argv = (AGENT, "own", f"{user.uid}:{user.gid}", *directories)
+        words = b""
+        session = self.exec(ExecSpec(argv=argv, user="0:0", workdir="/", stdin=False))
+        with contextlib.closing(session), explained(self.name):
+            while (frame := session.receive()) is not None:
+                words += frame[1]
+            status = session.exit_code()
+        if status:
+            raise AgentError(
+                f"{self.name}: the directories of its mounts cannot be given to the user inside",
+                detail=printable(words.decode("utf-8", "replace").strip()) or None,
+                hint="look at what stands there: devbox exec -u root -- ls -la /workspaces",
+            )
 
     def sessions(self) -> tuple[GuestSession, ...]:
         """Return the processes that were started inside and have not ended."""

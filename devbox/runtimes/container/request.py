@@ -87,7 +87,7 @@ def _mounts(spec: InstanceSpec) -> tuple[Mount, ...]:
         for share in spec.shares
     ]
     volumes = [
-        Mount(kind=MountKind.VOLUME, source=volume.name, target=volume.target, labels=volume.labels)
+        Mount(kind=MountKind.VOLUME, source=volume.name, target=volume.target, labels=volume.labels, bare=volume.bare)
         for volume in spec.volumes
     ]
     return (*shares, *volumes)

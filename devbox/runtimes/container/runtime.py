@@ -86,9 +86,9 @@ class ContainerRuntime:
         return [ContainerInstance(self._engine, info) for info in self._engine.containers(labels)]
 
 
-def unshared(url: str, source: str) -> RuntimeUnavailableError:
+def unshared(url: str, source: str, *, hint: str = "") -> RuntimeUnavailableError:
     """Return the refusal of a bind mount on an engine that runs elsewhere (bad input 37)."""
     return RuntimeUnavailableError(
         f"the engine at {url} runs on another machine and does not see {source}, so it cannot be mounted there",
-        hint="use an engine on this machine: unset DOCKER_HOST, or run: docker context use default",
+        hint=hint or "use an engine on this machine: unset DOCKER_HOST, or run: docker context use default",
     )
