@@ -181,6 +181,13 @@ class NotConfirmedError(DevboxError):
     exit_status = 2
 
 
+class UnsyncedError(DevboxError):
+    """What is to be removed holds work that is nowhere else."""
+
+    code = "unsynced-work"
+    exit_status = 2
+
+
 class ManifestError(DevboxError):
     """A file that should be a content manifest is none, or of a version that is not known here."""
 

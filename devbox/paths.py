@@ -13,7 +13,9 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say; `.1`: and what it said before |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/sync` | what the Supervisor is to sync, for the one after it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/saved/` | archives of what `destroy --force` found inside alone |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
 | `$XDG_STATE_HOME/devbox/sync/<16 hex>` | flock of the SyncSession of one directory, with its path, pid and boot id |
@@ -156,6 +158,11 @@ def ports_file(path_hash: str) -> str:
     return os.path.join(workspace_state(path_hash), "ports")
 
 
+def sync_order(path_hash: str) -> str:
+    """What the Supervisor of a Workspace is to sync."""
+    return os.path.join(workspace_state(path_hash), "sync")
+
+
 def sync_state(path_hash: str) -> str:
     """What the SyncSession of a Workspace remembers."""
     return os.path.join(workspace_state(path_hash), "sync.db")
@@ -164,6 +171,11 @@ def sync_state(path_hash: str) -> str:
 def sync_claims() -> str:
     """Where each SyncSession of this user says which directory it has."""
     return os.path.join(state_root(), "sync")
+
+
+def saved_directory(path_hash: str) -> str:
+    """Where the archives of what `destroy --force` saved lie."""
+    return os.path.join(workspace_state(path_hash), "saved")
 
 
 def ssh_directory(path_hash: str) -> str:

@@ -28,6 +28,7 @@ HOT_FIELDS = (
     "command",  # list: what comes before a command that runs in a login environment
     "guest",  # where the project is inside
     "workdir",  # where a process starts, if not there
+    "sync",  # "1" if the project is a copy inside, whose both sides have to be equal when a command starts and ends
     "ports",  # list of name, host, port there, port inside, protocol, name ...
 )
 FIELDS = (

@@ -28,6 +28,7 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="status", short="say what is there and whether it fits the profile"),
             Entry(name="code", short="open an editor of this machine in the environment"),
             Entry(name="port", short="list, look up and forward ports of this machine that lead inside"),
+            Entry(name="sync", short="see and steer how files are kept equal here and inside"),
             Entry(name="logs", short="show what the environment or its last build wrote"),
             Entry(name="halt", short="stop the environment; what it holds stays", aliases=("stop",)),
             Entry(name="destroy", short="take the environment away; images and your files stay"),
@@ -68,6 +69,7 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
 ENTRIES: Final[dict[str, Entry]] = {entry.name: entry for _, group in CATALOGUE for entry in group}
 # Verbs that programs call; no list shows them.
 HIDDEN: Final[dict[str, Entry]] = {
+    "on-change": Entry(name="on-change", short="do what follows from changed files", module="on_change"),
     "ssh-proxy": Entry(name="ssh-proxy", short="speak SSH with the client that started it", module="ssh_proxy"),
 }
 ALIASES: Final[dict[str, str]] = {alias: entry.name for entry in ENTRIES.values() for alias in entry.aliases}

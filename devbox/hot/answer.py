@@ -73,15 +73,15 @@ def why_not(case: Case) -> str:
         ("the profile, a layer of it, trust, or the choice of the engine changed", lambda: not case.unchanged("files")),
         ("unchanged inputs do not mean that there is nothing to do", lambda: brings_up and not entry["plan"]),
         ("a manifest or another input of the build changed", lambda: brings_up and not case.unchanged("inputs")),
-        ("there are ports, and nobody relays them", lambda: words is not None and not _ports_answer(words, case)),
+        ("there are ports or a sync, and no Supervisor", lambda: words is not None and not _is_supervised(words, case)),
         ("there is something to escape in what would be shown", lambda: not _is_fit_for_a_terminal(entry)),
     )
     return next((reason for reason, holds in checks if holds()), "")
 
 
-def _ports_answer(words: Words, case: Case) -> bool:
-    if words.verb == "exec" or not case.entry["ports"]:
-        return True
+def _is_supervised(words: Words, case: Case) -> bool:
+    if words.verb == "exec" or not (case.entry["ports"] or case.entry["sync"]):
+        return True  # whether a sync goes on is found out by asking it
     from devbox.supervisor.probe import alive  # lazy: most Environments have no ports
 
     return alive(paths.supervisor_socket(inputs.short_hash(case.project)))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 
+from devbox import paths
 from devbox.agent import client, wire
 from devbox.agent.relay import relay
 from devbox.hot import place
+from devbox.hot.inputs import short_hash
 from devbox.record import unpack
+from devbox.supervisor.probe import flush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +37,34 @@ def enter(words: Words, entry: Mapping[str, str], environ: Mapping[str, str], cw
         env=_env(words, entry, environ, terminal=terminal),
         flags=wire.FLAG_DETACH if words.detach else wire.FLAG_STDIN | (wire.FLAG_TERMINAL if terminal else 0),
     )
+    said = _synced(words, entry, before="")
+    if said is None:
+        return None
     transport = client.dial(entry["socket"])
-    return relay(transport, identity=entry["spec"], request=message, terminal=terminal)
+    status = relay(transport, identity=entry["spec"], request=message, terminal=terminal)
+    if not words.detach:
+        _synced(words, entry, before=said)
+    return status
+
+
+def _synced(words: Words, entry: Mapping[str, str], *, before: str) -> str | None:
+    """Have both sides of a sync equal and return what was said of it, unless `before`; None if nobody can.
+
+    With no sync there is nothing to do.
+    """
+    if not entry["sync"]:
+        return ""
+    said = flush(paths.supervisor_socket(short_hash(entry["project"])))
+    if said and said != before and not words.quiet:
+        _say(f"warning: {said}\n")
+    return said
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(2, text.encode())
+    except OSError:
+        return  # nobody is left to hear it
 
 
 def is_as_up_left_it(entry: Mapping[str, str]) -> bool:

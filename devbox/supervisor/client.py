@@ -14,10 +14,22 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from devbox import paths
-from devbox.errors import SupervisorError
+from devbox.errors import SupervisorError, SyncError
 from devbox.process import Processes
+from devbox.supervisor.order import SyncOrder, order_document
 from devbox.supervisor.probe import alive, connected
-from devbox.supervisor.protocol import LINE_MAX, VERSION, Answer, ControlError, Forward, Wanted, answer, line, parse
+from devbox.supervisor.protocol import (
+    ANSWER_MAX,
+    LINE_MAX,
+    VERSION,
+    Answer,
+    ControlError,
+    Forward,
+    Wanted,
+    answer,
+    line,
+    parse,
+)
 
 PROGRAM: Final = Path(__file__).with_name("__main__.py")
 _PATIENCE: Final = 5.0  # seconds for an answer, and for the end
@@ -40,13 +52,22 @@ class Supervisor(Protocol):
         """Return what it relays, by name."""
 
     def declare(self, ports: Sequence[Wanted]) -> Answer:
-        """Let the declared ports be these. Without any port left it ends."""
+        """Let the declared ports be these. Without any port left, and nothing to sync, it ends."""
 
     def forward(self, port: Wanted) -> Answer:
         """Relay one more; nothing changes if one of its name is relayed."""
 
     def remove(self, name: str) -> Answer:
-        """Relay this one no more. Without any port left it ends."""
+        """Relay this one no more. Without any port left, and nothing to sync, it ends."""
+
+    def sync(self, order: SyncOrder | None) -> bool:
+        """Let the SyncSession be this one, or none; return whether that is new."""
+
+    def ask_sync(self, request: str, **values: object) -> dict[str, Any]:
+        """Ask something of the SyncSession: "status", "flush" and so on, see `devbox.supervisor.syncing`.
+
+        `active` in the answer: whether there is one. It may take as long as what is asked for.
+        """
 
 
 class Supervisors(Protocol):
@@ -72,9 +93,10 @@ class Supervisors(Protocol):
 def build() -> str:
     """Return 16 hex digits of what a Supervisor started now is made of."""
     package = PROGRAM.parent.parent
-    files = [*sorted(PROGRAM.parent.glob("*.py")), *sorted((package / "agent").glob("*.py")), package / "paths.py"]
+    rooms = [sorted((package / room).rglob("*.py")) for room in ("supervisor", "agent", "sync")]
+    files = [*(file for room in rooms for file in room), *(package / f"{name}.py" for name in ("paths", "confined"))]
     digest = hashlib.sha256(sys.version.encode())
-    for file in files:
+    for file in filter(Path.is_file, files):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -163,6 +185,23 @@ class RunningSupervisor:
         """Relay this one no more; see `Supervisor.remove`."""
         return self._ask({"op": "remove", "name": name})
 
+    def sync(self, order: SyncOrder | None) -> bool:
+        """Let the SyncSession be this one; see `Supervisor.sync`."""
+        found = self._answered({"op": "sync.declare", "order": None if order is None else order_document(order)})
+        return bool(found.get("changed"))
+
+    def ask_sync(self, request: str, **values: object) -> dict[str, Any]:
+        """Ask something of the SyncSession; see `Supervisor.ask_sync`."""
+        return self._answered({"op": f"sync.{request}", **values})
+
+    def _answered(self, request: Mapping[str, object]) -> dict[str, Any]:
+        try:
+            return self._talk(request, patience=None)[1]
+        except OSError as error:
+            raise SupervisorError("the supervisor has gone meanwhile", detail=str(error), hint="devbox up") from error
+        except ControlError as error:
+            raise SyncError(f"the files cannot be synced: {error}", hint=_HINT) from error
+
     def _ask(self, request: Mapping[str, object]) -> Answer:
         try:
             _, message = self._talk(request)
@@ -170,16 +209,17 @@ class RunningSupervisor:
         except (OSError, ControlError) as error:
             raise SupervisorError("the supervisor has gone meanwhile", detail=str(error), hint="devbox up") from error
 
-    def _talk(self, *requests: Mapping[str, object]) -> list[dict[str, Any]]:
+    def _talk(self, *requests: Mapping[str, object], patience: float | None = _PATIENCE) -> list[dict[str, Any]]:
         hello = {"op": "hello", "version": VERSION, "build": build()}
         answers = []
         with _connection(self._hash) as connection, connection.makefile("rb") as stream:
             for request in (hello, *requests):
                 connection.sendall(line(request))
-                message = parse(stream.readline(LINE_MAX))
+                message = parse(stream.readline(ANSWER_MAX))
                 if message.get("ok") is not True:
                     raise ControlError(str(message.get("error")))
                 answers.append(message)
+                connection.settimeout(patience)
         return answers
 
 

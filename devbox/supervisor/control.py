@@ -1,10 +1,13 @@
 """The Supervisor's end of the control socket."""
 
 import asyncio
+import functools
 import os
+import traceback
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from devbox.supervisor.probe import FLUSH, FLUSHED, NO_SESSION
 from devbox.supervisor.protocol import (
     VERSION,
     Answer,
@@ -15,6 +18,9 @@ from devbox.supervisor.protocol import (
     wanted,
 )
 from devbox.supervisor.service import Service
+from devbox.supervisor.syncing import SyncService
+
+_T = TypeVar("_T")
 
 PATIENCE: Final = 10.0  # seconds that a client may take for a line
 
@@ -22,8 +28,11 @@ PATIENCE: Final = 10.0  # seconds that a client may take for a line
 class Control:
     """Answers clients. `quit` is called when one asks for the end, and when there is nothing left to relay."""
 
-    def __init__(self, service: Service, *, build: str, identity: str, quit: Callable[[str], None]) -> None:
+    def __init__(
+        self, service: Service, syncing: SyncService, *, build: str, identity: str, quit: Callable[[str], None]
+    ) -> None:
         self._service = service
+        self._syncing = syncing
         self._build = build
         self._identity = identity
         self._quit = quit
@@ -39,6 +48,10 @@ class Control:
                     data = await reader.readline()
                 if not data:
                     break
+                if data == FLUSH:
+                    writer.write(await self._flushed())
+                    await writer.drain()
+                    continue
                 message = parse(data)
                 if message.get("op") == "quit":
                     self._parting.append(writer)  # ends with this process, and the client waits for that
@@ -46,20 +59,39 @@ class Control:
                     return
                 if self.ending:
                     break
-                answer, known = self._answer(message, known=known)
+                answer, known = await self._answer(message, known=known)
                 writer.write(line(answer))
                 await writer.drain()
         except (OSError, ValueError, TimeoutError, ControlError):
             pass  # it is gone, or it is none of ours
         writer.close()
 
-    def _answer(self, message: dict[str, Any], *, known: bool) -> tuple[dict[str, object], bool]:
+    async def _synced(self, op: str, message: dict[str, Any]) -> dict[str, object]:
+        try:
+            found = await _aside(functools.partial(self._syncing.answer, op, message))
+        except (ControlError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # whatever it is, it is in the log, and told to whoever waits
+            traceback.print_exc()
+            raise ControlError(f"{type(error).__name__}: {error}") from error
+        if op == "sync.declare":
+            self._end_if_idle()
+        return {"ok": True, **found}
+
+    async def _flushed(self) -> bytes:
+        said = await _aside(self._syncing.flushed)
+        return NO_SESSION if said is None else FLUSHED + said.encode() + b"\n"
+
+    async def _answer(self, message: dict[str, Any], *, known: bool) -> tuple[dict[str, object], bool]:
         try:
             if message.get("op") == "hello":
                 return self._hello(), message.get("version") == VERSION and message.get("build") == self._build
             if not known:
                 return {"ok": False, "error": "say hello first, from the same devbox"}, False
-            return self._done(message), True
+            op = str(message.get("op"))
+            if not op.startswith("sync."):
+                return self._done(message), True
+            return await self._synced(op, message), True
         except ControlError as error:
             return {"ok": False, "error": str(error)}, known
 
@@ -84,6 +116,14 @@ class Control:
                 answer = Answer(ports=service.ports)
             case other:
                 raise ControlError(f"no such request: {other!r}")
-        if not answer.ports:
-            self._quit("nothing to relay any more")
+        self._end_if_idle()
         return document(answer)
+
+    def _end_if_idle(self) -> None:
+        if not self._service.ports and not self._syncing.active:
+            self._quit("nothing to relay any more, and nothing to sync")
+
+
+async def _aside(work: Callable[[], _T]) -> _T:
+    """Do what waits in another thread."""
+    return await asyncio.get_running_loop().run_in_executor(None, work)

@@ -2,7 +2,13 @@
 
 import _socket
 import os
+from _struct import pack
 
+FLUSH = b'{"op":"sync.flush","plain":true}\n'  # what is said to have both sides of a sync equal
+FLUSHED = b"ok"  # how the answer begins; what has to be said of it follows
+NO_SESSION = b"no\n"  # the answer of a Supervisor that syncs nothing
+_FLUSHING = 120  # seconds for the answer: more than any Supervisor takes
+_ANSWER_MOST = 1 << 16  # bytes
 _MOST = 107  # bytes of a path that the kernel takes for a unix socket
 
 
@@ -36,3 +42,28 @@ def connected(path: str, *, blocking: bool = True) -> _socket.socket:
         connection.close()
         raise
     return connection
+
+
+def flush(path: str) -> str | None:
+    """Have both sides of the sync equal, by the Supervisor at `path`; return what has to be said, in one line.
+
+    None if there is no Supervisor that syncs, or none that answers.
+    """
+    try:
+        connection = connected(path)
+    except OSError:
+        return None
+    try:
+        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, pack("@ll", _FLUSHING, 0))
+        connection.sendall(FLUSH)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            piece = connection.recv(_ANSWER_MOST)
+            answer += piece
+            if not piece or len(answer) > _ANSWER_MOST:
+                return None
+    except OSError:
+        return None
+    finally:
+        connection.close()
+    return answer[len(FLUSHED) :].decode("utf-8", "replace").strip() if answer.startswith(FLUSHED) else None

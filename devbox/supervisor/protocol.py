@@ -1,7 +1,8 @@
 """What is said on the Supervisor's control socket: a JSON object on a line, and one on a line in answer.
 
 The first line is `{"op": "hello", "version": VERSION, "build": ...}`. `{"op": "quit"}` needs no hello and means the
-same in every version: end, and close this connection by doing so.
+same in every version: end, and close this connection by doing so. So does `FLUSH` of `probe`, whose answer is one of
+the lines that are named there. Requests about the SyncSession begin with `sync.`; `devbox.supervisor.syncing` has them.
 """
 
 import json
@@ -9,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypeVar
 
-VERSION: Final = 1
-LINE_MAX: Final = 1 << 20  # bytes of one line
+VERSION: Final = 2
+LINE_MAX: Final = 1 << 20  # bytes of one line that is asked
+ANSWER_MAX: Final = 1 << 26  # bytes of one that is answered: a list of paths may be long
 LOOPBACK: Final = "127.0.0.1"
 PROTOCOLS: Final = ("tcp", "udp")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,13 +16,16 @@ from devbox.supervisor.link import Link
 from devbox.supervisor.log import Log
 from devbox.supervisor.protocol import LINE_MAX
 from devbox.supervisor.service import Service
+from devbox.supervisor.session import opener
+from devbox.supervisor.syncing import SyncService
 
 _BACKLOG: Final = 64
+_WAITING: Final = 64  # commands that wait for a sync at the same time
 _PARTING: Final = 0.05  # seconds in which the last answer gets out
 
 
 async def serve(path_hash: str, identity: str, build: str, *, log: Log, ready: Callable[[], None]) -> None:
-    """Relay until the Environment ends, somebody asks for the end, or nothing is left to relay.
+    """Relay and sync until the Environment ends, somebody asks for the end, or nothing is left to do.
 
     `ready` is called when clients can connect. `AgentError` if the agent of `identity` does not answer.
     """
@@ -29,6 +33,7 @@ async def serve(path_hash: str, identity: str, build: str, *, log: Log, ready: C
     await link.open()
     service = Service(link, log)
     link.lost = service.drop
+    syncing = SyncService(opener(path_hash, identity, log), log)
     over = asyncio.Event()
 
     def end(why: str) -> None:
@@ -37,8 +42,9 @@ async def serve(path_hash: str, identity: str, build: str, *, log: Log, ready: C
         control.ending = True
         over.set()
 
-    control = Control(service, build=build, identity=identity, quit=end)
+    control = Control(service, syncing, build=build, identity=identity, quit=end)
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_WAITING))
     loop.add_signal_handler(signal.SIGTERM, end, "SIGTERM")
     path = paths.supervisor_socket(path_hash)
     server = await asyncio.start_unix_server(control.serve, sock=_listening(path), limit=LINE_MAX)
@@ -53,6 +59,7 @@ async def serve(path_hash: str, identity: str, build: str, *, log: Log, ready: C
         server.close()
         service.close()
         holding.cancel()
+        syncing.close()
         with suppress(OSError):
             Path(path).unlink()
         await link.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from devbox.agent import program
 from devbox.interrupts import uninterrupted
@@ -74,7 +74,8 @@ def _started(
     host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceSpec, existing: Instance | None
 ) -> Instance:
     """Start `existing`, or a new Instance if there is none. What does not start is not left."""
-    mountpoints.prepare(workspace, _targets(spec))
+    if not is_copy(workspace, spec):
+        mountpoints.prepare(workspace, _targets(spec))
     instance = existing
     try:
         if instance is None:
@@ -82,6 +83,8 @@ def _started(
                 require_free_name(host, workspace)
                 instance = runtime.create(spec)
         instance.start()
+        if to_own := directories_to_own(workspace, spec):
+            instance.own(to_own, spec.user)
     except BaseException:
         if existing is None and instance is not None:
             instance.remove()
@@ -91,6 +94,24 @@ def _started(
 
 def _targets(spec: InstanceSpec) -> list[str]:
     return [volume.target for volume in spec.volumes] + [share.target for share in spec.shares]
+
+
+def is_copy(workspace: Workspace, spec: InstanceSpec) -> bool:
+    """Whether the project is a copy inside, in a volume of its own, and not mounted. Pure."""
+    return any(volume.target == workspace.guest_directory for volume in spec.volumes)
+
+
+def directories_to_own(workspace: Workspace, spec: InstanceSpec) -> tuple[str, ...]:
+    """Return the places of volumes that begin empty, and what an engine has made in a copy on the way to others. Pure.
+
+    Under a mount those on the way are the host's, and stay as they are.
+    """
+    found = {volume.target for volume in spec.volumes if volume.bare}
+    if is_copy(workspace, spec):
+        root = PurePosixPath(workspace.guest_directory)
+        for target in map(PurePosixPath, _targets(spec)):
+            found |= {str(one) for one in target.parents if root in one.parents}
+    return tuple(sorted(found))
 
 
 def _remove_superseded(host: Host, workspace: Workspace, spec: InstanceSpec) -> None:

@@ -16,6 +16,7 @@ from devbox.workspace.effective import has_profile, load_profile
 from devbox.workspace.find import backend
 from devbox.workspace.locate import require_usable
 from devbox.workspace.spec import excess
+from devbox.workspace.sync_order import MOUNT, mode
 from devbox.workspace.trusted import agreed
 
 
@@ -26,6 +27,7 @@ class Checked:
     loaded: Loaded
     grants: Grants
     runtime: Runtime
+    mode: str  # how the project's files get inside: "mount", or as in `[sync] mode`
 
 
 def checked(
@@ -41,11 +43,38 @@ def checked(
     _require_mounts(workspace, loaded)
     runtime = backend(host, loaded.profile.runtime)
     runtime.check()
-    if not runtime.features.bind_mounts:
-        raise unshared(host.engine.info.url, str(workspace.directory))
+    way = mode(loaded.profile.sync, runtime.features)
+    _require_shared(host, workspace, loaded, runtime, way)
+    _require_no_rules(loaded, way)
     for sentence in excess(loaded.profile, host.engine.info):
         host.reporter.warn(sentence)
-    return Checked(loaded=loaded, grants=grants, runtime=runtime)
+    return Checked(loaded=loaded, grants=grants, runtime=runtime, mode=way)
+
+
+def _require_shared(host: Host, workspace: Workspace, loaded: Loaded, runtime: Runtime, way: str) -> None:
+    """Raise `RuntimeUnavailableError` for a mount on an engine that does not see this host's files."""
+    if runtime.features.bind_mounts:
+        return
+    url = host.engine.info.url
+    if way == MOUNT:
+        raise unshared(url, str(workspace.directory), hint='sync it instead: [sync] mode = "two-way" in devbox.toml')
+    for mount in loaded.profile.mounts:
+        raise unshared(url, str(real(workspace.directory, mount.source)))
+
+
+def _require_no_rules(loaded: Loaded, way: str) -> None:
+    """Raise `ProfileError` for rules that nobody would carry out: under a mount no file is looked at."""
+    if way != MOUNT or not loaded.profile.sync.on_change:
+        return
+    origin = next((one for key, one in loaded.origins.items() if key.startswith("sync.on_change")), None)
+    problem = Problem(
+        message="has to do with files that are synced, and these are mounted",
+        key="sync.on_change",
+        file=origin.file if origin else None,
+        line=origin.line if origin else None,
+        hint='take it out, or write mode = "two-way"',
+    )
+    raise ProfileError("the profile asks for what happens under a sync alone", problems=[problem])
 
 
 def _require_mounts(workspace: Workspace, loaded: Loaded) -> None:

@@ -1,6 +1,6 @@
 """`destroy`: take away everything that an Environment consists of, but its images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devbox.engine.base import Engine, VolumeInfo
 from devbox.values import (
@@ -15,6 +15,8 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.ports import end
 from devbox.workspace.spec import LABEL_TARGET
 from devbox.workspace.state import locked
+from devbox.workspace.sync_order import forget
+from devbox.workspace.unsynced import require_nothing_unsynced, save_unsynced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Destroyed:
     containers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    saved: str | None = None  # the archive of what was inside alone
 
     @property
     def empty(self) -> bool:
@@ -41,13 +44,19 @@ def survey(host: Host, workspace: Workspace) -> Destroyed:
     )
 
 
-def destroy(host: Host, workspace: Workspace) -> Destroyed:
+def destroy(host: Host, workspace: Workspace, *, force: bool = False) -> Destroyed:
     """Remove it all and return what was removed; repeatable, nothing there is no error. Asks nobody.
 
+    Raises `UnsyncedError` if there is work inside that is nowhere else; with `force` it is saved to an archive.
     Order: the Supervisor with its ports, containers, networks, mount points in the repo (their volumes' labels say
     which), shared caches, the Workspace's own volumes, the Record. Whatever a kill leaves behind still carries the
     labels, so the next call finds it.
     """
+    saved = None
+    if force:
+        saved = save_unsynced(host, workspace)
+    else:
+        require_nothing_unsynced(host, workspace)
     with locked(host, workspace, "devbox destroy") as state:
         end(host, workspace, forget=True)
         found = survey(host, workspace)
@@ -56,7 +65,8 @@ def destroy(host: Host, workspace: Workspace) -> Destroyed:
             with host.reporter.step(f"destroy {workspace.container_name}"):
                 _remove(engine, host, workspace, found)
         state.forget()
-    return found
+        forget(workspace.hash)
+    return replace(found, saved=None if saved is None else str(saved))
 
 
 def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) -> None:
@@ -65,7 +75,9 @@ def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) 
     for name in found.networks:
         engine.remove_network(name)
     volumes = {one.name: one for one in _volumes(host, workspace)}
-    mountpoints.clear(workspace, [one.labels[LABEL_TARGET] for one in volumes.values() if LABEL_TARGET in one.labels])
+    targets = [one.labels[LABEL_TARGET] for one in volumes.values() if LABEL_TARGET in one.labels]
+    if workspace.guest_directory not in targets:  # else they lie in the copy
+        mountpoints.clear(workspace, targets)
     for name in found.volumes:
         shared = name in volumes and volumes[name].labels.get(LABEL_ROLE) == ROLE_CACHE
         if not engine.remove_volume(name) and not shared:  # a build elsewhere may use a shared one again by now

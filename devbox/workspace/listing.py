@@ -8,7 +8,15 @@ from devbox.engine.base import Engine
 from devbox.errors import EngineError, EngineUnavailableError
 from devbox.runtimes.base import Instance, InstanceState, PublishedPort
 from devbox.runtimes.registry import runtime
-from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT, short_hash
+from devbox.values import (
+    LABEL_NAME,
+    LABEL_OWNER,
+    LABEL_PROJECT,
+    LABEL_ROLE,
+    LABEL_WORKSPACE,
+    ROLE_ENVIRONMENT,
+    short_hash,
+)
 from devbox.workspace.context import Host
 from devbox.workspace.ports import reported
 from devbox.workspace.status import state_word
@@ -64,6 +72,7 @@ def _on(host: Host, engine: Engine) -> Iterator[Listed]:
 
 
 def _workspace(instance: Instance) -> str | None:
-    """Return the project's path: labels carry only its hash, so it is the mount with that hash."""
+    """Return the project's path: the label that says it, or the mount with the hash that labels carry."""
     wanted = instance.labels.get(LABEL_WORKSPACE)
-    return next((share.source for share in instance.shares if short_hash(share.source) == wanted), None)
+    known = (instance.labels.get(LABEL_PROJECT, ""), *(share.source for share in instance.shares))
+    return next((source for source in known if short_hash(source) == wanted), None)

@@ -45,8 +45,8 @@ def give(host: Host, workspace: Workspace, wanted: Sequence[Wanted], *, identity
         ports_file.write(workspace.hash, ())
         return Given(ports=())
     supervisor = host.supervision.start(workspace.hash, identity)
-    fresh = before is None or before.pid != supervisor.pid
-    known = () if fresh or before is None else before.ports()
+    known = () if before is None or before.pid != supervisor.pid else before.ports()
+    fresh = not known and bool(kept or before is None)  # one that only syncs until now has lost nothing else
     again = [_again(port) for port in extra] if fresh else []
     failed: list[Failed] = []
     for port in again:  # first, since a Supervisor without any port ends

@@ -15,13 +15,14 @@ from typing import Any, Final
 from devbox import paths, record
 from devbox.engine.base import Engine, EngineInfo
 from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, ResourceLimits, Share
-from devbox.supervisor.protocol import Wanted
+from devbox.supervisor.order import SyncOrder, parse_order
+from devbox.supervisor.protocol import ControlError, Wanted
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.signature import Since, settled, signature
 
-SCHEMA: Final = 6
+SCHEMA: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Prepared:
     profile: str  # digest of the effective values
     lock: str  # digest of the lock
     ports: tuple[Wanted, ...] = ()
+    sync: SyncOrder | None = None
     hot: HotPlan | None = None
 
     def holds(self, engine: Engine) -> bool:
@@ -92,7 +94,7 @@ def recall(environ: Mapping[str, str], workspace: Workspace, *, uid: int, gid: i
         if document["signature"] != signature(document["files"], environ=environ, uid=uid, gid=gid):
             return None
         return _prepared(document["prepared"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ControlError):
         return None
 
 
@@ -109,6 +111,7 @@ def _prepared(values: dict[str, Any]) -> Prepared:
             "engine": EngineInfo(**values["engine"]),
             "bases": tuple(values["bases"]),
             "ports": tuple(Wanted(**item) for item in values["ports"]),
+            "sync": None if values["sync"] is None else parse_order(values["sync"]),
             "hot": _hot_plan(values["hot"]),
         }
     )

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from devbox import paths
@@ -16,6 +17,7 @@ from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
 from devbox.profile.trust import TrustStore
 from devbox.runtimes.base import InstanceSpec
+from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.protocol import Wanted
 from devbox.workspace.build import Made
 from devbox.workspace.context import Host, Workspace
@@ -30,27 +32,30 @@ from devbox.workspace.spec import excess
 _PACKAGE_JSON = "package.json"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What an `up` has come to."""
+
+    spec: InstanceSpec
+    ports: tuple[Wanted, ...]
+    sync: SyncOrder | None
+
+
 def keep(
-    host: Host,
-    workspace: Workspace,
-    loaded: Loaded,
-    made: Made,
-    spec: InstanceSpec,
-    *,
-    ports: tuple[Wanted, ...],
-    began: Since,
+    host: Host, workspace: Workspace, loaded: Loaded, made: Made, outcome: Kept, *, began: Since
 ) -> HotPlan | None:
     """Keep the plan of an `up` that began at `began`, if the next one may go by it without looking at more.
 
     Return the plan for the hot path; None if that may not be taken.
     """
-    profile = loaded.profile
+    profile, spec = loaded.profile, outcome.spec
     files = {*_profile_files(workspace, loaded), *_host_files(host.environ)}
     wanted = set(_input_files(workspace, profile, made))
     hot = None
     if _is_silent(workspace, loaded) and spec.agent.directory:
         suffices = _suffices(host, loaded, made)
         hot = hot_plan(host, workspace, loaded, spec, files=files, wanted=wanted if suffices else None)
+        hot.fixed["sync"] = "1" if outcome.sync else ""
     if hot is None or not _is_plain(host, loaded, made) or profile.base.image is None:
         return hot
     engine = host.engine.info
@@ -64,7 +69,8 @@ def keep(
         api=agreed_version(engine.api_version, "1.24"),
         profile=digest(profile),
         lock=lock_digest(host, workspace),
-        ports=ports,
+        ports=outcome.ports,
+        sync=outcome.sync,
         hot=hot,
     )
     remember(host, workspace, prepared, files=sorted({*files, *wanted}), began=began)

@@ -11,6 +11,7 @@ from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind, Volu
 from devbox.errors import EngineError
 from devbox.values import (
     LABEL_OWNER,
+    LABEL_PROJECT,
     LABEL_ROLE,
     LABEL_WORKSPACE,
     ROLE_CACHE,
@@ -112,6 +113,7 @@ def _is_environment(one: ContainerInfo) -> bool:
     if one.running:
         return True
     projects = [mount.source for mount in one.mounts if mount.kind is MountKind.BIND]
+    projects.append(one.labels.get(LABEL_PROJECT, ""))
     return any(short_hash(source) == _hash(one) and Path(source).is_dir() for source in projects)
 
 

@@ -20,6 +20,7 @@ from devbox.workspace.ports import give
 from devbox.workspace.prepared import Prepared, now, recall
 from devbox.workspace.signature import Since
 from devbox.workspace.state import locked
+from devbox.workspace.syncing import begin
 
 _UNIX = "unix://"
 
@@ -47,10 +48,11 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
             "adopted": adoption(spec, instance),
         }
         digests = {"profile": prepared.profile, "lock": prepared.lock}
+        synced = begin(here, workspace, prepared.sync, identity=instance.spec_digest)
         given = give(here, workspace, prepared.ports, identity=instance.spec_digest)
         hot = hot_fields(here, workspace, prepared.hot, instance, ports=given.ports, began=began)
         state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **digests, **hot})
-    done = applied.done or given.done
+    done = applied.done or (*synced.done, *given.done)
     return UpResult(
         changed=bool(done),
         done=done,

@@ -16,11 +16,13 @@ from devbox.workspace.guest_env import session_env
 from devbox.workspace.identity import guest_user
 from devbox.workspace.login import SH, login_argv
 from devbox.workspace.memory import memory_problem
+from devbox.workspace.syncing import synced
 from devbox.workspace.trusted import taken_from_host
 from devbox.workspace.up import Ready, bring_up
 
 _OURS = Streams()
 _KILLED = 137
+_SHELL = "devbox shell"
 _NOT_FOUND = 127
 
 
@@ -40,7 +42,7 @@ def shell(
         with failed_instance(host, workspace) as instance:
             root = GuestUser(name="root", uid=0, gid=0, home="/root")
             return _entered(host, instance, login_argv("bash", argv), user=root, workdir="/", env={})
-    ready = bring_up(host, workspace, flags=flags, command="devbox shell")
+    ready = bring_up(host, workspace, flags=flags, command=_SHELL)
     return login(host, workspace, ready, argv, workdir=working_directory(host, workspace, ready.loaded.profile))
 
 
@@ -54,15 +56,16 @@ def login(
     streams: Streams = _OURS,
 ) -> int:
     """Be `argv` (or an interactive shell) in a login environment of what `ready` has; return its exit code."""
-    return _entered(
-        host,
-        ready.instance,
-        login_argv(ready.user.shell, argv),
-        user=ready.user,
-        workdir=workdir,
-        env=taken_from_host(host, workspace, ready.loaded),
-        streams=streams,
-    )
+    with synced(host, workspace, ready.instance, command=_SHELL, known=ready.synced):
+        return _entered(
+            host,
+            ready.instance,
+            login_argv(ready.user.shell, argv),
+            user=ready.user,
+            workdir=workdir,
+            env=taken_from_host(host, workspace, ready.loaded),
+            streams=streams,
+        )
 
 
 def execute(
@@ -88,7 +91,8 @@ def execute(
     values = taken_from_host(host, workspace, loaded) | dict(env)
     place = _checked(workdir) if workdir else working_directory(host, workspace, loaded.profile)
     run = _detached if detach else _attached
-    return run(host, instance, argv, user=user or own, workdir=place, env=values)
+    with synced(host, workspace, instance, command="devbox exec"):
+        return run(host, instance, argv, user=user or own, workdir=place, env=values)
 
 
 def working_directory(host: Host, workspace: Workspace, profile: Profile) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from posixpath import normpath
 
 from devbox.engine.base import EngineInfo
 from devbox.profile.asks import Grants
@@ -11,14 +12,17 @@ from devbox.supervisor.protocol import LOOPBACK, Wanted
 from devbox.values import (
     LABEL_NAME,
     LABEL_OWNER,
+    LABEL_PROJECT,
     LABEL_ROLE,
     LABEL_SCHEMA,
     LABEL_WORKSPACE,
     ROLE_DATA,
     ROLE_ENVIRONMENT,
+    ROLE_WORKSPACE,
     SCHEMA,
     GuestUser,
     parse_size,
+    short_hash,
     slug,
 )
 from devbox.workspace.context import Workspace
@@ -51,6 +55,7 @@ class Facts:
     mounts: tuple[tuple[str, str, bool], ...] = ()
     kept_inside: tuple[tuple[str, str], ...] = ()  # directories of the project, and the digest of what filled each
     certificates: Certificates | None = None
+    synced: bool = False  # the project is a copy inside, kept in sync, and not mounted
 
 
 def workspace_labels(workspace: Workspace, owner: str, *, role: str) -> dict[str, str]:
@@ -63,6 +68,8 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
     workspace = facts.workspace
     name = profile.name or slug(workspace.name)
     labels = workspace_labels(workspace, facts.owner, role=ROLE_ENVIRONMENT) | {LABEL_NAME: name}
+    if facts.synced:
+        labels |= {LABEL_PROJECT: str(workspace.directory)}
     return InstanceSpec(
         name=workspace.container_name,
         image=facts.image,
@@ -72,7 +79,7 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
         agent=facts.agent,
         env=tuple(sorted(facts.certificates.env.items())) if facts.certificates else (),
         shares=_shares(facts),
-        volumes=_volumes(facts),
+        volumes=_volumes(profile, facts),
         resources=_resources(profile, facts.engine),
         labels=tuple(sorted(labels.items())),
         granted=_granted(facts),
@@ -80,7 +87,8 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
 
 
 def _shares(facts: Facts) -> tuple[Share, ...]:
-    shares = [Share(source=str(facts.workspace.directory), target=facts.workspace.guest_directory)]
+    project = Share(source=str(facts.workspace.directory), target=facts.workspace.guest_directory)
+    shares = [] if facts.synced else [project]
     shares += [Share(source=source, target=target, read_only=only) for source, target, only in facts.mounts]
     if facts.certificates:
         shares += [Share(source=source, target=target, read_only=True) for source, target in facts.certificates.files]
@@ -89,7 +97,7 @@ def _shares(facts: Facts) -> tuple[Share, ...]:
 
 def _granted(facts: Facts) -> Granted:
     """The project and the CA bundle need nobody's word; whatever else lies outside was trusted."""
-    own = {str(facts.workspace.directory)}
+    own = set() if facts.synced else {str(facts.workspace.directory)}
     if facts.certificates:
         own |= {source for source, _ in facts.certificates.files}
     return Granted(
@@ -99,9 +107,16 @@ def _granted(facts: Facts) -> Granted:
     )
 
 
-def _volumes(facts: Facts) -> tuple[DataVolume, ...]:
+def _volumes(profile: Profile, facts: Facts) -> tuple[DataVolume, ...]:
     name = facts.workspace.container_name
     volumes = [_volume(facts, f"{name}-cache", f"{facts.user.home}/.cache")]
+    if facts.synced:
+        volumes.append(_own(facts, f"{name}-workspace", facts.workspace.guest_directory))
+    else:
+        filled = {directory for directory, _ in facts.kept_inside}
+        for directory in sorted(set(map(normpath, profile.sync.volumes)) - filled):
+            own = f"{name}-{slug(directory)}-{short_hash(directory)}"
+            volumes.append(_own(facts, own, f"{facts.workspace.guest_directory}/{directory}"))
     for directory, digest in facts.kept_inside:
         # A changed lock file has another digest, and so a fresh volume with what the new image holds.
         volumes.append(
@@ -113,6 +128,12 @@ def _volumes(facts: Facts) -> tuple[DataVolume, ...]:
 def _volume(facts: Facts, name: str, target: str) -> DataVolume:
     labels = workspace_labels(facts.workspace, facts.owner, role=ROLE_DATA) | {LABEL_TARGET: target}
     return DataVolume(name=name, target=target, labels=tuple(sorted(labels.items())))
+
+
+def _own(facts: Facts, name: str, target: str) -> DataVolume:
+    """Return a volume for work that may be nowhere else. It begins empty: what the Image has there is nobody's."""
+    labels = workspace_labels(facts.workspace, facts.owner, role=ROLE_WORKSPACE) | {LABEL_TARGET: target}
+    return DataVolume(name=name, target=target, labels=tuple(sorted(labels.items())), bare=True)
 
 
 def wanted_ports(profile: Profile, grants: Grants) -> tuple[Wanted, ...]:

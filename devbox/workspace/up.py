@@ -28,11 +28,13 @@ from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import now
-from devbox.workspace.preparing import keep
+from devbox.workspace.preparing import Kept, keep
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import Facts, instance_spec, wanted_ports
 from devbox.workspace.state import State, locked
+from devbox.workspace.sync_order import MOUNT, sync_order
+from devbox.workspace.syncing import Synced, begin, is_synced, leave
 from devbox.workspace.trusted import taken_from_host
 
 __all__ = ["Ready", "UpResult", "bring_up", "up"]
@@ -47,6 +49,7 @@ class Ready:
     user: GuestUser
     done: tuple[str, ...]
     ports: tuple[PublishedPort, ...]
+    synced: Synced
 
 
 def up(
@@ -94,7 +97,11 @@ def bring_up(
         spec = _spec(host, workspace, order, made)
         known = _adopted(known, spec, live)
         plan = reconcile(spec, [seen(one, known) for one in actual])
+        if plan.remove and any(map(is_synced, actual)):
+            leave(host, workspace)
         applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
+        files = sync_order(order.loaded, workspace, spec, mode=order.mode)
+        synced = begin(host, workspace, files, identity=applied.instance.spec_digest)
         steps = create_steps(profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
         missing = pending(applied.instance, steps)
         if missing:
@@ -104,13 +111,16 @@ def bring_up(
         given = _ports(host, workspace, wanted, spec, applied.instance)
         # What is set on the command line holds for this once; no later command may go by it.
         began = Since(at=started, written={**made.written, **(live.edited if live else {})})
-        hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, began=began)
+        kept = Kept(spec=spec, ports=wanted, sync=files)
+        hot = None if flags else keep(host, workspace, order.loaded, made, kept, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
     built = (f"built {_steps(len(made.built.run))}",) if made.built.run else ()
     ran = (f"provisioned {_steps(len(missing))}",) if missing else ()
-    done = (*built, *(applied.done or given.done), *ran)
-    return Ready(instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports)
+    done = (*built, *(applied.done or (*synced.done, *given.done)), *ran)
+    return Ready(
+        instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports, synced=synced
+    )
 
 
 def _beside(
@@ -160,6 +170,7 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
         mounts=mounts,
         kept_inside=made.recipe.volumes,
         certificates=certificates(workspace, made.bundle, java=profile.packages.java is not None),
+        synced=order.mode != MOUNT,
     )
     return instance_spec(profile, facts)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # to refuse needs nothing of it
     "destroy",
     examples=(
         ("devbox destroy", "show what goes, ask, remove it"),
-        ("devbox destroy -f", "ask nobody"),
+        ("devbox destroy -f", "ask nobody; what is inside alone goes to an archive"),
         ("devbox destroy shop", "one that devbox list shows, wherever you are"),
     ),
     next_step="devbox prune, to remove images that nothing needs any more",
@@ -28,7 +28,7 @@ def command(
     context: typer.Context,
     environment: Environment = None,
     *,
-    force: Annotated[bool, typer.Option("-f", "--force", help="Ask nobody.")] = False,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Ask nobody; what is inside alone is saved.")] = False,
 ) -> None:
     """Remove the environment with its volumes and networks. Your files in the repo and the images stay.
 
@@ -44,9 +44,10 @@ def command(
         return
     from devbox.workspace.destroy import destroy
 
-    gone = destroy(host, workspace)
+    gone = destroy(host, workspace, force=force)
     lines = [f"removed {line}" for line in _lines(gone)] or ["nothing to do"]
-    invocation.show({"changed": not gone.empty, "removed": _document(gone)}, lines)
+    kept = {"saved": gone.saved} if gone.saved else {}
+    invocation.show({"changed": not gone.empty, "removed": _document(gone), **kept}, lines)
     if not gone.empty:
         invocation.say(next_step("devbox list" if environment else "devbox up"))
 

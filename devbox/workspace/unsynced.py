@@ -1,0 +1,92 @@
+"""What an Environment holds that is nowhere else, before it is taken away: named, or saved to an archive."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from devbox import paths
+from devbox.errors import DevboxError, UnsyncedError
+from devbox.runtimes.base import Instance, InstanceState
+from devbox.sync.guest import open_guest
+from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_WORKSPACE, printable
+from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import current
+from devbox.workspace.salvage import salvage
+from devbox.workspace.sync_order import kept
+from devbox.workspace.syncing import flush, guest_only, is_synced, session
+
+_SHOWN: Final = 20  # paths that an error names
+_COMMAND: Final = "devbox destroy"
+EVERYTHING: Final = ""  # stands for all that there is
+
+
+def require_nothing_unsynced(host: Host, workspace: Workspace) -> None:
+    """Raise `UnsyncedError`, with the paths, if the Environment holds work that is not in the project's directory."""
+    left = _left(host, workspace)
+    if not left:
+        return
+    shown = [printable(path) or "everything: its project directory is gone" for path in left[:_SHOWN]]
+    more = [f"... and {len(left) - _SHOWN} more"] if len(left) > _SHOWN else []
+    raise UnsyncedError(
+        f"{workspace.container_name} holds what is not in {workspace.directory}",
+        detail="\n".join([*shown, *more]),
+        hint="devbox sync conflicts, and decide; or devbox destroy --force, which keeps an archive of it",
+    )
+
+
+def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
+    """Put what `require_nothing_unsynced` would name into an archive, and return where; None if there is nothing."""
+    left = _left(host, workspace)
+    if not left:
+        return None
+    instance = _running(host, workspace)
+    known = kept(workspace.hash)
+    if instance is None or known is None:
+        raise UnsyncedError(
+            f"what {workspace.container_name} holds cannot be saved: it cannot be looked into", hint="devbox up"
+        )
+    name = f"{workspace.container_name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar"
+    target = Path(paths.private_directory(paths.saved_directory(workspace.hash))) / name
+    order = known[0]
+    with closing(open_guest(instance.connect(), instance.spec_digest, user=order.user, root=order.guest)) as guest:
+        salvage(guest, left, apart=order.volumes, target=target)
+    host.reporter.note(f"saved what was inside alone: {target}")
+    return target
+
+
+def _left(host: Host, workspace: Workspace) -> list[str]:
+    """Return the paths; what nobody knows is found out by a last sync, for which a stopped container is started."""
+    if not _has_copy(host, workspace):
+        return []
+    if not workspace.directory.is_dir():
+        return [EVERYTHING]
+    known = kept(workspace.hash)
+    instance = current(host, workspace)
+    if known is None or instance is None or not is_synced(instance):
+        return []
+    if instance.state is not InstanceState.RUNNING and known[1] is not None:
+        return known[1]
+    running = _running(host, workspace)
+    if running is None:
+        return [EVERYTHING]
+    with host.reporter.step("look for what is inside alone"):
+        supervisor = session(host, workspace, running, _COMMAND)
+        flush(supervisor)
+        return guest_only(supervisor)
+
+
+def _has_copy(host: Host, workspace: Workspace) -> bool:
+    labels = {LABEL_OWNER: host.owner, LABEL_WORKSPACE: workspace.hash, LABEL_ROLE: ROLE_WORKSPACE}
+    return bool(host.engine.volumes(labels))
+
+
+def _running(host: Host, workspace: Workspace) -> Instance | None:
+    instance = current(host, workspace)
+    if instance is None:
+        return None
+    try:
+        instance.start()
+    except DevboxError:
+        return None
+    return current(host, workspace)
