@@ -1,4 +1,7 @@
-"""The Supervisor's program: `python -I -S __main__.py HASH IDENTITY BUILD`. Needs no third-party module."""
+"""The Supervisor's program: `python -I -S __main__.py HASH IDENTITY BUILD [PATHS]`.
+
+PATHS: directories, with a colon between two, in which the third-party modules lie that syncing needs, and nothing else.
+"""
 
 import os
 import sys
@@ -11,7 +14,8 @@ def main() -> int:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
     from devbox.supervisor.daemon import detached
 
-    path_hash, identity, build = sys.argv[1:]
+    path_hash, identity, build, *modules = sys.argv[1:]
+    sys.path += [path for path in "".join(modules).split(os.pathsep) if path and path not in sys.path]
     return detached(path_hash, lambda ready: _work(path_hash, identity, build, ready))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import signal
 import socket
@@ -124,7 +125,7 @@ class LocalSupervisors:
         if found is not None and found.identity == identity:
             return found
         self.end(path_hash)
-        argv = [sys.executable, "-I", "-S", str(PROGRAM), path_hash, identity, build()]
+        argv = [sys.executable, "-I", "-S", str(PROGRAM), path_hash, identity, build(), _modules()]
         done = self._processes.run(argv, timeout=_STARTING, check=False)
         found = self.find(path_hash) if done.status == 0 else None
         if found is None:
@@ -221,6 +222,14 @@ class RunningSupervisor:
                 answers.append(message)
                 connection.settimeout(patience)
         return answers
+
+
+@cache
+def _modules() -> str:
+    """Return where this process finds what a Supervisor imports of others; it finds nothing itself, which is quick."""
+    found = (importlib.util.find_spec(name) for name in ("pathspec", "watchdog"))
+    places = [str(Path(spec.origin).parents[1]) for spec in found if spec is not None and spec.origin]
+    return os.pathsep.join(dict.fromkeys(places))
 
 
 def _connection(path_hash: str) -> socket.socket:

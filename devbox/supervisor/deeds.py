@@ -18,12 +18,15 @@ VERB: Final = "on-change"  # hidden; the verb that carries out a rule
 _QUIET: Final = 0.5  # seconds without a further change before anything is done
 _PACKAGES: Final = str(Path(__file__).parents[2])
 # Whoever installed devbox where no Python looks by itself has it all the same.
-_BEGIN: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from devbox.launcher import main; sys.exit(main())"
+_BEGIN: Final = (
+    "import os, sys; sys.path += sys.argv.pop(1).split(os.pathsep); from devbox.launcher import main; sys.exit(main())"
+)
 
 
 def devbox_argv(*words: str) -> list[str]:
     """Return the command line of this very devbox."""
-    return [sys.executable, "-I", "-c", _BEGIN, _PACKAGES, *words]
+    places = [path for path in sys.path if path not in ("", _PACKAGES)]
+    return [sys.executable, "-I", "-c", _BEGIN, os.pathsep.join([_PACKAGES, *places]), *words]
 
 
 class Deeds:

@@ -1,7 +1,6 @@
 """The SyncSession that a Supervisor has: between this host's directory and the agent's sync program."""
 
 import functools
-import importlib.util
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -29,18 +28,9 @@ def opener(path_hash: str, identity: str, log: Log) -> Open:
     """Return what makes the SyncSessions of the Environment `identity`."""
 
     def opened(order: SyncOrder) -> Session:
-        _bring_site_in()
         return LocalSession(order, path_hash, identity, log)
 
     return opened
-
-
-def _bring_site_in() -> None:
-    """Make third-party modules importable: a Supervisor is started without them, since relaying needs none."""
-    if importlib.util.find_spec("pathspec") is None:
-        import site  # lazy: it looks through all that is installed
-
-        site.main()
 
 
 class LocalSession:

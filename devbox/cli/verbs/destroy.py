@@ -55,7 +55,9 @@ def command(
 def _agreed(invocation: Invocation, host: "Host", workspace: "Workspace") -> bool:
     """Show what goes and ask; False if there is nothing to remove."""
     from devbox.workspace.destroy import survey
+    from devbox.workspace.unsynced import require_nothing_unsynced
 
+    require_nothing_unsynced(host, workspace)
     found = survey(host, workspace)
     if found.empty:
         invocation.show({"changed": False}, ["nothing to do"])
