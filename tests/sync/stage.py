@@ -24,6 +24,7 @@ class Can(Enum):
     LOCK = auto()  # a second one on the same tree can be tried
     PAUSE = auto()  # the guest can be frozen and be started again
     USERS = auto()  # the guest's side can be another user than root
+    LINE = auto()  # it goes over a line that can be cut, or lose what is on it
     LOCAL = auto()  # both ends are in this process
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from tests.sync.matrix import SCENARIOS, fits, play
 from tests.sync.pairs.container import ContainerPair, RemotePair
+from tests.sync.pairs.far import FarPair
 from tests.sync.pairs.local import LocalPair
 from tests.sync.pairs.session import SessionPair
 from tests.sync.stage import Pair, Scenario
 
-_PAIRS = (LocalPair, ContainerPair, RemotePair)
+_PAIRS = (LocalPair, ContainerPair, RemotePair, FarPair)
 
 
 def _cases() -> Iterator[object]:

@@ -345,3 +345,36 @@ def line_cut(stage: Stage) -> None:
         stage.both({"a/1": str(number), "b/1": str(number), f"a/n{number}": str(number), f"b/{number + 2}": None})
     stage.same()
     stage.conflict()
+
+
+@scenario(
+    31, "nothing gets through for a while", "the sync goes on when it does, and tells meanwhile", needs={Can.LINE}
+)
+def nothing_gets_through(stage: Stage) -> None:
+    stage.given(_TREE)
+    stage.pair.line.cut()
+    try:
+        stage.at_once(host="echo host >a/1; echo new >a/new", guest="echo guest >b/1; rm b/2")
+        time.sleep(3)
+    finally:
+        stage.pair.line.mend()
+    stage.settle()
+    stage.both({"a/1": "host", "a/new": "new", "b/1": "guest", "b/2": None})
+    stage.same()
+    stage.conflict()
+
+
+@scenario(31, "the connection is ended in the middle of a transfer", "the sync goes on by itself", needs={Can.LINE})
+def connection_ended(stage: Stage) -> None:
+    stage.given(_TREE)
+    (stage.pair.host.path / "big").write_bytes(_bytes(4 * _MIB))
+    stage.host("for i in 1 2 3 4 5 6 7 8; do echo new$i >a/$i; done")
+    time.sleep(0.2)
+    stage.pair.line.refuse()
+    time.sleep(1)
+    stage.pair.line.take_again()
+    stage.settle()
+    stage.both({"a/8": "new8"})
+    stage.same()
+    stage.conflict()
+    _no_temporaries(stage)
