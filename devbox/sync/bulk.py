@@ -1,6 +1,6 @@
 """A big file on its way: in chunks, a few at once, and only the blocks that the other side does not have.
 
-What came before a break is taken up where it ended, as long as the source has still the same stamp.
+What came before a break is taken up where it ended, if the content is still the same.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from devbox.sync.core.entry import Entry, Kind, Side, Stamp
 from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Code, Commit, Copy, Hash, Read, Request
 from devbox.sync.pump import Ask, Work, one
-from devbox.sync.rows import Node, digest_of, packed
+from devbox.sync.rows import Node, digest_of
 
 AT_ONCE: Final = 4  # chunks of one file on the way to or from one side
 BLOCK: Final = CHUNK  # what is compared is as long as what is sent
@@ -28,13 +28,31 @@ class Sent(NamedTuple):
     digest: bytes = b""
 
 
+def hashed(side: Side, path: bytes, stamp: Stamp) -> Work[Answer]:
+    """Know the digest of a file, as `data`. The host's is read in pieces, so that others get on beside it."""
+    if side is Side.GUEST or stamp.size <= DELTA:
+        return (yield from one(side, Hash(path, stamp)))
+    digest = hashlib.blake2b(digest_size=_DIGEST)
+    for at in range(0, stamp.size, CHUNK):
+        answer = yield from one(side, Read(path, stamp, at, CHUNK))
+        if answer.code is not Code.DONE:
+            return answer
+        digest.update(answer.data)
+    return Answer(stamp=stamp, data=digest.digest())
+
+
 def send_big(side: Side, node: Node, want: Entry, expected: Stamp | None, keep: bytes) -> Work[Sent]:
     """Have the other side's content of `node` on this side."""
-    stamp = node.stamp_on(side.other)
+    path, stamp, digest = node.path, node.stamp_on(side.other), want.digest
     if stamp is None:
         return Sent(side.other, Answer(Code.CHANGED))
-    file = _File(side, node.path, stamp, next(_handles))
-    begun = yield from one(side, Begin(file.handle, node.path, digest_of(packed(stamp))))
+    if not digest:
+        answer = yield from hashed(side.other, path, stamp)
+        if answer.code is not Code.DONE:
+            return Sent(side.other, answer)
+        digest = answer.data
+    file = _File(side, path, stamp, next(_handles) & 0xFFFFFFFF)
+    begun = yield from one(side, Begin(file.handle, path, digest))
     if begun.code is not Code.DONE:
         return Sent(side, begun)
     before = node.on(side)
@@ -42,11 +60,8 @@ def send_big(side: Side, node: Node, want: Entry, expected: Stamp | None, keep: 
         yield from file.compare(expected)
     failed = yield from file.stream(begun.stamp.size if begun.stamp else 0)
     if failed is None:
-        digest = file.digest.digest()
-        if want.digest in (b"", digest):
-            commit = Commit(file.handle, node.path, expected, stamp.size, digest, want.executable, stamp.mtime, keep)
-            return Sent(side, (yield from one(side, commit)), digest)
-        failed = Sent(side.other, Answer(Code.CHANGED))
+        commit = Commit(file.handle, path, expected, stamp.size, digest, want.executable, stamp.mtime, keep)
+        return Sent(side, (yield from one(side, commit)), digest)
     # What came so far is of use as long as the source is what it was.
     yield [Ask(side, Abort(file.handle, forget=failed.answer.code is not Code.FAILED))]
     return failed
@@ -60,7 +75,6 @@ class _File:
         self._path = path
         self._stamp = stamp
         self.handle = handle
-        self.digest = hashlib.blake2b(digest_size=_DIGEST)
         self._theirs: list[bytes] = []
         self._old: Stamp | None = None
 
@@ -74,7 +88,7 @@ class _File:
 
     def stream(self, there: int) -> Work[Sent | None]:
         """Send all but the first bytes that are there already; returns what made it end early."""
-        offsets = range(0, self._stamp.size, CHUNK)
+        offsets = range(min(there, self._stamp.size) // CHUNK * CHUNK, self._stamp.size, CHUNK)
         sends: list[Ask] = []
         for group in _groups(offsets):
             reads = [Ask(self._side.other, Read(self._path, self._stamp, at, self._length(at))) for at in group]
@@ -88,9 +102,7 @@ class _File:
             for at, answer in zip(group, read, strict=True):
                 if len(answer.data) != self._length(at):
                     return Sent(self._side.other, Answer(Code.CHANGED))
-                self.digest.update(answer.data)
-                if at + len(answer.data) > there:
-                    sends.append(Ask(self._side, self._sending(at, answer.data)))
+                sends.append(Ask(self._side, self._sending(at, answer.data)))
         for answer in (yield sends):
             if answer.code is not Code.DONE:
                 return Sent(self._side, answer)

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 from devbox.faults import fault
 from devbox.sync import moves
-from devbox.sync.core.brake import Halt, plan_halt, root_halt
+from devbox.sync.core.brake import Halt
 from devbox.sync.core.entry import Kind, Side
 from devbox.sync.core.names import holds_git
 from devbox.sync.core.plan import Action, Conflict, Note, Plan
 from devbox.sync.core.reconcile import reconcile
 from devbox.sync.endpoint import List
+from devbox.sync.lately import Lately
 from devbox.sync.pump import Ask, Pump, Rank, Work
+from devbox.sync.quick import edits
 from devbox.sync.rows import Node
 from devbox.sync.scene import Scene
 from devbox.sync.survey import Survey
@@ -49,6 +51,7 @@ class Cycle:
         self.on_changed: Callable[[list[Action]], None] = lambda _: None
         self.decided: set[bytes] = set()  # paths that somebody has decided on: what loses is kept
         self._number = 0
+        self._lately = Lately()
 
     def work(self) -> Work[None]:
         """Do one."""
@@ -57,9 +60,9 @@ class Cycle:
             if not (yield from self._locked()):
                 yield from self._looks()
                 fault("sync looked")
-                three = Three(self.scene)
-                if three.nodes:
-                    yield from self._decide(three)
+                self._quick()
+                if self.scene.fresh:
+                    yield from self._decide(Three(self.scene))
         finally:
             self.running = False
             self.ended = time.monotonic()
@@ -86,21 +89,39 @@ class Cycle:
         if any(tops.values()):
             yield from self.survey.scan(tops)
 
+    def _quick(self) -> None:
+        """Send edits on by the shortest way."""
+        found = edits(self.scene) if self.halt is None else []
+        for node, action in found:
+            self.left.pop(action.path, None)
+            self._start(Task(action, node, node.stamp_on(action.side), self._keep(action)))
+        if found:
+            self._number += 1
+            self.on_changed([action for _, action in found])
+
     def _decide(self, three: Three) -> Work[None]:
         scene = self.scene
+        if not three.nodes:
+            return
         yield from self.survey.digests(three.unknown())
         yield from self._freshen(three)
         plan = reconcile(three.tree(), scene.rules)
+        renamed = list(moves.to_hash(self._tasks(plan, three)))
+        if renamed:
+            yield from self.survey.digests(renamed)
+            plan = reconcile(three.tree(), scene.rules)
         fault("sync planned")
-        self.halt = None if self.agreed else self._halted(plan)
+        if self.agreed:
+            self._lately.agreed()
+        self.halt = self._lately.halt(plan, scene.rows) if not self.agreed else None
         if self.halt is not None:
             scene.fresh |= three.nodes
             return
         self.agreed = False
+        self._lately.done(plan, scene.rows)
         self._take(three, plan)
-        tasks = [task for action in plan.actions if (task := self._task(action, three)) is not None]
+        tasks = self._tasks(plan, three)
         self._solve(three, tasks)
-        yield from self.survey.digests(moves.to_hash(tasks))
         self._begin(tasks)
         self.decided = {path for path in self.decided if scene.rows.find(path) not in three.nodes}
         self.on_changed(plan.actions)
@@ -113,17 +134,6 @@ class Cycle:
         for (side, node), answer in zip(asked, answers, strict=True):
             if not any(scene.unsynced(node, found) for found in answer.found):
                 scene.holds[side].discard(node)
-
-    def _halted(self, plan: Plan) -> Halt | None:
-        rows = self.scene.rows
-        children = (rows.root.children or {}).values()
-        before = sum(child.base is not None for child in children)
-        for side in Side:
-            now = sum(child.on(side) is not None for child in children)
-            halt = root_halt(side, before=before, now=now)
-            if halt is not None:
-                return halt
-        return plan_halt(plan, total=rows.count)
 
     def _take(self, three: Three, plan: Plan) -> None:
         """Remember what the plan says of these paths, instead of what was said before."""
@@ -152,13 +162,16 @@ class Cycle:
         node = self.scene.rows.find(path)
         return node is None or node in three.nodes or node.agreed
 
+    def _tasks(self, plan: Plan, three: Three) -> list[Task]:
+        return [task for action in plan.actions if (task := self._task(action, three)) is not None]
+
     def _task(self, action: Action, three: Three) -> Task | None:
         """Return the task of an action; None if what it stands on changes just now."""
         node = self.scene.rows.find(action.path)
         if node is None or node in three.unsettled:
             return None
         expected = node.stamp_on(action.side) if action.was is not None else None
-        return Task(action=action, node=node, expected=expected, keep=self._keep(action))
+        return Task(action, node, expected, self._keep(action))
 
     def _keep(self, action: Action) -> bytes:
         keep = action.keep or any(_beneath(action.path, path) for path in self.decided)

@@ -72,7 +72,10 @@ class _Running:
 class _End:
     """What one end has been asked, and what it will be when there is room."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    __slots__ = ("bytes", "endpoint", "requests", "side", "waiting")
+
+    def __init__(self, side: Side, endpoint: Endpoint) -> None:
+        self.side = side
         self.endpoint = endpoint
         self.waiting: deque[tuple[Request, int, Callable[[Answer], None]]] = deque()
         self.requests = 0
@@ -87,7 +90,7 @@ class Pump:
     """Works over the two ends. `turn` does what can be done without waiting; `EndLost` if an end has gone."""
 
     def __init__(self, host: Endpoint, guest: Endpoint) -> None:
-        self.ends = {Side.HOST: _End(host), Side.GUEST: _End(guest)}
+        self._host, self._guest = _End(Side.HOST, host), _End(Side.GUEST, guest)
         self.asked = 0  # requests to the guest so far
         self._queues: tuple[deque[_Running], ...] = (deque(), deque(), deque())
         self._ready: deque[_Running] = deque()
@@ -111,7 +114,9 @@ class Pump:
     @property
     def eager(self) -> bool:
         """Whether `turn` has something to do without anything coming in."""
-        return bool(self._ready) or any(end.open and end.waiting for end in self.ends.values()) or self._startable()
+        return (
+            bool(self._ready) or any(end.open and end.waiting for end in (self._host, self._guest)) or self._startable()
+        )
 
     def turn(self) -> None:
         """Begin, send and take what can be, for a bounded time."""
@@ -119,13 +124,12 @@ class Pump:
             if not self._ready and not self._begin():
                 break
             self._step(self._ready.popleft())
-            self._send()
-        self._send()
-        for side, end in self.ends.items():
+        for end in (self._host, self._guest):
+            self._send(end)
             try:
                 end.endpoint.process()
             except OSError as error:
-                raise EndLost(side, error) from error
+                raise EndLost(end.side, error) from error
 
     def close(self) -> None:
         """Leave all works where they are."""
@@ -135,17 +139,24 @@ class Pump:
             queue.clear()
         self._begun = [0, 0, 0]
 
+    @property
+    def _roomy(self) -> bool:
+        return self._begun[Rank.SOON] < BEGUN and self._held < HELD
+
     def _startable(self) -> bool:
         now, soon, big = self._queues
-        small = self._begun[Rank.SOON] < BEGUN and self._held < HELD
-        return bool(now) or (bool(soon) and small) or (bool(big) and self._begun[Rank.BIG] < BIG)
+        return bool(now or (soon and self._roomy) or (big and self._begun[Rank.BIG] < BIG))
 
     def _begin(self) -> bool:
-        if not self._startable():
-            return False
         now, soon, big = self._queues
-        small = self._begun[Rank.SOON] < BEGUN and self._held < HELD
-        running = now.popleft() if now else soon.popleft() if soon and small else big.popleft()
+        if now:
+            running = now.popleft()
+        elif soon and self._roomy:
+            running = soon.popleft()
+        elif big and self._begun[Rank.BIG] < BIG:
+            running = big.popleft()
+        else:
+            return False
         self._begun[running.rank] += 1
         self._held += running.weight
         self._ready.append(running)
@@ -162,23 +173,26 @@ class Pump:
         running.missing = len(asks)
         if not asks:
             self._ready.append(running)
+        host, guest, answered = self._host, self._guest, self._answered
         for index, (side, request, take) in enumerate(asks):
+            end = host if side is Side.HOST else guest
             weight = _weight(request)
-            done = partial(self._answered, running, index, self.ends[side], weight, take)
-            self.ends[side].waiting.append((request, weight, done))
+            end.waiting.append((request, weight, partial(answered, running, index, end, weight, take)))
+        self._send(host)
+        self._send(guest)
 
-    def _send(self) -> None:
-        for side, end in self.ends.items():
-            while end.waiting and end.open:
-                request, weight, done = end.waiting.popleft()
-                end.requests += 1
-                end.bytes += weight
-                self.asked += side is Side.GUEST
-                try:
-                    fault("sync ask")
-                    end.endpoint.ask(request, done)
-                except OSError as error:
-                    raise EndLost(side, error) from error
+    def _send(self, end: _End) -> None:
+        waiting = end.waiting
+        while waiting and end.requests < REQUESTS and end.bytes < BYTES:
+            request, weight, done = waiting.popleft()
+            end.requests += 1
+            end.bytes += weight
+            self.asked += end is self._guest
+            try:
+                fault("sync ask")
+                end.endpoint.ask(request, done)
+            except OSError as error:
+                raise EndLost(end.side, error) from error
 
     def _answered(
         self,
@@ -205,6 +219,7 @@ _NOTHING: Final = Answer(Code.FAILED)
 
 
 def _weight(request: Request) -> int:
-    if isinstance(request, Put | Chunk):
-        return len(request.data)
-    return request.length if isinstance(request, Read) else 0
+    kind = type(request)
+    if kind is Put or kind is Chunk:
+        return len(request.data)  # type: ignore[union-attr]
+    return request.length if kind is Read else 0  # type: ignore[union-attr]

@@ -194,11 +194,11 @@ class Scene:
             self.rescan |= {(side, node.path) for node in nodes if node.parent not in nodes}
             nodes.clear()
 
-    def wrote(self, side: Side, node: Node) -> None:
+    def wrote(self, side: Side, path: bytes) -> None:
         """An event will come for what was done there just now."""
         if len(self.written) > 4096:
             self.written.clear()
-        self.written[side, node.path] = time.monotonic()
+        self.written[side, path] = time.monotonic()
 
     def is_echo(self, side: Side, path: bytes) -> bool:
         """Whether an event is likely that of a change of ours, so that a look at its stamp is enough."""

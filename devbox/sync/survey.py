@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
+from devbox.sync.bulk import DELTA, hashed
 from devbox.sync.core.entry import Kind, Side, Stamp
 from devbox.sync.core.ignore import FILES
 from devbox.sync.core.names import holds_git
@@ -198,13 +199,18 @@ class Survey:
     def digests(self, wanted: Iterable[tuple[Side, Node]]) -> Work[None]:
         """Know the digests of these files. What changes meanwhile is to be looked at again."""
         asks = []
+        big = []
         for side, node in wanted:
             stamp = node.stamp_on(side)
-            if stamp is not None:
+            if stamp is not None and stamp.size > DELTA:
+                big.append((side, node, stamp))
+            elif stamp is not None:
                 take = partial(self._take_hash, side, node, stamp)
                 asks.append(Ask(side, Hash(node.path, stamp), take))
         if asks:
             yield asks
+        for side, node, stamp in big:
+            self._take_hash(side, node, stamp, (yield from hashed(side, node.path, stamp)))
 
     def _take_hash(self, side: Side, node: Node, stamp: Stamp, answer: Answer) -> None:
         scene = self._scene

@@ -39,26 +39,23 @@ class Counters:
     moved: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
 class Task:
     """An action on its row. `expected`: what is there now; `keep`: the name in the trash, or empty."""
 
-    action: Action
-    node: Node
-    expected: Stamp | None
-    keep: bytes
+    __slots__ = ("action", "expected", "keep", "node", "path", "side", "size", "source", "stamp")
 
-    @property
-    def side(self) -> Side:
-        """Where it is done."""
-        return self.action.side
-
-    @property
-    def size(self) -> int:
-        """Bytes of content that it moves."""
-        want = self.action.want
-        stamp = self.node.stamp_on(self.side.other)
-        return stamp.size if want is not None and want.kind is Kind.FILE and stamp is not None else 0
+    def __init__(self, action: Action, node: Node, expected: Stamp | None, keep: bytes) -> None:
+        self.action = action
+        self.node = node
+        self.expected = expected
+        self.keep = keep
+        self.side, self.path, want, _, _, _ = action
+        self.source = self.side.other
+        self.stamp: Stamp | None = None  # of the content that is to be sent, and its size
+        self.size = 0
+        if want is not None and want.kind is Kind.FILE:
+            self.stamp = node.stamp_on(self.source)
+            self.size = self.stamp.size if self.stamp is not None else 0
 
     @property
     def rank(self) -> Rank:
@@ -89,12 +86,12 @@ class Transfer:
             if want is None:
                 yield from self._remove(task)
             elif want.kind is Kind.DIRECTORY:
-                self._done(task, want, (yield from one(task.side, MakeDirectory(task.node.path))))
+                self._done(task, want, (yield from one(task.side, MakeDirectory(task.path))))
             elif want.kind is Kind.LINK:
-                link = MakeLink(task.node.path, task.expected, want.target, task.keep)
+                link = MakeLink(task.path, task.expected, want.target, task.keep)
                 self._done(task, want, (yield from one(task.side, link)))
             elif was is not None and was.digest == want.digest != b"" and task.expected is not None:
-                change = SetExecutable(task.node.path, task.expected, want.executable)
+                change = SetExecutable(task.path, task.expected, want.executable)
                 self._done(task, want, (yield from one(task.side, change)))
             else:
                 yield from self._file(task, want)
@@ -103,13 +100,12 @@ class Transfer:
 
     def _remove(self, task: Task) -> Work[None]:
         if task.expected is not None:
-            answer = yield from one(task.side, Remove(task.node.path, task.expected, task.keep))
+            answer = yield from one(task.side, Remove(task.path, task.expected, task.keep))
             self.counters.removed += answer.code is Code.DONE
             self._done(task, None, answer)
 
     def _file(self, task: Task, want: Entry) -> Work[None]:
-        source, node = task.side.other, task.node
-        stamp = node.stamp_on(source)
+        source, node, stamp = task.source, task.node, task.stamp
         if stamp is None:
             self._again(task, source)
             return
@@ -122,7 +118,7 @@ class Transfer:
             return
         known, data = self._survey.contents.pop((source, node), (None, b""))
         if known != stamp:
-            answer = yield from one(source, Read(node.path, stamp, 0, SMALL))
+            answer = yield from one(source, Read(task.path, stamp, 0, SMALL))
             data = answer.data
             if answer.code is not Code.DONE or len(data) != stamp.size:
                 self._failed(task, source, answer)
@@ -131,15 +127,15 @@ class Transfer:
         if want.digest not in (b"", digest):
             self._again(task, source)
             return
-        put = Put(node.path, task.expected, data, digest, want.executable, stamp.mtime, task.keep)
+        put = Put(task.path, task.expected, data, digest, want.executable, stamp.mtime, task.keep)
         self._sent(task, want._replace(digest=digest), stamp, (yield from one(task.side, put)))
 
     def _sent(self, task: Task, have: Entry, stamp: Stamp, answer: Answer) -> None:
-        source, node = task.side.other, task.node
+        source, node = task.source, task.node
         if answer.code is Code.DONE:
             self.counters.files += 1
             self.counters.bytes += stamp.size
-            if node.stamp_on(source) == stamp:
+            if node.packed_on(source) == packed(stamp):
                 node.learn(source, have.digest)
         self._done(task, have, answer)
 
@@ -154,15 +150,15 @@ class Transfer:
         try:
             if old.expected is None or want is None or was is None:
                 return
-            answer = yield from one(side, Rename(old.node.path, old.expected, task.node.path))
+            answer = yield from one(side, Rename(old.path, old.expected, task.path))
             if answer.code is Code.DONE and answer.stamp is not None and want.executable != was.executable:
-                answer = yield from one(side, SetExecutable(task.node.path, answer.stamp, want.executable))
+                answer = yield from one(side, SetExecutable(task.path, answer.stamp, want.executable))
             if answer.code is not Code.DONE:
                 otherwise()
                 return
             self.counters.moved += 1
             self._done(old, None, Answer())
-            self._done(task, want, answer)
+            self._done(task, want._replace(digest=was.digest), answer)
         finally:
             self._scene.release(task.node)
             self._scene.release(old.node)
@@ -185,22 +181,23 @@ class Transfer:
             scene.fresh.add(node)
         if have is not None and have.kind is Kind.DIRECTORY:
             scene.made[side].add(node)
-        scene.troubles.solved(node.path)
-        scene.wrote(side, node)
+        scene.troubles.solved(task.path)
+        if task.action.was is not None:
+            scene.wrote(side, task.path)
         scene.rows.changed.add(node)
 
     def _again(self, task: Task, side: Side) -> None:
         """What is there on `side` changed under our hands."""
-        self._scene.troubles.add(task.node.path, side, CHANGING)
+        self._scene.troubles.add(task.path, side, CHANGING)
 
     def _failed(self, task: Task, side: Side, answer: Answer) -> None:
         node = task.node
         above = node.parent.on(side) if node.parent is not None else None
         if answer.code is Code.REFUSED:
-            self._scene.troubles.add(node.path, side, "refused", again=False)
+            self._scene.troubles.add(task.path, side, "refused", again=False)
         elif answer.code is Code.FAILED and (above is None or above.kind is not Kind.DIRECTORY):
             pass  # it is tried again with the directory that it belongs into
         elif answer.code is Code.FAILED:
-            self._scene.troubles.add(node.path, side, text(answer.errno, answer.room, task.size))
+            self._scene.troubles.add(task.path, side, text(answer.errno, answer.room, task.size))
         else:
             self._again(task, side)

@@ -76,10 +76,10 @@ def test_a_quiet_flush_writes_nothing(bed: Bed) -> None:
     agreed(bed, {"a/b": "one"})
     with bed.running() as session:
         flushed(session)
-        before = [(path, path.lstat()) for side in (bed.host, bed.guest) for path in side.rglob("*")]
+        before = stamps(bed)
         report = flushed(session)
         assert (report.files, report.bytes) == (0, 0)
-        assert before == [(path, path.lstat()) for side in (bed.host, bed.guest) for path in side.rglob("*")]
+        assert before == stamps(bed)
 
 
 def test_deletions_and_what_was_done_while_it_was_down_come_over(bed: Bed) -> None:
@@ -231,6 +231,31 @@ def test_a_guest_that_is_emptied_halts_it_until_somebody_agrees(bed: Bed) -> Non
         flushed(session)
     assert bed.both() == {}
     assert sorted(trash(bed.host)) == [b"one", b"three", b"two"]
+
+
+def test_many_deletions_one_after_another_are_taken_for_one(bed: Bed) -> None:
+    agreed(bed, {f"d/{number}": "x" for number in range(100)})
+    with bed.running() as session:
+        flushed(session)
+        for number in range(60):
+            (bed.guest / f"d/{number}").unlink()
+            time.sleep(0.005)
+        report = session.flush(timeout=20)
+        assert not report.settled
+        assert "much would be deleted" in report.halted
+        assert len(tree(bed.host)) > 60
+        session.confirm()
+        flushed(session)
+    assert len(bed.both()) == 41
+
+
+def test_a_directory_of_the_guest_that_gets_another_name_is_no_deletion(bed: Bed) -> None:
+    agreed(bed, {f"d/{number}": f"{number}" for number in range(100)})
+    with bed.running() as session:
+        flushed(session)
+        (bed.guest / "d").rename(bed.guest / "e")
+        assert flushed(session).files == 0
+    assert len(bed.both()) == 101
 
 
 def test_a_host_that_is_gone_is_told_and_nothing_is_deleted(bed: Bed) -> None:
@@ -432,6 +457,11 @@ def test_it_goes_on_when_the_guest_comes_back(bed: Bed) -> None:
         flushed(session)
     assert len(ends) == 2
     bed.both()
+
+
+def stamps(bed: Bed) -> list[tuple[Path, int, int, int]]:
+    paths = [path for side in (bed.host, bed.guest) for path in sorted(side.rglob("*"))]
+    return [(path, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns, path.lstat().st_ino) for path in paths]
 
 
 def broken(*_: object) -> None:
