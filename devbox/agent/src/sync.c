@@ -79,9 +79,11 @@ int sync_serve(const char *root) {
     frames_flush();
     while (good) {
         input_wait(POLLIN);
-        handle_all();
-        events_tell();
-        frames_flush();
+        do {
+            handle_all();
+            events_tell();
+            frames_flush();
+        } while (input_is_there()); /* more came while the answers went out */
     }
     return 1;
 }

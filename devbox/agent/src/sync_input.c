@@ -29,6 +29,11 @@ uint8_t *input_next(size_t *size) {
     return request;
 }
 
+bool input_is_there(void) {
+    size_t there = end - start;
+    return there >= SYNC_HEADER && there - SYNC_HEADER >= get_u32(bytes + start);
+}
+
 static void take(void) {
     ssize_t got = read(STDIN_FILENO, bytes + end, sizeof bytes - end);
     if (got > 0) {

@@ -260,3 +260,10 @@ def test_a_root_that_is_gone_is_a_lost_guest(guest: GuestEndpoint, root: Path) -
         ask(guest, Stat(b""))
     with pytest.raises(GuestLost):
         guest.process()
+
+
+def test_requests_that_came_while_long_answers_went_out_are_answered_too(guest: GuestEndpoint, root: Path) -> None:
+    (root / "big").write_bytes(bytes(4 * CHUNK))
+    for _ in range(20):
+        found = answers(guest, *[Read(b"big", None, number * CHUNK, CHUNK) for number in range(4)])
+        assert [len(answer.data) for answer in found] == [CHUNK] * 4
