@@ -10,6 +10,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent.foreign-<n>/` | one that root inside had given away, for you to remove |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent-failed/` | the same for `shell --failed` |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.sock` | the Supervisor's control socket |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/relay.sock` | where an agent elsewhere is reached through its engine |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say; `.1`: and what it said before |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
@@ -156,6 +157,11 @@ def supervisor_log(path_hash: str) -> str:
 def ports_file(path_hash: str) -> str:
     """The ports of this host that a Workspace has been given."""
     return os.path.join(workspace_state(path_hash), "ports")
+
+
+def relay_socket(path_hash: str) -> str:
+    """Where the agent of a Workspace is reached through its engine, as if it were here."""
+    return os.path.join(workspace_state(path_hash), "relay.sock")
 
 
 def sync_order(path_hash: str) -> str:

@@ -70,6 +70,7 @@ ENTRIES: Final[dict[str, Entry]] = {entry.name: entry for _, group in CATALOGUE 
 # Verbs that programs call; no list shows them.
 HIDDEN: Final[dict[str, Entry]] = {
     "on-change": Entry(name="on-change", short="do what follows from changed files", module="on_change"),
+    "agent-relay": Entry(name="agent-relay", short="lead to an agent through its engine", module="agent_relay"),
     "ssh-proxy": Entry(name="ssh-proxy", short="speak SSH with the client that started it", module="ssh_proxy"),
 }
 ALIASES: Final[dict[str, str]] = {alias: entry.name for entry in ENTRIES.values() for alias in entry.aliases}

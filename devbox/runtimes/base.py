@@ -40,11 +40,12 @@ class Features:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A host path that is seen inside."""
+    """A host path that is seen inside. `file`: one that nothing inside writes to, so that a copy does as well."""
 
     source: str  # real path on the host
     target: str
     read_only: bool = False
+    file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

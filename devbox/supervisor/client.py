@@ -80,8 +80,10 @@ class Supervisors(Protocol):
     def find(self, path_hash: str) -> Supervisor | None:
         """Return the one there is; None if there is none of this very devbox that answers. Changes nothing."""
 
-    def start(self, path_hash: str, identity: str) -> Supervisor:
+    def start(self, path_hash: str, identity: str, *, relayed: str = "") -> Supervisor:
         """Return one that serves the Environment `identity`, started if need be; any other one is ended before.
+
+        `relayed`: the project's directory, if its agent is reached through the engine alone.
 
         To be called under the Workspace's lock. Raises `SupervisorError` if none can be had.
         """
@@ -119,13 +121,13 @@ class LocalSupervisors:
         except (OSError, ControlError):
             return None
 
-    def start(self, path_hash: str, identity: str) -> Supervisor:
+    def start(self, path_hash: str, identity: str, *, relayed: str = "") -> Supervisor:
         """Return one that serves `identity`; see `Supervisors.start`."""
         found = self.find(path_hash)
         if found is not None and found.identity == identity:
             return found
         self.end(path_hash)
-        argv = [sys.executable, "-I", "-S", str(PROGRAM), path_hash, identity, build(), _modules()]
+        argv = [sys.executable, "-I", "-S", str(PROGRAM), path_hash, identity, build(), _modules(), relayed]
         done = self._processes.run(argv, timeout=_STARTING, check=False)
         found = self.find(path_hash) if done.status == 0 else None
         if found is None:

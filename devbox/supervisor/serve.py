@@ -24,16 +24,17 @@ _WAITING: Final = 64  # commands that wait for a sync at the same time
 _PARTING: Final = 0.05  # seconds in which the last answer gets out
 
 
-async def serve(path_hash: str, identity: str, build: str, *, log: Log, ready: Callable[[], None]) -> None:
+async def serve(path_hash: str, identity: str, build: str, *, agent: str, log: Log, ready: Callable[[], None]) -> None:
     """Relay and sync until the Environment ends, somebody asks for the end, or nothing is left to do.
 
-    `ready` is called when clients can connect. `AgentError` if the agent of `identity` does not answer.
+    `agent`: path of its socket. `ready` is called when clients can connect. `AgentError` if the agent of `identity`
+    does not answer.
     """
-    link = Link(paths.agent_socket(path_hash), identity, log)
+    link = Link(agent, identity, log)
     await link.open()
     service = Service(link, log)
     link.lost = service.drop
-    syncing = SyncService(opener(path_hash, identity, log), log)
+    syncing = SyncService(opener(path_hash, identity, agent, log), log)
     over = asyncio.Event()
 
     def end(why: str) -> None:

@@ -24,11 +24,11 @@ _SLICE: Final = 2.0  # seconds after which one who waits looks whether there is 
 _IDLE: Final = (PAUSED, HALTED, DISCONNECTED)
 
 
-def opener(path_hash: str, identity: str, log: Log) -> Open:
-    """Return what makes the SyncSessions of the Environment `identity`."""
+def opener(path_hash: str, identity: str, agent: str, log: Log) -> Open:
+    """Return what makes the SyncSessions of the Environment `identity`, whose agent's socket is `agent`."""
 
     def opened(order: SyncOrder) -> Session:
-        return LocalSession(order, path_hash, identity, log)
+        return LocalSession(order, path_hash, lambda: _guest(agent, identity, order), log)
 
     return opened
 
@@ -36,10 +36,10 @@ def opener(path_hash: str, identity: str, log: Log) -> Open:
 class LocalSession:
     """A `Session` over a `SyncSession`."""
 
-    def __init__(self, order: SyncOrder, path_hash: str, identity: str, log: Log) -> None:
+    def __init__(self, order: SyncOrder, path_hash: str, guest: "Callable[[], Endpoint]", log: Log) -> None:
         self._log = log
         self._deeds = Deeds(order.host, order.rules, path_hash, log)
-        self._session = _made(order, path_hash, identity, self._deeds)
+        self._session = _made(order, path_hash, guest, self._deeds)
 
     def start(self) -> None:
         """Begin; `ControlError` with the words of whatever is in the way."""
@@ -105,7 +105,7 @@ class LocalSession:
             raise ControlError(f"{error.message}; {error.hint}" if error.hint else error.message) from error
 
 
-def _made(order: SyncOrder, path_hash: str, identity: str, deeds: Deeds) -> "SyncSession":
+def _made(order: SyncOrder, path_hash: str, guest: "Callable[[], Endpoint]", deeds: Deeds) -> "SyncSession":
     # Lazy: they need third-party modules, which a Supervisor without a sync never sees.
     from devbox.sync.core.modes import Git, Mode
     from devbox.sync.host import HostEndpoint
@@ -126,7 +126,7 @@ def _made(order: SyncOrder, path_hash: str, identity: str, deeds: Deeds) -> "Syn
         state=paths.sync_state(path_hash),
         host_root=order.host,
         connect_host=lambda: HostEndpoint(order.host),
-        connect_guest=lambda: _guest(paths.agent_socket(path_hash), identity, order),
+        connect_guest=guest,
         notify=deeds.changed,
     )
 

@@ -290,8 +290,10 @@ class SyncSession:
         flush.done.set()
 
     def _changed(self, actions: list[Action]) -> None:
+        """Remember the rules that match what came from the host: what the guest makes must start nothing anew."""
+        came = [shown(action.path) for action in actions if action.side is Side.GUEST]
         for name, spec in self._rules:
-            if any(spec.match_file(shown(action.path)) for action in actions):
+            if any(map(spec.match_file, came)):
                 self._matched.add(name)
 
     def _required(self) -> Live:

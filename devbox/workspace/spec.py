@@ -91,7 +91,8 @@ def _shares(facts: Facts) -> tuple[Share, ...]:
     shares = [] if facts.synced else [project]
     shares += [Share(source=source, target=target, read_only=only) for source, target, only in facts.mounts]
     if facts.certificates:
-        shares += [Share(source=source, target=target, read_only=True) for source, target in facts.certificates.files]
+        files = facts.certificates.files
+        shares += [Share(source=source, target=target, read_only=True, file=True) for source, target in files]
     return tuple(shares)
 
 

@@ -17,6 +17,7 @@ from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.syncing import PATIENCE
 from devbox.supervisor.words import DISCONNECTED, HALTED, PAUSED, notice
 from devbox.values import LABEL_PROJECT
+from devbox.workspace.agent import agent_spec
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.state import locked
 from devbox.workspace.sync_order import drop, keep, kept
@@ -40,6 +41,11 @@ def is_synced(instance: Instance) -> bool:
     return LABEL_PROJECT in instance.labels
 
 
+def relayed(host: Host, workspace: Workspace) -> str:
+    """Return the project's directory if its agent is reached through the engine alone, as a Supervisor wants it."""
+    return "" if agent_spec(host, workspace).directory else str(workspace.directory)
+
+
 def begin(host: Host, workspace: Workspace, order: SyncOrder | None, *, identity: str) -> Synced:
     """Have the SyncSession of the running Environment `identity`, or none, and both sides equal.
 
@@ -50,7 +56,7 @@ def begin(host: Host, workspace: Workspace, order: SyncOrder | None, *, identity
         return Synced()
     before = host.supervision.find(workspace.hash)
     known = kept(workspace.hash)
-    supervisor = host.supervision.start(workspace.hash, identity)
+    supervisor = host.supervision.start(workspace.hash, identity, relayed=relayed(host, workspace))
     fresh = supervisor.sync(order) or before is None or before.pid != supervisor.pid
     keep(workspace.hash, order)
     said = _wait(host, supervisor, order)
@@ -110,7 +116,7 @@ def session(host: Host, workspace: Workspace, instance: Instance, command: str) 
         known = kept(workspace.hash)
         if known is None:
             raise SyncError("nothing says what of this project is synced", hint=_UP_AGAIN)
-        supervisor = host.supervision.start(workspace.hash, instance.spec_digest)
+        supervisor = host.supervision.start(workspace.hash, instance.spec_digest, relayed=relayed(host, workspace))
         supervisor.sync(known[0])
         keep(workspace.hash, known[0])
     return supervisor

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from devbox.errors import SupervisorError
 from devbox.supervisor.binding import SPAN
+from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.protocol import TAKEN, Answer, Failed, Forward, Wanted
+
+QUIET = {"state": "watching", "reason": "", "settled": True, "pending": 0, "conflicts": [], "kept": [], "troubles": []}
 
 
 @dataclass
@@ -15,6 +19,8 @@ class FakeSupervisors:
     taken: set[int] = field(default_factory=set)
     started: int = 0
     store: dict[str, "FakeSupervisor"] = field(default_factory=dict)
+    syncing: dict[str, Any] = field(default_factory=dict)  # what every session says of itself, beside QUIET
+    differences: list[dict[str, str]] = field(default_factory=list)  # what every session says is not equal
     unanswering: set[str] = field(default_factory=set)  # hashes of those of another devbox
 
     def alive(self, path_hash: str) -> bool:
@@ -23,7 +29,7 @@ class FakeSupervisors:
     def find(self, path_hash: str) -> "FakeSupervisor | None":
         return None if path_hash in self.unanswering else self.store.get(path_hash)
 
-    def start(self, path_hash: str, identity: str) -> "FakeSupervisor":
+    def start(self, path_hash: str, identity: str, *, relayed: str = "") -> "FakeSupervisor":
         found = self.find(path_hash)
         if found is not None and found.identity == identity:
             return found
@@ -49,6 +55,8 @@ class FakeSupervisor:
     identity: str
     pid: int
     active: dict[str, tuple[Wanted, Forward]] = field(default_factory=dict)
+    order: SyncOrder | None = None
+    asked: list[str] = field(default_factory=list)
 
     def ports(self) -> tuple[Forward, ...]:
         self._require_life()
@@ -68,6 +76,22 @@ class FakeSupervisor:
         self.active.pop(name, None)
         return self._had([])
 
+    def sync(self, order: SyncOrder | None) -> bool:
+        self._require_life()
+        changed, self.order = order != self.order, order
+        if order is None and not self.active:
+            self.owner.end(self.path_hash)
+        return changed
+
+    def ask_sync(self, request: str, **values: object) -> dict[str, Any]:
+        self._require_life()
+        self.asked.append(request)
+        if self.order is None:
+            return {"active": False}
+        if request == "diff":
+            return {"active": True, "entries": self.owner.differences}
+        return {"active": True, "status": {**QUIET, "mode": self.order.mode, **self.owner.syncing}}
+
     def _is_had(self, port: Wanted) -> bool:
         if port.name not in self.active:
             return False
@@ -80,7 +104,7 @@ class FakeSupervisor:
             self.active.pop(port.name, None)
         failed = [failure for port in ports if (failure := self._have(port)) is not None]
         answer = Answer(ports=self.ports(), failed=tuple(failed))
-        if not answer.ports:
+        if not answer.ports and self.order is None:
             self.owner.end(self.path_hash)
         return answer
 

@@ -1,12 +1,14 @@
 """How the agent's program gets into a container: by a mount, or as the top layer of an image."""
 
 import contextlib
+import hashlib
 import io
+import json
 import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -113,11 +115,13 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def layered_image(engine: Engine, spec: InstanceSpec) -> str:
-    """Return the id of `spec.image` with the agent as its top layer, made if need be.
+    """Return the id of `spec.image` with the agent as its top layer, made if need be; and the files that it is to see.
 
     The layer is outside of every step's digest; it carries the labels of `spec`, so prune finds it.
     """
-    tag = f"devbox-agent/{spec.name}:{spec.agent.build}"
+    files = [(share.target, Path(share.source).read_bytes()) for share in spec.shares if share.file]
+    own = hashlib.sha256(b"".join(target.encode() + data for target, data in files)).hexdigest()[:8]
+    tag = f"devbox-agent/{spec.name}:{spec.agent.build}" + (f"-{own}" if files else "")
     found = engine.image(tag)
     if found is None or found.labels.get(LABEL_IMAGE) != spec.image:
         below = engine.image(spec.image)
@@ -125,7 +129,7 @@ def layered_image(engine: Engine, spec: InstanceSpec) -> str:
         inherited = dict.fromkeys((name for name in (below.labels if below else ()) if name.startswith("devbox.")), "")
         labels = {**inherited, **dict(spec.labels), LABEL_ROLE: ROLE_AGENT, LABEL_IMAGE: spec.image}
         binary = program.binary(architecture(engine.info.architecture))
-        context = _context(spec.image, binary.read_bytes())
+        context = _context(spec.image, binary.read_bytes(), files)
         for _ in engine.build_classic(context, dockerfile=_DOCKERFILE, target=None, tag=tag, labels=labels):
             pass
         found = engine.image(tag)
@@ -134,11 +138,14 @@ def layered_image(engine: Engine, spec: InstanceSpec) -> str:
     return found.id
 
 
-def _context(image: str, binary: bytes) -> Iterator[bytes]:
+def _context(image: str, binary: bytes, files: Sequence[tuple[str, bytes]]) -> Iterator[bytes]:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        text = f"FROM {image}\nCOPY devbox/ /run/devbox/\n".encode()
-        _add(tar, _DOCKERFILE, text, mode=0o644)
+        copies = [f"COPY {json.dumps([f'file{number}', target])}" for number, (target, _) in enumerate(files)]
+        text = "\n".join([f"FROM {image}", "COPY devbox/ /run/devbox/", *copies, ""])
+        _add(tar, _DOCKERFILE, text.encode(), mode=0o644)
+        for number, (_, data) in enumerate(files):
+            _add(tar, f"file{number}", data, mode=0o644)
         for name in ("devbox", "devbox/socket"):
             directory = tarfile.TarInfo(name)
             directory.type, directory.mode = tarfile.DIRTYPE, 0o700

@@ -36,7 +36,7 @@ def container_request(spec: InstanceSpec, *, layered: str | None = None) -> Cont
         user="0:0",
         workdir=spec.workdir,
         hostname=spec.hostname,
-        mounts=(*_agent_mounts(spec.agent), *_mounts(spec)),
+        mounts=(*_agent_mounts(spec.agent), *_mounts(spec, layered=layered)),
         capabilities=CAPABILITIES,
         init=False,  # the agent is process 1
         cpus=resources.cpus,
@@ -81,10 +81,12 @@ def _labels(spec: InstanceSpec, *, layered: str | None) -> tuple[tuple[str, str]
     return tuple(labels)
 
 
-def _mounts(spec: InstanceSpec) -> tuple[Mount, ...]:
+def _mounts(spec: InstanceSpec, *, layered: str | None) -> tuple[Mount, ...]:
+    """What is in the layer is not mounted."""
     shares = [
         Mount(kind=MountKind.BIND, source=share.source, target=share.target, read_only=share.read_only)
         for share in spec.shares
+        if not (layered and share.file)
     ]
     volumes = [
         Mount(kind=MountKind.VOLUME, source=volume.name, target=volume.target, labels=volume.labels, bare=volume.bare)

@@ -45,8 +45,8 @@ class ContainerRuntime:
             if existing.spec_digest != spec.digest:
                 raise ValueError(f"{spec.name} exists and was made from another spec")
             return existing
-        self._require_shared(spec)
         check_sources(spec.shares)
+        self._require_shared(spec)
         layered = None if spec.agent.directory else layered_image(self._engine, spec)
         deliver(spec.agent, self._engine)
         container = self._created(spec, layered)
@@ -70,8 +70,9 @@ class ContainerRuntime:
             ) from error
 
     def _require_shared(self, spec: InstanceSpec) -> None:
-        if spec.shares and not self.features.bind_mounts:
-            raise unshared(self._engine.info.url, spec.shares[0].source)
+        apart = [share for share in spec.shares if not share.file]
+        if apart and not self.features.bind_mounts:
+            raise unshared(self._engine.info.url, apart[0].source)
 
     def find(self, name: str) -> Instance | None:
         """Return the Instance of this name; None if absent."""

@@ -314,7 +314,7 @@ def test_it_imports_nothing_but_the_standard_library() -> None:
     assert not roots & SLOW
     assert roots <= sys.stdlib_module_names | {"devbox", "__main__"}
     rooms = {name.split(".")[1] for name in found if name.startswith("devbox.")}
-    assert rooms <= {"supervisor", "agent", "paths", "values", "errors"}
+    assert rooms <= {"supervisor", "agent", "process", "reporter", "paths", "values", "errors", "faults"}
 
 
 def test_what_it_takes_of_memory_and_from_where(real: Bench) -> None:

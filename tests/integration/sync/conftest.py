@@ -1,7 +1,11 @@
 """Environments on the real engine whose project is a copy, kept in sync."""
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from tests.support.command import Devbox
 from tests.support.project import project
 from tests.support.supervisors import gone
 
+DOCKER_SOCKET = "/var/run/docker.sock"
 PATIENCE = 30.0  # seconds
 TWO_WAY = '[sync]\nmode = "two-way"\n'
 
@@ -44,3 +49,43 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 def has(path: Path, text: str) -> bool:
     """Whether a file has exactly this content."""
     return path.exists() and path.read_text() == text
+
+
+@contextlib.contextmanager
+def served_by_tcp() -> Iterator[str]:
+    """Serve the engine's socket on a port of this host; yields its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_accept, args=(listener,), daemon=True).start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _accept(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=_serve, args=(client,), daemon=True).start()
+
+
+def _serve(client: socket.socket) -> None:
+    with client, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.connect(DOCKER_SOCKET)
+        back = threading.Thread(target=_pump, args=(server, client))
+        back.start()
+        _pump(client, server)
+        back.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def remote(devbox: Devbox) -> Iterator[Devbox]:
+    """The same project on an engine that is reached over TCP, and so counts as another machine's."""
+    with served_by_tcp() as url:
+        yield replace(devbox, variables={"DOCKER_HOST": url})
+        replace(devbox, variables={"DOCKER_HOST": url})("destroy", "-f", status=None)

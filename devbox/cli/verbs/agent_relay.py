@@ -1,0 +1,20 @@
+"""`devbox agent-relay`: hidden; what the Supervisor starts to reach an agent whose engine shares no files with it."""
+
+from typing import Annotated
+
+import typer
+
+from devbox.cli.group import invocation_of, verb
+
+
+@verb(
+    "agent-relay",
+    examples=(("devbox agent-relay -- PATH", "lead from a socket at PATH to the agent"),),
+    next_step="devbox logs --supervisor",
+)
+def command(context: typer.Context, path: Annotated[str, typer.Argument(metavar="PATH")]) -> None:
+    """Lead every connection to the socket PATH to the environment's agent, until whoever started this ends."""
+    invocation = invocation_of(context)
+    from devbox.workspace.agent_relay import serve
+
+    serve(invocation.host, invocation.workspace, path)

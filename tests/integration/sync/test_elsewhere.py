@@ -1,0 +1,39 @@
+"""An engine that sees no file of this host: `mode = "auto"` syncs, through the engine's own connection."""
+
+import os
+import signal
+
+import pytest
+
+from tests.integration.sync.conftest import eventually, has, inside
+from tests.integration.workspace.conftest import write
+from tests.support.command import Devbox
+from tests.support.supervisors import gone, processes
+
+pytestmark = pytest.mark.docker
+
+
+def test_a_project_is_synced_both_ways_and_outlives_the_supervisor(remote: Devbox) -> None:
+    write(remote)  # nothing said of sync, and the host's certificates inside
+    remote("up")
+    assert remote.json("sync")["mode"] == "two-way"
+    for number in range(3):
+        (remote.directory / "a.txt").write_text(f"version {number}")
+        assert inside(remote, f"cat a.txt; echo made {number} > made.txt") == f"version {number}"
+        assert (remote.directory / "made.txt").read_text() == f"made {number}\n"
+    os.kill(processes(remote.hash)[0], signal.SIGKILL)
+    assert gone(remote.hash)
+    (remote.directory / "a.txt").write_text("after the kill")
+    assert inside(remote, "cat a.txt") == "after the kill"
+    remote("exec", "-d", "--", "sh", "-c", "echo later > later.txt")
+    eventually(lambda: has(remote.directory / "later.txt", "later\n"), "what is made inside does not come by itself")
+    remote("halt")
+    (remote.directory / "a.txt").write_text("while it was halted")
+    remote("up")
+    assert inside(remote, "cat a.txt") == "while it was halted"
+
+
+def test_a_mount_is_refused_with_what_to_write_instead(remote: Devbox) -> None:
+    write(remote, '[sync]\nmode = "mount"\n')
+    refused = remote("up", status=3)
+    assert 'mode = "two-way"' in refused.stderr
