@@ -15,6 +15,7 @@ from devbox.sync.opening import opened, root_there
 from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.rows import Node
 from devbox.sync.scene import Scene
+from devbox.sync.trim import release_memory
 
 QUIET: Final = 0.05  # seconds after a cycle; what comes later is acted on at once
 MERGE: Final = 0.02  # seconds for which more is waited for, within a burst
@@ -250,6 +251,7 @@ class Live:
         yield [Ask(side, Barrier()) for side in Side]
         if latest == self.scene.latest and not any(self.scene.dirty.values()):
             self.memory.settle(self.scene)
+            release_memory()
 
     def _sweep(self) -> Work[None]:
         """Remove what an earlier session began and nobody took up."""
