@@ -24,6 +24,7 @@ STORM: Final = 0.05  # seconds for which more is waited for, within one
 _SAVE: Final = 0.25  # seconds between two saves while there is work
 _SETTLE: Final = 2.5  # seconds without anything, after which what was read is trusted
 _POLL: Final = 2.0  # seconds between two looks at what cannot be watched
+_ENOUGH: Final = 2048  # works under way; no more are planned for what is left of a storm
 _PIECE: Final = 256  # files read between two looks at what else there is to do
 _NEVER: Final = float("inf")
 
@@ -99,7 +100,7 @@ class Live:
     def _cycle(self) -> Work[None]:
         yield from self.cycle.work()
         self.cycled = time.time()
-        if self.scene.rules.new_guest and self.cycle.halt is None:
+        if self.scene.rules.new_guest and self.cycle.halt is None and not self.scene.fresh:
             self.scene.rules = self._rules  # what comes from now on is of a guest that is known
 
     def _wanted(self) -> bool:
@@ -138,7 +139,7 @@ class Live:
     def _retry(self) -> None:
         """Take up what was put off until now."""
         scene, now = self.scene, time.monotonic()
-        if scene.released:
+        if scene.released and self.pump.pending < _ENOUGH:
             scene.released = False
             self.cycle.again = self.cycle.again or bool(scene.fresh)
         for trouble in scene.troubles.due():
@@ -228,7 +229,7 @@ class Live:
     def _rest(self) -> None:
         """Save now and then; all that is left when there is nothing else to do."""
         now = time.monotonic()
-        if self.pump.idle and self.open:
+        if self.pump.idle and self.open and not self.scene.fresh:
             self.scene.watch_made()
         if self.cycle.running or not self.pump.idle:
             self._active = now

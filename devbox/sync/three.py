@@ -1,6 +1,7 @@
 """The three-way tree that is reconciled: of all rows only those which may differ, and what belongs to them."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from devbox.sync.core import plan
@@ -23,7 +24,9 @@ class Three:
         self._whole: set[Node] = set()
         self.unsettled: set[Node] = set()  # of which a digest could not be had, so that nothing is decided on them
         busy_above = _above(scene.busy)
-        for node in list(scene.fresh):
+        # So many new paths at once are taken in slices: what a plan of all would need is more than the rows have.
+        self._sliced = len(scene.fresh) > SLICE and all(node.base is None for node in scene.fresh)
+        for node in list(islice(scene.fresh, SLICE)) if self._sliced else list(scene.fresh):
             if node.agreed and not _torn(node) and not node.children:
                 scene.fresh.discard(node)
                 self._include(node)
@@ -38,6 +41,8 @@ class Three:
         torn = next((one for one in chain if _torn(one)), None)
         if torn is None:
             self._include(node)
+        elif self._sliced and torn.host == DIRECTORY and torn.guest is None:
+            self._include(torn)  # only the directory, which is new; what is in it when it is there
         elif torn not in self._whole and torn not in busy_above:
             self._whole.add(torn)
             for one in torn.walk():
@@ -93,6 +98,7 @@ class Three:
         )
 
 
+SLICE: Final = 8192
 _CHANGING: Final = Entry(Kind.FILE, digest=b"host")
 _CHANGED: Final = Entry(Kind.FILE, digest=b"guest")
 
