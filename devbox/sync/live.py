@@ -260,7 +260,8 @@ class Live:
         yield [Ask(side, Remove(path, stamp)) for side, path, stamp in temps]
 
     def barrier(self, reached: Callable[[], None]) -> None:
-        """Call `reached` when all that happened until now on both sides has been told of."""
+        """Call `reached` when all that happened until now on both sides has been told of, or is about to be seen."""
+        self._look_at_polled(time.monotonic())
         self.pump.start(self._barrier(reached))
 
     def _barrier(self, reached: Callable[[], None]) -> Work[None]:

@@ -30,6 +30,7 @@ _FIRST: Final = 0.05  # seconds until a lost end is looked for, doubled each tim
 _LONGEST: Final = 5.0
 _ANSWER: Final = 5.0  # seconds within which the thread answers a question
 FLUSH: Final = 60.0
+_GONE: Final = 10.0  # seconds without the other end, after which nobody is let wait for it
 
 T = TypeVar("T")
 Connect = Callable[[], Endpoint]
@@ -50,6 +51,7 @@ class _Flush:
     """Somebody waits for the end of all that there is to do."""
 
     until: float
+    asked: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     begun: bool = False
     reached: bool = False
@@ -95,6 +97,7 @@ class SyncSession:
         self._paused = False
         self._agreed = False
         self._lost = ""
+        self._lost_at = 0.0
         self._live: Live | None = None
         self._memory: Memory | None = None
         self._claim: Claim | None = None
@@ -201,6 +204,7 @@ class SyncSession:
                 wait = _FIRST
                 self._work()
             except EndLost as lost:
+                self._lost_at = self._lost_at if self._lost else time.monotonic()
                 self._lost = tell.lost(lost)
             finally:
                 self._leave(ends)
@@ -242,6 +246,8 @@ class SyncSession:
         if live is not None:
             self._agreed = live.cycle.agreed
             live.close()
+        for flush in self._flushes:  # what was asked of the ends that have gone is asked of the next ones
+            flush.begun = flush.reached = False
         for end in ends.values():
             with contextlib.suppress(OSError):
                 end.close()
@@ -251,8 +257,8 @@ class SyncSession:
         until = time.monotonic() + seconds
         while not self._stopping and (left := until - time.monotonic()) > 0:
             self._answer()
-            for flush in self._flushes:
-                if flush.until <= time.monotonic():
+            for flush in list(self._flushes):
+                if min(flush.until, max(flush.asked, self._lost_at) + _GONE) <= time.monotonic():
                     self._finish(flush, settled=False)
             tell.wait(self._bell, min(left, 0.1))
 
