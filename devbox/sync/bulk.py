@@ -12,6 +12,7 @@ from devbox.sync.core.entry import Entry, Kind, Side, Stamp
 from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Code, Commit, Copy, Hash, Read, Request
 from devbox.sync.pump import Ask, Work, one
 from devbox.sync.rows import Node, digest_of
+from devbox.sync.troubles import NO_ROOM
 
 AT_ONCE: Final = 4  # chunks of one file on the way to or from one side
 BLOCK: Final = CHUNK  # what is compared is as long as what is sent
@@ -62,8 +63,9 @@ def send_big(side: Side, node: Node, want: Entry, expected: Stamp | None, keep: 
     if failed is None:
         commit = Commit(file.handle, path, expected, stamp.size, digest, want.executable, stamp.mtime, keep)
         return Sent(side, (yield from one(side, commit)), digest)
-    # What came so far is of use as long as the source is what it was.
-    yield [Ask(side, Abort(file.handle, forget=failed.answer.code is not Code.FAILED))]
+    # What came so far is of use as long as the source is what it was; but not where it takes the last room.
+    is_of_use = failed.answer.code is Code.FAILED and failed.answer.errno not in NO_ROOM
+    yield [Ask(side, Abort(file.handle, forget=not is_of_use))]
     return failed
 
 

@@ -50,7 +50,8 @@ class Cycle:
         self.ended = 0.0
         self.on_changed: Callable[[list[Action]], None] = lambda _: None
         self.decided: set[bytes] = set()  # paths that somebody has decided on: what loses is kept
-        self._number = 0
+        # In the trash no two cycles may have one name, also if the next ends are met within the same second.
+        self._number = time.time_ns() // 1000 % 1_000_000
         self._lately = Lately()
 
     def work(self) -> Work[None]:
@@ -180,7 +181,7 @@ class Cycle:
 
     @property
     def _batch(self) -> bytes:
-        return time.strftime(f"%Y%m%dT%H%M%SZ-{self._number}", time.gmtime()).encode()
+        return time.strftime(f"%Y%m%dT%H%M%SZ-{self._number:06}", time.gmtime()).encode()
 
     def _begin(self, tasks: list[Task]) -> None:
         moved, others = moves.paired(tasks)

@@ -6,6 +6,7 @@ say what of the guest's names counts.
 
 import errno
 import os
+import stat
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -133,10 +134,25 @@ class Survey:
         if answer.code is not Code.DONE or stamp is None:
             stats.append(stat)
             return
+        if not stamp.size and self._just_emptied(side, path):
+            return
         node = self._taken(side, path, stamp, b"", tops)
         if node is not None and stamp.size == len(answer.data):
             self.digested(side, node, stamp, digest_of(answer.data))
             self.contents[side, node] = (stamp, answer.data)
+
+    def _just_emptied(self, side: Side, path: bytes) -> bool:
+        """Whether a file that was not empty is so since a moment: most likely somebody is about to write into it."""
+        scene = self._scene
+        node = scene.rows.find(path)
+        known = node.stamp_on(side) if node is not None else None
+        if known is None or not known.size or not stat.S_ISREG(known.mode):
+            return False
+        if scene.troubles.is_changing(path):
+            scene.troubles.solved(path)
+            return False
+        scene.troubles.add(path, side, CHANGING)
+        return True
 
     def digested(self, side: Side, node: Node, stamp: Stamp, digest: bytes) -> None:
         """Take the digest of what is there with this stamp; whatever it was taken for before."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from devbox.sync.core.entry import Side
 
+NO_ROOM: Final = (errnos.ENOSPC, errnos.EDQUOT)
 BUSY: Final = 5  # tries after which a file that keeps changing is told as busy
 _FIRST: Final = 0.05
 _LONGEST: Final = 30.0
@@ -61,6 +62,10 @@ class Troubles:
         """Whether a file that was being changed is to be tried again, which is worth waiting for."""
         return any(one.text == CHANGING and one.tries < BUSY for one in self._all.values())
 
+    def is_changing(self, path: bytes) -> bool:
+        """Whether a file was being changed when it was looked at last."""
+        return path in self._all and self._all[path].text == CHANGING
+
     def __iter__(self) -> Iterator[Trouble]:
         return iter(list(self._all.values()))
 
@@ -78,6 +83,6 @@ CHANGING: Final = "busy: it changes all the time"
 
 def text(errno: int, room: int, needed: int) -> str:
     """Say why a request failed."""
-    if errno in (errnos.ENOSPC, errnos.EDQUOT):
+    if errno in NO_ROOM:
         return f"no room: {needed} bytes needed, {room} free"
     return os.strerror(errno) if errno else "refused"

@@ -137,7 +137,7 @@ class SessionPair:
 
     def _tapped(self, path: Path) -> Tapped:
         end = HostEndpoint(path)
-        return Tapped(end, Side.HOST, self.tap, end.close)
+        return Tapped(end, Side.HOST, self.tap, lambda: None)
 
     def _guest(self) -> Tapped:
         if not self.gate.is_set():
