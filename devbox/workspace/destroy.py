@@ -15,7 +15,7 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.ports import end
 from devbox.workspace.spec import LABEL_TARGET
 from devbox.workspace.state import locked
-from devbox.workspace.sync_order import forget
+from devbox.workspace.sync_order import forget, forget_left
 from devbox.workspace.unsynced import require_nothing_unsynced, save_unsynced
 
 
@@ -58,6 +58,7 @@ def destroy(host: Host, workspace: Workspace, *, force: bool = False) -> Destroy
     else:
         require_nothing_unsynced(host, workspace)
     with locked(host, workspace, "devbox destroy") as state:
+        forget_left(workspace.hash)
         end(host, workspace, forget=True)
         found = survey(host, workspace)
         engine = host.engine

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from devbox import paths, record
 from devbox.agent.protocol import GuestSession
@@ -13,12 +14,14 @@ from devbox.profile.load import Loaded
 from devbox.profile.trust import TrustStore
 from devbox.record import RecordFromTheFuture
 from devbox.runtimes.base import Instance, InstanceState, PublishedPort
+from devbox.supervisor.words import notice
 from devbox.values import slug
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 from devbox.workspace.find import current
 from devbox.workspace.locks import lock_digest
 from devbox.workspace.ports import Reported, reported
+from devbox.workspace.syncing import is_synced
 
 ABSENT = "absent"
 
@@ -55,6 +58,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     sessions, silent = _sessions(instance)
     running = instance is not None and instance.state is InstanceState.RUNNING
     ports = reported(host, workspace.hash, running=running) if instance else Reported(ports=())
+    files = _sync(host, workspace, instance)
     profile_digest = digest(loaded.profile) if loaded else None
     return EnvironmentStatus(
         name=(loaded.profile.name if loaded else None) or slug(workspace.name),
@@ -68,8 +72,24 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
         profile_digest=profile_digest,
         ports=ports.ports,
         sessions=sessions,
-        problems=(*problems, *bad_lock, *instance_problems(instance), *silent, *ports.problems),
+        problems=(*problems, *bad_lock, *instance_problems(instance), *silent, *ports.problems, *files),
     )
+
+
+def _sync(host: Host, workspace: Workspace, instance: Instance | None) -> tuple[Problem, ...]:
+    """Return what is wrong with the sync of a running Instance."""
+    if instance is None or instance.state is not InstanceState.RUNNING or not is_synced(instance):
+        return ()
+    supervisor = host.supervision.find(workspace.hash)
+    try:
+        answer: dict[str, Any] = {"active": False} if supervisor is None else supervisor.ask_sync("status")
+    except DevboxError as error:
+        return (Problem(message=error.message, key="sync", hint=error.hint),)
+    if not answer["active"]:
+        why = "nobody keeps both sides equal: the supervisor has ended"
+        return (Problem(message=why, key="sync", hint="devbox up"),)
+    said = notice(answer["status"])
+    return (Problem(message=said, key="sync"),) if said else ()
 
 
 def state_word(instance: Instance | None) -> str:

@@ -93,6 +93,13 @@ def kept(path_hash: str) -> tuple[SyncOrder, list[str] | None] | None:
         return None
 
 
+def forget_left(path_hash: str) -> None:
+    """Know that nothing is inside alone which anybody wants: of a destroy that is killed, the next one finishes it."""
+    known = kept(path_hash)
+    if known is not None:
+        keep(path_hash, known[0], left=[])
+
+
 def drop(path_hash: str) -> None:
     """Keep nothing of what is to be synced; what both sides had stays known, as long as the volume is there."""
     with suppress(OSError):

@@ -26,7 +26,7 @@ def require_nothing_unsynced(host: Host, workspace: Workspace) -> None:
     left = _left(host, workspace)
     if not left:
         return
-    shown = [printable(path) or "everything: its project directory is gone" for path in left[:_SHOWN]]
+    shown = [printable(path) or "nobody knows what, since it cannot be looked into" for path in left[:_SHOWN]]
     more = [f"... and {len(left) - _SHOWN} more"] if len(left) > _SHOWN else []
     raise UnsyncedError(
         f"{workspace.container_name} holds what is not in {workspace.directory}",
@@ -44,7 +44,8 @@ def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
     known = kept(workspace.hash)
     if instance is None or known is None:
         raise UnsyncedError(
-            f"what {workspace.container_name} holds cannot be saved: it cannot be looked into", hint="devbox up"
+            f"what {workspace.container_name} holds cannot be saved, since it cannot be looked into",
+            hint=f"devbox up, then again; or give it up: docker volume rm {workspace.container_name}-workspace",
         )
     name = f"{workspace.container_name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar"
     target = Path(paths.private_directory(paths.saved_directory(workspace.hash))) / name
@@ -57,28 +58,33 @@ def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
 
 def _left(host: Host, workspace: Workspace) -> list[str]:
     """Return the paths; what nobody knows is found out by a last sync, for which a stopped container is started."""
-    if not _has_copy(host, workspace):
+    known = kept(workspace.hash)
+    if known is None or not _has_copy(host, workspace):
         return []
     if not workspace.directory.is_dir():
         return [EVERYTHING]
-    known = kept(workspace.hash)
     instance = current(host, workspace)
-    if known is None or instance is None or not is_synced(instance):
+    if instance is None:  # it was removed by hand, or by a destroy that was killed
+        return [EVERYTHING] if known[1] is None else known[1]
+    if not is_synced(instance):
         return []
-    if instance.state is not InstanceState.RUNNING and known[1] is not None:
-        return known[1]
-    running = _running(host, workspace)
-    if running is None:
+    left = known[1] if instance.state is not InstanceState.RUNNING else None
+    return _looked_for(host, workspace) if left is None else left
+
+
+def _looked_for(host: Host, workspace: Workspace) -> list[str]:
+    instance = _running(host, workspace)
+    if instance is None:
         return [EVERYTHING]
     with host.reporter.step("look for what is inside alone"):
-        supervisor = session(host, workspace, running, _COMMAND)
+        supervisor = session(host, workspace, instance, _COMMAND)
         flush(supervisor)
         return guest_only(supervisor)
 
 
 def _has_copy(host: Host, workspace: Workspace) -> bool:
     labels = {LABEL_OWNER: host.owner, LABEL_WORKSPACE: workspace.hash, LABEL_ROLE: ROLE_WORKSPACE}
-    return bool(host.engine.volumes(labels))
+    return any(volume.name == f"{workspace.container_name}-workspace" for volume in host.engine.volumes(labels))
 
 
 def _running(host: Host, workspace: Workspace) -> Instance | None:

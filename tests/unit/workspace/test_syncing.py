@@ -10,6 +10,7 @@ from devbox.workspace import sync_verb
 from devbox.workspace.destroy import destroy
 from devbox.workspace.halt import halt
 from devbox.workspace.shell import execute
+from devbox.workspace.status import status
 from devbox.workspace.sync_order import kept
 from devbox.workspace.up import up
 from tests.fakes.supervisor import FakeSupervisor
@@ -82,8 +83,10 @@ def test_a_lost_supervisor_comes_back_with_the_next_command(desk: Desk) -> None:
     order = _supervisor(desk).order
     desk.supervisors.kill(desk.workspace.hash)
     assert sync_verb.status(desk.host, desk.workspace)["state"] == "ended"
+    assert [one.key for one in status(desk.host, desk.workspace).problems] == ["sync"]
     execute(desk.host, desk.workspace, ["true"], detach=True)
     assert _supervisor(desk).order == order
+    assert status(desk.host, desk.workspace).problems == ()
 
 
 def test_halt_brings_home_and_remembers_what_stays_inside(desk: Desk) -> None:
