@@ -174,12 +174,13 @@ def open_directory(directory: int, name: bytes) -> int:
 
 
 def make_directory(directory: int, name: bytes, mode: int, made: Callable[[int], None]) -> int:
-    """Open the directory `name`, made if nothing is there; `made` gets its handle then."""
+    """Open the directory `name`, made with just this mode if nothing is there; `made` gets its handle then."""
     try:
         os.mkdir(name, mode, dir_fd=directory)
     except FileExistsError:
         return open_directory(directory, name)
     handle = open_directory(directory, name)
+    os.fchmod(handle, mode)
     made(handle)
     return handle
 

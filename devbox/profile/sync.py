@@ -12,7 +12,7 @@ from devbox.profile.parts import Part, exactly_one
 class OnChange(Part):
     """What happens when files of the host change: exactly one of `do` and `run`."""
 
-    paths: Annotated[tuple[Text, ...], Unstrict, Field(min_length=1, examples=[["requirements.txt"]])]
+    paths: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["requirements.txt"]])]
     """The files, as patterns of a .gitignore."""
     do: Literal["rebuild", "restart"] | None = None
     """What devbox does: rebuild (what devbox up does), or restart (that, after devbox halt)."""
@@ -22,6 +22,8 @@ class OnChange(Part):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         exactly_one(self, "do", "run")
+        if not self.paths:
+            raise incomplete('names no files; write patterns, as ["requirements.txt"]', at=("paths",))
         return self
 
 

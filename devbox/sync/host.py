@@ -45,6 +45,7 @@ from devbox.sync.watch import NONE, Watcher, watcher
 NONCE = b"sync-id"  # in the directory that is ours
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_NONCE = 256
+_DIRECTORY = 0o755  # mode of a new one
 _STARTED = Answer()
 
 
@@ -206,11 +207,12 @@ class HostEndpoint:
     def _make_directory(self, request: MakeDirectory) -> Answer:
         with self._root.place(request.path) as place:
             try:
-                os.mkdir(place.name, 0o755, dir_fd=place.directory)
+                os.mkdir(place.name, _DIRECTORY, dir_fd=place.directory)
             except FileExistsError as error:
                 raise ChangedError(look(place)) from error
             descriptor = self._root.directory(request.path)
             try:
+                os.fchmod(descriptor, _DIRECTORY)  # whatever the umask: it is the Supervisor's, and nobody else's
                 self._changer.owner.give(descriptor)
                 return Answer(stamp=stamp_of(os.fstat(descriptor)))
             finally:

@@ -1,7 +1,7 @@
 """What is looked at before anything is made: the directory, the profile, this version, trust, the runtime."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devbox.errors import Problem, ProfileError
 from devbox.profile.asks import Grants
@@ -10,6 +10,7 @@ from devbox.profile.gate import require_supported
 from devbox.profile.load import Loaded
 from devbox.runtimes.base import Runtime
 from devbox.runtimes.container.runtime import unshared
+from devbox.sync.core.ignore import Ignore
 from devbox.values import printable
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile, load_profile
@@ -46,6 +47,7 @@ def checked(
     way = mode(loaded.profile.sync, runtime.features)
     _require_shared(host, workspace, loaded, runtime, way)
     _require_no_rules(loaded, way)
+    _require_patterns(loaded)
     for sentence in excess(loaded.profile, host.engine.info):
         host.reporter.warn(sentence)
     return Checked(loaded=loaded, grants=grants, runtime=runtime, mode=way)
@@ -75,6 +77,22 @@ def _require_no_rules(loaded: Loaded, way: str) -> None:
         hint='take it out, or write mode = "two-way"',
     )
     raise ProfileError("the profile asks for what happens under a sync alone", problems=[problem])
+
+
+def _require_patterns(loaded: Loaded) -> None:
+    """Raise `ProfileError` with every pattern of `[sync]` that cannot be one, and hence would stand for nothing."""
+    sync = loaded.profile.sync
+    lists = {"ignore": sync.ignore, "allow": sync.allow}
+    lists |= {f"on_change[{number}].paths": rule.paths for number, rule in enumerate(sync.on_change)}
+    found = []
+    for name, patterns in lists.items():
+        for problem in Ignore(profile=patterns).problems:
+            key = (problem.key or "").replace("sync.ignore", f"sync.{name}", 1)
+            origin = loaded.origins.get(key)
+            where = (origin.file, origin.line) if origin else (None, None)
+            found.append(replace(problem, key=key, file=where[0], line=where[1]))
+    if found:
+        raise ProfileError("the profile has patterns that match nothing", problems=found)
 
 
 def _require_mounts(workspace: Workspace, loaded: Loaded) -> None:

@@ -40,6 +40,12 @@ def test_files_go_both_ways_and_a_command_finds_what_was_saved_before_it(devbox:
     devbox("exec", "-d", "--", "sh", "-c", "sleep 0.2; echo later > later.txt")
     eventually(lambda: has(devbox.directory / "later.txt", "later\n"), "what is made inside does not come by itself")
     assert (devbox.directory / "made.txt").stat().st_uid == devbox.directory.stat().st_uid
+    inside(devbox, "mkdir -p new/deeper; touch new/deeper/plain; touch new/run; chmod +x new/run")
+    modes = [
+        (devbox.directory / name).stat().st_mode & 0o777
+        for name in ("new", "new/deeper", "new/deeper/plain", "new/run")
+    ]
+    assert modes == [0o755, 0o755, 0o644, 0o755]
     assert devbox("up").stdout == "nothing to do\n"
     assert _state(devbox) == "watching"
     assert devbox("sync", "flush").stdout == "both sides are equal\n"

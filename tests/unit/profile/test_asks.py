@@ -46,6 +46,7 @@ def test_everything_that_reaches_the_host_is_asked_for(asks: Asks, project: Path
         '[[mounts]]\nsource = "~/data"\ntarget = "/data"\nread_only = true\n'
         '[ports]\nweb = { guest = 80, host = 8080, expose = "lan" }\n'
         '[resources]\ngpus = "all"\ndevices = ["/dev/kvm"]\n[network]\nca_bundle = "/usr/share/company.pem"\n'
+        '[sync]\nallow = [".envrc"]\n'
     )
     assert {(item.kind, item.name, item.key, item.line) for item in items} == {
         ("dockerfile", "base.dockerfile", "base.dockerfile", 2),
@@ -57,6 +58,7 @@ def test_everything_that_reaches_the_host_is_asked_for(asks: Asks, project: Path
         ("gpus", "resources.gpus", "resources.gpus", 16),
         ("device", "resources.devices /dev/kvm", "resources.devices[0]", 17),
         ("host-path", "network.ca_bundle", "network.ca_bundle", 19),
+        ("file", "sync.allow .envrc", "sync.allow[0]", 21),
     }
     assert granted(items) == Grants(
         host_paths=frozenset({str(home / "data"), "/usr/share/company.pem"}),

@@ -92,8 +92,8 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
     assert caught.value.exit_status == 2
     assert {(problem.key, problem.line) for problem in caught.value.problems} == {
         ("runtime", 1), ("isolation", 2), ("base.disk", 5),
-        ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17), ("sync.mode", 20),
-        ("sync.ignore", 21), ("sync.on_change", 22), ("resources.disk", 26), ("network.allow", 28), ("vm", 29),
+        ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17), ("resources.disk", 26),
+            ("network.allow", 28), ("vm", 29),
         ("prod", 31), ("machines", 33),
     }  # fmt: skip
     assert {problem.file for problem in caught.value.problems} == {"devbox.toml"}

@@ -137,3 +137,11 @@ def test_rules_under_a_mount_are_refused_with_their_line(desk: Desk) -> None:
         up(desk.host, desk.workspace)
     assert [(one.file, one.key) for one in caught.value.problems] == [("devbox.toml", "sync.on_change")]
     assert desk.engine.calls == []
+
+
+def test_a_pattern_that_matches_nothing_is_refused_with_its_line(desk: Desk) -> None:
+    desk.write('[sync]\nmode = "two-way"\nignore = ["ok", "[a"]\nallow = []\n')
+    with pytest.raises(ProfileError) as caught:
+        up(desk.host, desk.workspace)
+    assert [(one.key, one.line is not None) for one in caught.value.problems] == [("sync.ignore[1]", True)]
+    assert desk.engine.calls == []
