@@ -23,6 +23,7 @@ from devbox.sync.scene import Scene
 from devbox.sync.troubles import CHANGING
 
 _READ_ALONG: Final = 64  # files that one look reads at once
+_EMPTY: Final = 2  # looks after which a file that was not empty is believed to be: a third of a second
 _ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -148,7 +149,7 @@ class Survey:
         known = node.stamp_on(side) if node is not None else None
         if known is None or not known.size or not stat.S_ISREG(known.mode):
             return False
-        if scene.troubles.is_changing(path):
+        if scene.troubles.changing(path) >= _EMPTY:
             scene.troubles.solved(path)
             return False
         scene.troubles.add(path, side, CHANGING)

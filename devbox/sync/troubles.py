@@ -62,9 +62,9 @@ class Troubles:
         """Whether a file that was being changed is to be tried again, which is worth waiting for."""
         return any(one.text == CHANGING and one.tries < BUSY for one in self._all.values())
 
-    def is_changing(self, path: bytes) -> bool:
-        """Whether a file was being changed when it was looked at last."""
-        return path in self._all and self._all[path].text == CHANGING
+    def changing(self, path: bytes) -> int:
+        """How many times in a row a file was being changed when it was looked at."""
+        return self._all[path].tries if path in self._all and self._all[path].text == CHANGING else 0
 
     def __iter__(self) -> Iterator[Trouble]:
         return iter(list(self._all.values()))

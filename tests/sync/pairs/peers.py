@@ -108,6 +108,15 @@ class Mutagen(_Peer):
         with _ignored_timeout():
             self.run("timeout", "10", self._program, "sync", "flush", "pair", fine=(0, 1, 124), env=self._env)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It watches, and goes on by itself, unless it is paused."""
+        self.run(self._program, "sync", "pause", "pair", fine=(0, 1), env=self._env)
+        try:
+            yield
+        finally:
+            self.run("timeout", "10", self._program, "sync", "resume", "pair", fine=(0, 1, 124), env=self._env)
+
     def conflicts(self) -> set[str]:
         said = self.run(self._program, "sync", "list", "pair", "--template={{json .}}", env=self._env)
         return {one["root"] for session in json.loads(said) for one in session.get("conflicts") or ()}
