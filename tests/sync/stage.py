@@ -112,8 +112,8 @@ class Stage:
         """These contents must still be somewhere: at a path of either side, or put aside."""
         have = {thing.data.strip() for side in (self.pair.host, self.pair.guest) for thing in side.look().values()}
         have |= {data.strip() for side in (self.pair.host, self.pair.guest) for data in side.trash()}
-        for content in contents:
-            self.expect(content.encode() in have, f"LOST: {content!r}")
+        lost = [repr(content) for content in contents if content.encode() not in have]
+        self.expect(not lost, f"LOST: {', '.join(lost[:2])}{f' and {len(lost) - 2} more' if len(lost) > 2 else ''}")
 
     def conflict(self, *paths: str) -> None:
         """Exactly these paths must be told to be in conflict, if the pair tells at all."""
