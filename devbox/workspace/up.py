@@ -13,7 +13,7 @@ from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
-from devbox.workspace.apply import apply
+from devbox.workspace.apply import Applied, apply
 from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.certificates import certificates
 from devbox.workspace.checked import Checked, checked
@@ -86,7 +86,6 @@ def bring_up(
     """
     started = now()
     order = checked(host, workspace, flags=flags)
-    profile = order.loaded.profile
     with located(order.loaded), locked(host, workspace, command) as state:
         known = state.read()  # one of a newer devbox ends it here
         actual = instances(host, workspace)
@@ -96,18 +95,11 @@ def bring_up(
         made = make_image(host, workspace, order, wish)
         spec = _spec(host, workspace, order, made)
         known = _adopted(known, spec, live)
-        plan = reconcile(spec, [seen(one, known) for one in actual])
-        if plan.remove and any(map(is_synced, actual)):
-            leave(host, workspace)
-        applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
+        applied = _applied(host, workspace, order, spec, known, actual)
         files = sync_order(order.loaded, workspace, spec, mode=order.mode)
         synced = begin(host, workspace, files, identity=applied.instance.spec_digest)
-        steps = create_steps(profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
-        missing = pending(applied.instance, steps)
-        if missing:
-            env = taken_from_host(host, workspace, order.loaded)
-            provision(applied.instance, missing, env=env, reporter=host.reporter)
-        wanted = wanted_ports(profile, order.grants)
+        missing = _provisioned(host, workspace, order, made, applied.instance)
+        wanted = wanted_ports(order.loaded.profile, order.grants)
         given = _ports(host, workspace, wanted, spec, applied.instance)
         # What is set on the command line holds for this once; no later command may go by it.
         began = Since(at=started, written={**made.written, **(live.edited if live else {})})
@@ -116,11 +108,36 @@ def bring_up(
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
     built = (f"built {_steps(len(made.built.run))}",) if made.built.run else ()
-    ran = (f"provisioned {_steps(len(missing))}",) if missing else ()
+    ran = (f"provisioned {_steps(missing)}",) if missing else ()
     done = (*built, *(applied.done or (*synced.done, *given.done)), *ran)
     return Ready(
         instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports, synced=synced
     )
+
+
+def _applied(
+    host: Host,
+    workspace: Workspace,
+    order: Checked,
+    spec: InstanceSpec,
+    known: dict[str, str] | None,
+    actual: Sequence[Instance],
+) -> Applied:
+    """Have one running Instance of `spec`; what is to go is asked before for files that are inside alone."""
+    plan = reconcile(spec, [seen(one, known) for one in actual])
+    if plan.remove and any(map(is_synced, actual)):
+        leave(host, workspace)
+    return apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
+
+
+def _provisioned(host: Host, workspace: Workspace, order: Checked, made: Made, instance: Instance) -> int:
+    """Run the steps of the create stage that have not run in `instance`, and return how many these were."""
+    steps = create_steps(order.loaded.profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
+    missing = pending(instance, steps)
+    if missing:
+        env = taken_from_host(host, workspace, order.loaded)
+        provision(instance, missing, env=env, reporter=host.reporter)
+    return len(missing)
 
 
 def _beside(
