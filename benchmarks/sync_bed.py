@@ -6,6 +6,7 @@ import select
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.sync.stage import Can, Scenario
 
 PER_DIRECTORY = 50
 PATIENCE = 600.0
+_ARRIVAL = 30.0
 _PLAIN = Scenario(
     number=0,
     name="benchmark",
@@ -135,7 +137,23 @@ class Arrivals:
 
     def __init__(self) -> None:
         self.path = b""
-        self.come = threading.Event()
+        self.at = 0.0  # when (perf_counter)
+        self._come = threading.Event()
+
+    def expect(self) -> None:
+        """Forget the last one."""
+        self._come.clear()
+
+    def hear(self) -> None:
+        """One is there, now."""
+        self.at = time.perf_counter()
+        self._come.set()
+
+    def wait(self) -> float:
+        """Wait for one, and return when it was there."""
+        if not self._come.wait(_ARRIVAL):
+            raise SystemExit("an edit did not arrive")
+        return self.at
 
     def between(self, end: Endpoint) -> "Listened":
         """Stand before an end."""
@@ -160,7 +178,7 @@ class Listened:
             return
 
         def heard(answer: Answer) -> None:
-            self._arrivals.come.set()
+            self._arrivals.hear()
             done(answer)
 
         self._end.ask(request, heard)

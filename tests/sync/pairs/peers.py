@@ -37,9 +37,10 @@ class _Peer:
         return nullcontext()
 
     def recreate(self, script: str) -> None:
-        shutil.rmtree(self.guest.path)
-        self.guest.path.mkdir()
-        self.guest.sh(script)
+        with self.held():  # as nobody answers for a container that is not there
+            shutil.rmtree(self.guest.path)
+            self.guest.path.mkdir()
+            self.guest.sh(script)
 
     def run(self, *argv: str, fine: tuple[int, ...] = (0,), env: Mapping[str, str] | None = None) -> str:
         """Run the program; `AssertionError` with its words unless its exit code is `fine`."""
