@@ -20,7 +20,8 @@ BYTES: Final = 4 << 20  # of content on the way to or from one end
 BEGUN: Final = 256  # small works at once
 HELD: Final = 8 << 20  # bytes that they hold together
 BIG: Final = 2  # big works at once
-_TURN: Final = 64  # requests between two looks at what came in
+_TURN: Final = 64  # steps between two looks at what came in
+_LONG: Final = 8  # so many of them is a step of a big work
 
 T = TypeVar("T")
 
@@ -120,10 +121,11 @@ class Pump:
 
     def turn(self) -> None:
         """Begin, send and take what can be, for a bounded time."""
-        for _ in range(_TURN):
-            if not self._ready and not self._begin():
-                break
-            self._step(self._ready.popleft())
+        left = _TURN
+        while left > 0 and (self._begin() or self._ready):  # what begins now waits for no big work that never rests
+            running = self._ready.popleft()
+            self._step(running)
+            left -= _LONG if running.rank is Rank.BIG else 1
         for end in (self._host, self._guest):
             self._send(end)
             try:
