@@ -20,7 +20,7 @@ from devbox.sync.endpoint import List
 from devbox.sync.lately import Lately
 from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.quick import edits
-from devbox.sync.rows import Node
+from devbox.sync.rows import DIRECTORY, Node
 from devbox.sync.scene import Scene
 from devbox.sync.survey import Survey
 from devbox.sync.three import Three
@@ -85,7 +85,7 @@ class Cycle:
         tops = yield from self.survey.look(dirty)
         for side, path in rescan:
             node = scene.rows.find(path)
-            if node is not None:
+            if node is not None and node.on(side) == DIRECTORY and node not in tops[side]:
                 tops[side].append(node)
         if any(tops.values()):
             yield from self.survey.scan(tops)

@@ -108,7 +108,8 @@ class Live:
         scene = self.scene
         if not self.open or self.paused:
             return False
-        return self.cycle.again or any(scene.dirty.values()) or bool(scene.rescan)
+        freed = scene.released and bool(scene.fresh)
+        return self.cycle.again or freed or any(scene.dirty.values()) or bool(scene.rescan)
 
     def _due(self) -> bool:
         return self._wanted() and not self.cycle.running and self._start_at() <= time.monotonic()

@@ -91,8 +91,9 @@ class Scene:
     def _self_event(self, side: Side, node: Node) -> None:
         if node.parent is None:
             self.root_events.add(side)
-        else:
+        else:  # another directory may be at its path by now, also one with the same inode, that nobody watches
             self.dirty[side].add(node.path)
+            self.rescan.add((side, node.path))
 
     def look(self, side: Side, node: Node, stamp: Stamp | None, target: bytes = b"") -> bool:
         """Take what a look showed; whether it is news, which is then fresh."""

@@ -234,3 +234,14 @@ def new_directories(stage: Stage) -> None:
     stage.both(wanted)
     stage.settle()
     stage.same()
+
+
+@scenario(30, "a directory is removed and made anew at once, time and again", "what is in the new one is seen")
+def directory_made_anew(stage: Stage) -> None:
+    stage.given(f"{_FEW}; mkdir -p d/e g; echo 1 >d/a; echo 2 >d/e/b; echo 3 >g/c")
+    for number in range(1, 6):  # most file systems give the new one the old one's inode
+        script = "rm -r {0}; mkdir -p {0}/e; echo {1} >{0}/x; echo {1} >{0}/e/y"
+        stage.play(host=script.format("d", number), guest=script.format("g", number))
+        stage.same()
+        stage.play(host=f"echo later-{number} >d/e/z", guest=f"echo later-{number} >g/e/z")
+        stage.both({"d/e/z": f"later-{number}", "g/e/z": f"later-{number}"})
