@@ -22,6 +22,7 @@ from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.quick import edits
 from devbox.sync.rows import DIRECTORY, Node
 from devbox.sync.scene import Scene
+from devbox.sync.seed import Seeds
 from devbox.sync.survey import Survey
 from devbox.sync.three import Three
 from devbox.sync.transfer import Task, Transfer
@@ -41,6 +42,7 @@ class Cycle:
         self.scene = scene
         self.survey = Survey(scene)
         self.transfer = Transfer(scene, self.survey)
+        self._seeds = Seeds(scene, pump, self.transfer.counters)
         self._pump = pump
         self.left: dict[bytes, Left] = {}
         self.halt: Halt | None = None
@@ -62,6 +64,7 @@ class Cycle:
                 yield from self._looks()
                 fault("sync looked")
                 self._quick()
+                self._seed()
                 if self.scene.fresh:
                     yield from self._decide(Three(self.scene))
         finally:
@@ -99,6 +102,16 @@ class Cycle:
         if found:
             self._number += 1
             self.on_changed([action for _, action in found])
+
+    def _seed(self) -> None:
+        """Begin with what is plainly new in batches; the rest is a matter for a plan."""
+        if self.halt is not None or self.decided:
+            return
+        self._seeds.on_changed = self.on_changed
+        taken = self._seeds.begin()
+        if taken and self.left:
+            for node in taken:
+                self.left.pop(node.path, None)
 
     def _decide(self, three: Three) -> Work[None]:
         scene = self.scene

@@ -7,9 +7,10 @@ its path (at `to`, of Rename) is the answer's `stamp`; with CHANGED it is what w
 Nothing outside the root is read or written, and no link in a path is followed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from devbox.sync.core.entry import Stamp
 
@@ -26,6 +27,9 @@ class Code(Enum):
     REFUSED = 3
 
 
+NOTHING_KNOWN: Final[Mapping[bytes, bytes | None]] = MappingProxyType({})
+
+
 class Found(NamedTuple):
     """One name of a directory, or what a path is. `target`: of a link."""
 
@@ -37,8 +41,9 @@ class Found(NamedTuple):
 class Answer(NamedTuple):
     """What came of a request. What is not asked for by its kind is empty.
 
-    `stamp`: of what is there now. `data`: content, or digests. `found`: of List and Stat. `watch`: of List.
-    `room`: bytes free, if the failure was for want of room.
+    `stamp`: of what is there now. `data`: content, or digests. `found`: of List and Stat. `same`, `watch`: of List.
+    `room`: bytes free, if the failure was for want of room. `contents`, `stamps`: of Gather and Plant, one for each of
+    their files, None of one with which it did not go as it should.
     """
 
     code: Code = Code.DONE
@@ -48,6 +53,14 @@ class Answer(NamedTuple):
     found: tuple[Found, ...] = ()
     watch: int = 0
     room: int = 0
+    same: tuple[bytes, ...] = ()
+    contents: tuple[bytes | None, ...] = ()
+    stamps: tuple[Stamp | None, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether it was done."""
+        return self.code is Code.DONE
 
 
 class Identity(NamedTuple):
@@ -71,11 +84,13 @@ class Stat(NamedTuple):
 class List(NamedTuple):
     """Look at what is in a directory. `watch`: and tell of changes from before the look on, by the number answered.
 
-    The number is -1 where no more watches are to be had (the look is complete all the same).
+    The number is -1 where no more watches are to be had (the look is complete all the same). Names whose stamp, packed,
+    is what `known` says are not `found` but `same`.
     """
 
     path: bytes
     watch: bool = False
+    known: Mapping[bytes, bytes | None] = NOTHING_KNOWN
 
 
 class Hash(NamedTuple):
@@ -113,6 +128,46 @@ class Put(NamedTuple):
     executable: bool
     mtime: int
     keep: bytes = b""
+
+
+class Gather(NamedTuple):
+    """Read the whole content of some files of one directory, by name, each with this stamp and at most SMALL bytes."""
+
+    path: bytes
+    files: tuple[tuple[bytes, Stamp], ...]
+
+    @property
+    def weight(self) -> int:
+        """How many bytes of content they have."""
+        return sum([stamp.size for _, stamp in self.files])
+
+
+class Seed(NamedTuple):
+    """A new file, as Put has it."""
+
+    name: bytes
+    data: bytes
+    digest: bytes
+    executable: bool
+    mtime: int
+
+
+class Plant(NamedTuple):
+    """Put some new files into one directory, each as by a Put of its own that expects nothing."""
+
+    path: bytes
+    files: tuple[Seed, ...]
+
+    @property
+    def weight(self) -> int:
+        """How many bytes of content they have."""
+        return sum([len(one.data) for one in self.files])
+
+    def puts(self) -> Iterator[Put]:
+        """Those."""
+        prefix = self.path + b"/" if self.path else b""
+        for name, data, digest, executable, mtime in self.files:
+            yield Put(prefix + name, None, data, digest, executable, mtime)
 
 
 class Begin(NamedTuple):
@@ -220,6 +275,8 @@ Request = (
     | Hash
     | Read
     | Put
+    | Gather
+    | Plant
     | Begin
     | Chunk
     | Copy

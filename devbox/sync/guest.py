@@ -17,8 +17,23 @@ from devbox.agent.fields import WireError
 from devbox.agent.session import start
 from devbox.agent.transport import Transport
 from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
-from devbox.sync import wire
-from devbox.sync.endpoint import Answer, Code, Event, Found, Hash, Identity, List, Read, Request, Stat
+from devbox.sync import wire, wire_many
+from devbox.sync.endpoint import (
+    Answer,
+    Code,
+    Event,
+    Found,
+    Gather,
+    Hash,
+    Identity,
+    List,
+    Plant,
+    Read,
+    Request,
+    Stat,
+)
+from devbox.sync.many import ask_each
+from devbox.sync.wire_many import NUMBERS, Planted
 
 PATIENCE: Final = 10.0  # seconds for its first word
 _EAGER: Final = 8  # with fewer requests unanswered, one is sent at once; else with those that come after it
@@ -28,7 +43,6 @@ _TURNS: Final = 16  # of receiving in one `process`
 _EVENTS_MAX: Final = 1 << 17  # that may lie here; whoever does not fetch them must look at everything
 _STDOUT: Final = 1
 _DIGEST: Final = 32  # bytes
-_NUMBERS: Final = 0xFFFFFFFF  # of requests, which begin anew after it; 0 is for what comes by itself
 _EVERYTHING: Final = Event(-1, b"")
 
 
@@ -68,11 +82,13 @@ def open_guest(transport: Transport, identity: str, *, user: str, root: str) -> 
 class _Asked:
     """A request on its way, and what has come of its answer."""
 
-    __slots__ = ("_bytes", "_data", "_found", "_watch", "done", "request", "size")
+    __slots__ = ("_bytes", "_data", "_found", "_same", "_watch", "done", "request", "size", "verb")
 
     def __init__(self, request: Request, done: Callable[[Answer], None], size: int) -> None:
         self.request, self.done, self.size = request, done, size
+        self.verb = wire.verb(request) | wire.ANSWER
         self._found: list[Found] = []
+        self._same: list[bytes] = []
         self._data: list[bytes] = []
         self._bytes = 0
         self._watch = 0
@@ -80,10 +96,10 @@ class _Asked:
     def hear(self, part: wire.Part) -> None:
         """Take what has come of it."""
         if isinstance(self.request, List):
-            watch, found = wire.parse_list(part.body)
+            watch, found = wire.parse_list(part.body, self.request.known, self._same)
             self._watch = watch
             self._found += found
-            if len(self._found) > wire.ENTRIES_MAX:
+            if len(self._found) + len(self._same) > wire.ENTRIES_MAX:
                 raise WireError(f"a directory of more than {wire.ENTRIES_MAX} names")
         elif isinstance(self.request, Read | Hash):
             self._data.append(bytes(part.body))
@@ -103,7 +119,7 @@ class _Asked:
         if answer.code is not Code.DONE:
             return answer
         if isinstance(self.request, List):
-            return answer._replace(found=tuple(self._found), watch=self._watch)
+            return answer._replace(found=tuple(self._found), watch=self._watch, same=tuple(self._same))
         if isinstance(self.request, Hash) and self._bytes != _most(self.request):
             raise WireError("digests of another length")
         return answer._replace(data=b"".join(self._data)) if self._data else answer
@@ -123,7 +139,7 @@ class GuestEndpoint:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._frames = wire.Frames()
-        self._asked: deque[_Asked] = deque()  # not answered, in their order
+        self._asked: deque[_Asked | Planted] = deque()  # not answered, in their order
         self._queue: deque[bytes] = deque()  # the last of those, not sent
         self._queued = 0  # bytes of them
         self._flying = 0  # bytes sent and not answered
@@ -159,14 +175,14 @@ class GuestEndpoint:
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
         """Do this; `done` is called from a later `ask` or `process`, or at once. Waits if there is no room for it."""
         self._check()
-        number = self._number % _NUMBERS + 1
+        if isinstance(request, Gather):
+            ask_each(request, self.ask, done)
+            return
         try:
-            data = wire.encode(number, request)
+            data = self._encoded(request, done)
         except ValueError:
             done(Answer(Code.REFUSED))
             return
-        self._number = number
-        self._asked.append(_Asked(request, done, len(data)))
         self._queue.append(data)
         self._queued += len(data)
         if self._inside:
@@ -177,6 +193,18 @@ class GuestEndpoint:
             self._waiting.poll()
             self._take()
         self._remember()
+
+    def _encoded(self, request: Request, done: Callable[[Answer], None]) -> bytes:
+        asked: _Asked | Planted
+        if isinstance(request, Plant):
+            data = wire_many.encode(self._number, request)
+            asked, count = Planted(request, done, len(data)), len(request.files)
+        else:
+            data = wire.encode(self._number % NUMBERS + 1, request)
+            asked, count = _Asked(request, done, len(data)), 1
+        self._asked.append(asked)
+        self._number = (self._number + count - 1) % NUMBERS + 1
+        return data
 
     def process(self) -> None:
         """Take what has come, without waiting: call `done`s, gather events."""
@@ -294,8 +322,15 @@ class GuestEndpoint:
         if not self._asked or len(self._asked) <= len(self._queue):
             raise WireError("an answer that nobody asked for")
         asked = self._asked[0]
-        if number != self._answered % _NUMBERS + 1 or verb != wire.verb(asked.request) | wire.ANSWER:
+        if number != self._answered % NUMBERS + 1 or verb != asked.verb:
             raise WireError(f"an answer to {number} of verb {verb} out of order")
+        if isinstance(asked, Planted):
+            self._answered = number
+            if asked.hear(payload):
+                self._asked.popleft()
+                self._flying -= asked.size
+                asked.done(asked.whole())
+            return
         part = wire.parse_part(payload)
         if part.more or part.body:
             asked.hear(part)

@@ -4,13 +4,15 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from devbox import confined
 from devbox.confined import Root
 from devbox.sync.birth import birth
 from devbox.sync.content import after, digests, open_expected, require_unchanged, write
+from devbox.sync.core.entry import PACKED
 from devbox.sync.endpoint import (
     CHUNK,
     Abort,
@@ -23,12 +25,14 @@ from devbox.sync.endpoint import (
     Copy,
     Event,
     Found,
+    Gather,
     Hash,
     Identity,
     List,
     MakeDirectory,
     MakeLink,
     Mark,
+    Plant,
     Put,
     Read,
     Remove,
@@ -37,6 +41,7 @@ from devbox.sync.endpoint import (
     SetExecutable,
     Stat,
 )
+from devbox.sync.many import gather, plant
 from devbox.sync.puts import Puts
 from devbox.sync.swap import NOTHING_THERE, ChangedError, Changer, file_mode, look, stamp_of, temporary_name
 from devbox.sync.upload import Uploads
@@ -72,6 +77,7 @@ class HostEndpoint:
             List: self._list,
             Hash: self._hash,
             Read: self._read,
+            Gather: partial(gather, self._root),
             Begin: self._uploads.begin,
             Chunk: self._uploads.chunk,
             Copy: self._uploads.copy,
@@ -100,6 +106,9 @@ class HostEndpoint:
         """Do this; `done` is called before it returns, but for a `Put` among many, which `process` has in place."""
         if isinstance(request, Put):
             self._put(request, done)
+            return
+        if isinstance(request, Plant):
+            plant(request, self._put, done)
             return
         if self._puts.concerns(request):
             self._puts.settle()
@@ -180,7 +189,9 @@ class HostEndpoint:
         try:
             # The watch first: what is put there after the look on it is told of.
             watch = self._watch.add(directory, request.path) if request.watch else NONE
-            return Answer(stamp=stamp_of(os.fstat(directory)), found=tuple(_entries(directory)), watch=watch)
+            same: list[bytes] = []
+            found = tuple(_entries(directory, request.known, same))
+            return Answer(stamp=stamp_of(os.fstat(directory)), found=found, watch=watch, same=tuple(same))
         finally:
             os.close(directory)
 
@@ -296,10 +307,20 @@ def _entry(directory: int, there: bytes, name: bytes, found: os.stat_result) -> 
         return _entry(directory, there, name, os.stat(there, dir_fd=directory, follow_symlinks=False))
 
 
-def _entries(directory: int) -> Iterator[Found]:
+def _entries(directory: int, known: Mapping[bytes, bytes | None], same: list[bytes]) -> Iterator[Found]:
     """Look at each name; one that goes away meanwhile is none."""
+    pack = PACKED.pack
     with os.scandir(directory) as entries:
         for entry in entries:
             name = os.fsencode(entry.name)
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if name in known:
+                mode, size, mtime, ctime = found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+                if pack(mode, size, mtime, ctime, found.st_ino) == known[name]:
+                    same.append(name)
+                    continue
             with contextlib.suppress(FileNotFoundError):
-                yield _entry(directory, name, name, entry.stat(follow_symlinks=False))
+                yield _entry(directory, name, name, found)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from devbox.faults import fault
 from devbox.sync.core.entry import Side
-from devbox.sync.endpoint import Answer, Chunk, Code, Endpoint, Put, Read, Request
+from devbox.sync.endpoint import Answer, Chunk, Code, Endpoint, Gather, Plant, Put, Read, Request
 
 REQUESTS: Final = 256  # that one end has not answered yet
 BYTES: Final = 4 << 20  # of content on the way to or from one end
@@ -224,4 +224,6 @@ def _weight(request: Request) -> int:
     kind = type(request)
     if kind is Put or kind is Chunk:
         return len(request.data)  # type: ignore[union-attr]
+    if isinstance(request, Gather | Plant):
+        return request.weight
     return request.length if kind is Read else 0  # type: ignore[union-attr]

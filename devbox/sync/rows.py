@@ -9,9 +9,9 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from devbox.sync.core.entry import Entry, Kind, Side, Stamp
+from devbox.sync.core.entry import PACKED, Entry, Kind, Side, Stamp
 
-_STAMP: Final = struct.Struct("<IqqqQ")
+_CTIME: Final = struct.Struct("<20xq8x")
 _FORMAT: Final = 0o170000
 _KINDS: Final = {0o040000: Kind.DIRECTORY, 0o100000: Kind.FILE, 0o120000: Kind.LINK}
 _OTHERS: Final = {0o010000: "fifo", 0o020000: "device", 0o060000: "device", 0o140000: "socket"}
@@ -21,17 +21,23 @@ _UNREAD: Final = (Entry(Kind.FILE), Entry(Kind.FILE, executable=True))
 
 def packed(stamp: Stamp) -> bytes:
     """Return `stamp` in 36 bytes."""
-    return _STAMP.pack(*stamp)
+    return PACKED.pack(*stamp)
 
 
 def unpacked(data: bytes) -> Stamp:
     """Return the Stamp of these 36 bytes."""
-    return Stamp._make(_STAMP.unpack(data))
+    return Stamp._make(PACKED.unpack(data))
 
 
 def inode(data: bytes | None) -> int:
     """Return the inode of a packed Stamp, 0 of none."""
     return int.from_bytes(data[-8:], "little") if data else 0
+
+
+def ctime(data: bytes) -> int:
+    """Return the change time of a packed Stamp."""
+    found: int = _CTIME.unpack(data)[0]
+    return found
 
 
 def digest_of(content: bytes) -> bytes:
@@ -96,6 +102,14 @@ class Node:
         """The Stamp of what this side has."""
         data = self.packed_on(side)
         return None if data is None else unpacked(data)
+
+    def stamps_beneath(self, side: Side) -> dict[bytes, bytes | None]:
+        """The packed Stamps of what this side has in it, by name."""
+        if self.children is None:
+            return {}
+        if side is Side.HOST:
+            return {name: child.host_stamp for name, child in self.children.items()}
+        return {name: child.guest_stamp for name, child in self.children.items()}
 
     def put(self, side: Side, entry: Entry | None, stamp: bytes | None) -> None:
         """Let this side have something else."""

@@ -1,7 +1,7 @@
 """What the parts of a SyncSession share: rows, rules, watches, and what has to be looked at. Of one thread."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from devbox.sync.core.entry import Entry, Kind, Side, Stamp
@@ -10,7 +10,7 @@ from devbox.sync.core.ignore import Ignore
 from devbox.sync.core.names import OURS, TEMPORARY, Guard, holds_git, is_name
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.endpoint import Answer, Event, Found
-from devbox.sync.rows import Node, Rows, packed
+from devbox.sync.rows import DIRECTORY, Node, Rows, ctime, packed
 from devbox.sync.troubles import Troubles
 
 _LOCK: Final = 5.0  # seconds for which git is waited for at most
@@ -102,7 +102,8 @@ class Scene:
         news = node.look(side, stamp, target)
         if news:
             self.fresh.add(node)
-            self.rows.changed.add(node)
+            if node.base is not None or node.on(side.other) is not None:  # else the next session sees the same
+                self.rows.changed.add(node)
         return news
 
     def lost(self, side: Side, node: Node) -> None:
@@ -132,7 +133,7 @@ class Scene:
         """Take what is in a directory; returns the directories in it, which have to be looked at themselves."""
         here = self.here(node)
         deeper: list[Node] = []
-        names = set()
+        names = self._same(side, node, answer.same, deeper)
         for name, stamp, target in answer.found:
             if side is Side.GUEST and not is_name(name):
                 self.warnings["names"] = "the guest told of a name that no file can have"
@@ -149,13 +150,48 @@ class Scene:
             child = self.rows.child(node, name)
             if directory:
                 deeper.append(child)
-            else:
+            elif child.children:
                 self.emptied(side, child)
             self.look(side, child, stamp, target)
-        for child in list((node.children or {}).values()):
-            if child.name not in names and child.on(side) is not None:
-                self.lost(side, child)
+        self._lost_but(side, node, names)
         return deeper
+
+    def _lost_but(self, side: Side, node: Node, names: set[bytes]) -> None:
+        """Only these names are still there."""
+        if node.children and len(names) < len(node.children):
+            for child in list(node.children.values()):
+                if child.name not in names and child.on(side) is not None:
+                    self.lost(side, child)
+
+    def _same(self, side: Side, node: Node, names: Sequence[bytes], deeper: list[Node]) -> set[bytes]:
+        """Take names that are in a directory as they were; returns those that are synced."""
+        if names and self.here(node).may_ignore(names):
+            names = self._still_synced(side, node, names)
+        children = node.children or {}
+        latest = self.latest[side]
+        for name in names:
+            child = children.get(name)
+            stamp = None if child is None else child.host_stamp if side is Side.HOST else child.guest_stamp
+            if child is None or stamp is None:
+                self.dirty[side].add(_joined(node, name))  # it was lost since, and is there again
+                continue
+            if (changed := ctime(stamp)) > latest:
+                latest = changed
+            if (child.host if side is Side.HOST else child.guest) is DIRECTORY:
+                deeper.append(child)
+        self.latest[side] = latest
+        return set(names)
+
+    def _still_synced(self, side: Side, node: Node, names: Sequence[bytes]) -> list[bytes]:
+        """Let go of what is ignored by now."""
+        here, children, kept = self.here(node), node.children or {}, []
+        for name in names:
+            child = children.get(name)
+            if here.ignores(name, directory=child is not None and child.on(side) == DIRECTORY):
+                self.ignored(side, node, name)
+            else:
+                kept.append(name)
+        return kept
 
     def ignored(self, side: Side, node: Node, name: bytes) -> None:
         """A name is there that is not synced (any more)."""

@@ -297,6 +297,8 @@ class SyncSession:
 
     def _changed(self, actions: list[Action]) -> None:
         """Remember the rules that match what came from the host: what the guest makes must start nothing anew."""
+        if not self._rules:
+            return
         came = [shown(action.path) for action in actions if action.side is Side.GUEST]
         for name, spec in self._rules:
             if any(map(spec.match_file, came)):

@@ -9,6 +9,7 @@ import gc
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Final
 
 from devbox.faults import fault
@@ -171,11 +172,20 @@ def _shared(entries: dict[bytes, Entry | None], data: bytes | None) -> Entry | N
     return entries[data]
 
 
-def _written(nodes: Iterable[Node]) -> Iterator[_Row]:
+def _written(nodes: Iterable[Node]) -> list[_Row]:
+    """Return their rows in the order of the table, in which they are written fastest."""
+    above: dict[Node, bytes] = {}
+    rows = []
     for node in nodes:
-        if node.parent is None:
+        parent = node.parent
+        if parent is None:
             continue
+        prefix = above.get(parent)
+        if prefix is None:
+            prefix = above[parent] = parent.path + b"/" if parent.parent is not None else b""
         base = node.base
         host = None if node.host is base or node.host == base else encoded(node.host)
         guest = None if node.guest is base or node.guest == base else encoded(node.guest)
-        yield node.path, encoded(base), host, node.host_stamp, guest, node.guest_stamp
+        rows.append((prefix + node.name, encoded(base), host, node.host_stamp, guest, node.guest_stamp))
+    rows.sort(key=itemgetter(0))
+    return rows

@@ -52,7 +52,7 @@ class Survey:
 
     def _list(self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None) -> Ask:
         take = partial(self._take_list, side, node, deeper, held)
-        return Ask(side, List(node.path, watch=True), take)
+        return Ask(side, List(node.path, watch=True, known=node.stamps_beneath(side)), take)
 
     def _take_list(
         self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None, answer: Answer
@@ -63,7 +63,7 @@ class Survey:
         if answer.code is Code.DONE:
             scene.holds[side].discard(node)
             scene.watched(side, node, answer.watch)
-            if held is not None and any(found.name in FILES for found in answer.found):
+            if held is not None and _has_rules(answer):
                 held.append((node, answer))
             else:
                 deeper.extend(scene.listed(side, node, answer))
@@ -85,7 +85,7 @@ class Survey:
         asked = []
         for node, answer in held:
             prefix = node.path + b"/" if node.parent else b""
-            asked += [prefix + found.name for found in answer.found if found.name in FILES]
+            asked += [prefix + name for name in FILES if _has(answer, name)]
         files = yield from self.read_rules(asked)
         scene.ignore = scene.ignore.replaced(files)
         for node, answer in held:
@@ -239,3 +239,11 @@ class Survey:
             scene.troubles.add(node.path, side, CHANGING)
         else:
             scene.dirty[side].add(node.path)
+
+
+def _has_rules(answer: Answer) -> bool:
+    return any(_has(answer, name) for name in FILES)
+
+
+def _has(answer: Answer, name: bytes) -> bool:
+    return name in answer.same or any(found.name == name for found in answer.found)

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Any, Final, NamedTuple
 
 from devbox.agent.fields import Buffer, WireError
-from devbox.sync.core.entry import Stamp
+from devbox.sync.core.entry import PACKED, Stamp
 from devbox.sync.endpoint import (
     CHUNK,
     Abort,
@@ -42,6 +42,7 @@ WINDOW: Final = 1 << 20  # bytes of requests that may be unanswered: the guest h
 ENTRIES_MAX: Final = 1 << 20  # of one directory
 EVENTS, HELLO, ANSWER = 64, 65, 128  # verbs of the guest's; the last is added to a request's
 NAME_MAX, PATH_MAX, NONCE_MAX, ERRNO_MAX = 255, 4095, 256, 4095
+PUT: Final = 5  # the verb of Put
 HEADER: Final = 9
 _FRAME_MAX: Final = CHUNK + 64  # of a payload from the guest
 _HAS_STAMP, _HAS_ROOM, _HAS_MORE = 1, 2, 4
@@ -49,7 +50,7 @@ _NOTHING, _SOMETHING = b"\0", b"\1"
 
 _HEAD = Struct("<IIB")
 _ANSWER = Struct("<BBH")
-_STAMP = Struct("<IQqqQ")
+_STAMP = PACKED
 _STAMPED = Struct("<BBHIQqqQ")
 _U16, _U32, _U64, _I32 = Struct("<H"), Struct("<I"), Struct("<Q"), Struct("<i")
 _TARGET = Struct("<Bq")
@@ -174,7 +175,7 @@ _VERBS: Final[Mapping[type[Request], tuple[int, Callable[[Any], _Encoded]]]] = {
     List: (2, _list),
     Hash: (3, _hash),
     Read: (4, _read),
-    Put: (5, _put),
+    Put: (PUT, _put),
     Begin: (6, _begin),
     Chunk: (7, _chunk),
     Copy: (8, _copy),
@@ -283,30 +284,29 @@ def link_target(data: Buffer) -> bytes:
     return target
 
 
-def parse_list(body: memoryview) -> tuple[int, list[Found]]:
-    """Read a part of List's answer: the watch, and some of the names."""
+def parse_list(body: memoryview, known: Mapping[bytes, bytes | None], same: list[bytes]) -> tuple[int, list[Found]]:
+    """Read a part of List's answer: the watch, and some of the names; those that are as `known` go to `same`."""
     if len(body) < _I32.size:
         raise WireError("a list that is too short")
     (watch,) = _I32.unpack_from(body)
     if watch < -1:
         raise WireError(f"a watch {watch}")
-    at, found = _I32.size, []
-    while at < len(body):
-        name, at = _counted(body, at)
-        stamp, at = _stamp(body, at), at + _STAMP.size
-        target, at = _counted(body, at)
-        found.append(Found(name_of(name), stamp, link_target(target)))
+    data = bytes(body)
+    at, end, found = _I32.size, len(data), []
+    while at < end:
+        stamp_at = at + 2 + int.from_bytes(data[at : at + 2], "little")
+        name = data[at + 2 : stamp_at]
+        at = stamp_at + _STAMP.size
+        target_at = at + 2
+        at = target_at + int.from_bytes(data[at:target_at], "little")
+        if target_at > end or at > end:
+            raise WireError("a list that ends in the middle")
+        if known.get(name) == data[stamp_at : target_at - 2]:
+            same.append(name)
+        else:
+            stamp = Stamp._make(_STAMP.unpack_from(data, stamp_at))
+            found.append(Found(name_of(name), stamp, link_target(data[target_at:at])))
     return watch, found
-
-
-def _counted(body: memoryview, at: int) -> tuple[memoryview, int]:
-    start = at + _U16.size
-    if start > len(body):
-        raise WireError("a list that ends in the middle")
-    end = start + _U16.unpack_from(body, at)[0]
-    if end > len(body):
-        raise WireError("a list that ends in the middle")
-    return body[start:end], end
 
 
 def parse_events(payload: memoryview) -> list[Event]:

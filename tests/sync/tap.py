@@ -15,6 +15,7 @@ from devbox.sync.endpoint import (
     List,
     MakeDirectory,
     MakeLink,
+    Plant,
     Put,
     Read,
     Remove,
@@ -24,7 +25,7 @@ from devbox.sync.endpoint import (
 )
 from tests.sync.lies import Lie
 
-WRITES = (Put, Commit, MakeDirectory, MakeLink, Remove, Rename, SetExecutable)
+WRITES = (Put, Plant, Commit, MakeDirectory, MakeLink, Remove, Rename, SetExecutable)
 
 
 class Tap:
@@ -67,6 +68,7 @@ class Tap:
         if side is Side.HOST:
             return False
         self.bytes += len(request.data) if isinstance(request, Put | Chunk) else 0
+        self.bytes += sum(len(one.data) for one in request.files) if isinstance(request, Plant) else 0
         if self._cut > 0:
             self._cut -= 1
             self.was_cut = self._cut == 0

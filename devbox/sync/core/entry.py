@@ -4,7 +4,8 @@ Paths are bytes, relative to the root of the tree, with "/" between their names;
 """
 
 from enum import Enum
-from typing import NamedTuple
+from struct import Struct
+from typing import Final, NamedTuple
 
 
 class Side(Enum):
@@ -53,3 +54,6 @@ class Stamp(NamedTuple):
     mtime: int
     ctime: int
     inode: int
+
+
+PACKED: Final = Struct("<IQqqQ")  # a Stamp in 36 bytes, as it is said on the line and remembered

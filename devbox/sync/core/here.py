@@ -60,6 +60,15 @@ class Names:
             best = max(best, self._first_glob(name, best, directory=directory))
         return best >= 0 and not self._negative[best]
 
+    def may_find(self, names: Iterable[bytes]) -> bool:
+        """Whether a rule finds one of these names, as a file or a directory. Much cheaper than asking for each."""
+        if not self._literals.keys().isdisjoint(names):
+            return True
+        endings = self._endings
+        if endings and any(name[name.rfind(b".") :] in endings for name in names if b"." in name):
+            return True
+        return self._any_glob is not None and any(map(self._any_glob.match, names))
+
     def _first(self, ranks: list[int], *, directory: bool) -> int:
         for rank in ranks:
             if directory or not self._directory[rank]:
@@ -144,6 +153,10 @@ class Here:
                 self._for_git = self.of_layer(Layer.DEVBOXIGNORE)._names
             return self._for_git.ignores(name, directory=directory)
         return self._names.ignores(name, directory=directory)
+
+    def may_ignore(self, names: Sequence[bytes]) -> bool:
+        """Whether to ask for each of these names; if not, none is ignored."""
+        return b".git" in names or self._names.may_find(names)
 
     def finds(self, names: Sequence[bytes], *, directory: bool) -> bool:
         """The same for the last of these names, each in the directory of the one before."""

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devbox.agent.fields import WireError
-from devbox.sync import wire
+from devbox.sync import wire, wire_many
 from devbox.sync.core.entry import Stamp
 from devbox.sync.endpoint import (
     CHUNK,
+    NOTHING_KNOWN,
     Abort,
     Answer,
     Barrier,
@@ -28,11 +29,13 @@ from devbox.sync.endpoint import (
     MakeDirectory,
     MakeLink,
     Mark,
+    Plant,
     Put,
     Read,
     Remove,
     Rename,
     Request,
+    Seed,
     SetExecutable,
     Stat,
 )
@@ -110,7 +113,7 @@ READERS: dict[int, Any] = {
 EXPECTED, KEEP, SMALL = st.none() | STAMPS, st.just(b"") | PATHS, st.binary(max_size=2000)
 REQUESTS = st.one_of(
     st.builds(Stat, st.just(b"") | PATHS),
-    st.builds(List, st.just(b"") | PATHS, st.booleans()),
+    st.builds(List, st.just(b"") | PATHS, st.booleans(), st.just(NOTHING_KNOWN)),
     st.builds(Hash, PATHS, STAMPS, U32),
     st.builds(Read, PATHS, EXPECTED, U64, st.integers(0, CHUNK)),
     st.builds(Put, PATHS, EXPECTED, SMALL, DIGESTS, st.booleans(), I64, KEEP),
@@ -203,6 +206,21 @@ def test_an_answer_that_is_none_is_refused(said: bytes) -> None:
         wire.parse_part(memoryview(said))
 
 
+SEEDS = st.lists(st.builds(Seed, st.just(b"name"), SMALL, DIGESTS, st.booleans(), I64), min_size=1, max_size=5)
+
+
+@given(st.integers(0, 2**32 - 1), st.just(b"") | PATHS, SEEDS)
+def test_many_new_files_are_said_as_each_by_itself(number: int, path: bytes, seeds: list[Seed]) -> None:
+    plant = Plant(path[:4000], tuple(seeds))
+    numbers = [(number + index) % 0xFFFFFFFF + 1 for index in range(len(seeds))]
+    each = [wire.encode(one, put) for one, put in zip(numbers, plant.puts(), strict=True)]
+    assert wire_many.encode(number, plant) == b"".join(each)
+
+
+def parse_list(data: memoryview) -> tuple[int, list[Found]]:
+    return wire.parse_list(data, {}, [])
+
+
 def entry(name: bytes, target: bytes = b"") -> bytes:
     return struct.pack("<H", len(name)) + name + STAMP.pack(*SOME) + struct.pack("<H", len(target)) + target
 
@@ -217,7 +235,7 @@ def test_a_list_is_read_whole(watch: int, found: list[Found]) -> None:
         + one.target
         for one in found
     )
-    assert wire.parse_list(memoryview(struct.pack("<i", watch) + body)) == (watch, found)
+    assert parse_list(memoryview(struct.pack("<i", watch) + body)) == (watch, found)
 
 
 BAD_NAMES = [b"", b".", b"..", b"a/b", b"/", b"a\0", b"x" * 256]
@@ -226,19 +244,19 @@ BAD_NAMES = [b"", b".", b"..", b"a/b", b"/", b"a\0", b"x" * 256]
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_list_with_a_name_that_is_none_is_refused(name: bytes) -> None:
     with pytest.raises(WireError):
-        wire.parse_list(memoryview(struct.pack("<i", 1) + entry(b"good") + entry(name)))
+        parse_list(memoryview(struct.pack("<i", 1) + entry(b"good") + entry(name)))
 
 
 @pytest.mark.parametrize("cut", range(1, len(entry(b"name", b"target"))))
 def test_a_list_that_ends_in_the_middle_is_refused(cut: int) -> None:
     with pytest.raises(WireError):
-        wire.parse_list(memoryview(struct.pack("<i", 1) + entry(b"name", b"target")[:cut]))
+        parse_list(memoryview(struct.pack("<i", 1) + entry(b"name", b"target")[:cut]))
 
 
 @pytest.mark.parametrize("target", [b"a\0", b"x" * 4096])
 def test_a_link_to_what_cannot_be_is_refused(target: bytes) -> None:
     with pytest.raises(WireError):
-        wire.parse_list(memoryview(struct.pack("<i", 1) + entry(b"l", target)))
+        parse_list(memoryview(struct.pack("<i", 1) + entry(b"l", target)))
 
 
 @given(st.lists(st.builds(Event, st.integers(-1, 2**31 - 1), st.just(b"") | NAMES), max_size=20))
@@ -271,7 +289,7 @@ def test_a_hello_says_what_root_it_is_or_why_it_has_none() -> None:
 
 @given(st.binary(max_size=200))
 def test_whatever_comes_is_read_or_refused(said: bytes) -> None:
-    for parse in (wire.parse_part, wire.parse_list, wire.parse_events, wire.parse_hello):
+    for parse in (wire.parse_part, parse_list, wire.parse_events, wire.parse_hello):
         try:
             parse(memoryview(said))
         except WireError:
