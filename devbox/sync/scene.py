@@ -102,7 +102,7 @@ class Scene:
         news = node.look(side, stamp, target)
         if news:
             self.fresh.add(node)
-            if node.base is not None or node.on(side.other) is not None:  # else the next session sees the same
+            if side is Side.GUEST or node.base is not None or node.guest is not None:  # else the next sees the same
                 self.rows.changed.add(node)
         return news
 
@@ -169,6 +169,7 @@ class Scene:
             names = self._still_synced(side, node, names)
         children = node.children or {}
         latest = self.latest[side]
+        there: set[bytes] = set()
         for name in names:
             child = children.get(name)
             stamp = None if child is None else child.host_stamp if side is Side.HOST else child.guest_stamp
@@ -177,10 +178,12 @@ class Scene:
                 continue
             if (changed := ctime(stamp)) > latest:
                 latest = changed
-            if (child.host if side is Side.HOST else child.guest) is DIRECTORY:
+            there.add(name)
+            entry = child.host if side is Side.HOST else child.guest
+            if entry is not None and entry.kind is Kind.DIRECTORY:
                 deeper.append(child)
         self.latest[side] = latest
-        return set(names)
+        return there
 
     def _still_synced(self, side: Side, node: Node, names: Sequence[bytes]) -> list[bytes]:
         """Let go of what is ignored by now."""

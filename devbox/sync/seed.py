@@ -71,12 +71,12 @@ class Seeds:
         nodes = below[parent]
         for node in nodes:
             self._scene.hold(node)
-        files = [node for node in nodes if node.host is not DIRECTORY]
+        files = [node for node in nodes if not _is_directory(node)]
         for batch in _batches(files):
             weight = sum([_size(node) for node in batch])
             self._pump.start(self._files(parent, batch), Rank.SOON, weight)
         for node in nodes:
-            if node.host is DIRECTORY:
+            if _is_directory(node):
                 self._pump.start(self._directory(node, below), Rank.SOON)
 
     def _directory(self, node: Node, below: _Group) -> Work[None]:
@@ -170,7 +170,11 @@ def _is_new(node: Node) -> bool:
     host = node.host
     if host is None or node.base is not None or node.guest is not None:
         return False
-    return host is DIRECTORY or (host.kind is Kind.FILE and _size(node) <= SMALL)
+    return host.kind is Kind.DIRECTORY or (host.kind is Kind.FILE and _size(node) <= SMALL)
+
+
+def _is_directory(node: Node) -> bool:
+    return node.host is not None and node.host.kind is Kind.DIRECTORY
 
 
 def _size(node: Node) -> int:
@@ -193,7 +197,7 @@ def _reached(parent: Node, new: _Group) -> _Group:
         node = waiting.pop()
         if node in new:
             found[node] = new[node]
-            waiting.extend(child for child in new[node] if child.host is DIRECTORY)
+            waiting.extend(child for child in new[node] if _is_directory(child))
     return found
 
 
