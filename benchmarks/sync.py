@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmarks.sync_bed import Bed, bed, files, settled
 from benchmarks.sync_peers import Far, Mutagen, far, mutagen, tar
 
 TARGET = 1.0  # of rsync over ssh, with a hundred thousand files
+_TRUST = 4.0  # seconds until a session trusts what it read last: what is ended sooner is read again
 NPM = "react-scripts@5"
 _numbers = itertools.count()
 
@@ -104,6 +106,7 @@ def restarts(made: Bed, peers: Peers, what: str, *, pairs: int, slow: bool) -> l
     first = made.session(state)
     first.start()
     settled(first)
+    time.sleep(_TRUST)
     first.stop()
     running = []
 
