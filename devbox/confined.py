@@ -51,6 +51,7 @@ _open2 = ctypes.CFUNCTYPE(
     ctypes.c_long, ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, use_errno=True
 )(("syscall", _libc))
 _HOW = ctypes.byref(_How(_FOLDER & ~os.O_NOFOLLOW, 0, _RESOLVE))
+_HOW_FILE = ctypes.byref(_How(_FILE & ~os.O_NOFOLLOW, 0, _RESOLVE))
 _HOW_SIZE = ctypes.sizeof(_How)
 
 
@@ -128,6 +129,21 @@ class Root:
         if not parent:
             return Place(os.open(b".", _FOLDER, dir_fd=self.descriptor), name)
         return Place(_open_directory(self.descriptor, parent), name)
+
+    def file(self, path: bytes) -> tuple[int, os.stat_result]:
+        """Open the regular file at `path` for reading, and look at it. Errors as of `place` and `Place.open`."""
+        check(path)
+        descriptor: int = -1
+        if _has_openat2:
+            descriptor = _open2(_OPENAT2, self.descriptor, path, _HOW_FILE, _HOW_SIZE)
+        if descriptor < 0:  # by steps, to know why
+            with self.place(path) as place:
+                descriptor = place.open()
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise NotAFileError(errno.EINVAL, "not a regular file")
+        return descriptor, found
 
     def make_directories(self, path: bytes, mode: int, made: Callable[[int], None]) -> int:
         """Open the directory at `path`, made with all above it where they are missing; `made` gets each new one."""

@@ -67,6 +67,8 @@ class AgentSession:
         self._reading = False  # whether a thread reads the connection
         self._greedy = bool(message.flags & wire.FLAG_SYNC)  # whether all that there is is read, for `receive_ready`
         self._sending = threading.Lock()
+        self._poll = select.poll()
+        self._poll.register(transport.fileno(), select.POLLIN)
 
     @property
     def pid(self) -> int:
@@ -160,9 +162,7 @@ class AgentSession:
             self._changed.notify_all()
 
     def _is_readable(self) -> bool:
-        descriptor = select.poll()
-        descriptor.register(self._transport.fileno(), select.POLLIN)
-        return bool(descriptor.poll(0))
+        return bool(self._poll.poll(0))
 
     def _is_over(self) -> bool:
         return self._status is not None or self._failure is not None or self._closed

@@ -64,16 +64,16 @@ class Digester:
 def open_expected(root: Root, path: bytes, expected: Stamp | None) -> tuple[int, Stamp]:
     """Open a file that has this stamp (None: any); `ChangedError` if there is something else, or nothing."""
     try:
-        with root.place(path) as place:
-            try:
-                descriptor = place.open()
-            except NotAFileError as error:
+        try:
+            descriptor, found = root.file(path)
+        except NotAFileError as error:
+            with root.place(path) as place:
                 raise ChangedError(look(place)) from error
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise ChangedError(None) from error
         raise
-    stamp = stamp_of(os.fstat(descriptor))
+    stamp = stamp_of(found)
     if expected is not None and stamp != expected:
         os.close(descriptor)
         raise ChangedError(stamp)

@@ -84,13 +84,15 @@ class Stat(NamedTuple):
 class List(NamedTuple):
     """Look at what is in a directory. `watch`: and tell of changes from before the look on, by the number answered.
 
-    The number is -1 where no more watches are to be had (the look is complete all the same). Names whose stamp, packed,
-    is what `known` says are not `found` but `same`.
+    `contents`: and with what small files have by then, where the end can. The number is -1 where no more watches are
+    to be had (the look is complete all the same). Names whose stamp,
+    packed, is what `known` says are not `found` but `same`.
     """
 
     path: bytes
     watch: bool = False
     known: Mapping[bytes, bytes | None] = NOTHING_KNOWN
+    contents: bool = False
 
 
 class Hash(NamedTuple):
@@ -115,7 +117,7 @@ class Read(NamedTuple):
 
 
 class Put(NamedTuple):
-    """Have a whole file, of at most CHUNK bytes, in place in one step. `mtime`: ns.
+    """Have a whole file, of at most CHUNK bytes, in place in one step; on the disk after `Settle`. `mtime`: ns.
 
     `keep`: what it replaces goes to the trash under this name, if not empty. CHANGED if the content does not have
     this digest.
@@ -269,6 +271,13 @@ class Barrier(NamedTuple):
     """Answer when all that happened in the tree before this has been told by events."""
 
 
+class Settle(NamedTuple):
+    """Have all that was put in place before this on the disk, with its name, where that is for this end to do.
+
+    FAILED: nobody knows what of it is there.
+    """
+
+
 Request = (
     Stat
     | List
@@ -289,6 +298,7 @@ Request = (
     | SetExecutable
     | Mark
     | Barrier
+    | Settle
 )
 
 
@@ -298,10 +308,15 @@ class Event(NamedTuple):
     `watch` -1: nobody knows what happened, all must be looked at (the queue of events ran over). Temporary names of
     ours are not told of. A file that is being written is told of when its writer closes it (so that one save is one
     change, and never the empty file before it), if he does not after a tenth of a second, and by Barrier.
+
+    `stamp`, `data`: what it was a moment ago, as a Read would have said, where the end tells of it by itself. It is
+    from after all answers that came before it, and void with the next answer to what may have changed it.
     """
 
     watch: int
     name: bytes
+    stamp: Stamp | None = None
+    data: bytes = b""
 
 
 class Endpoint(Protocol):

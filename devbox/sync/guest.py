@@ -20,6 +20,7 @@ from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
 from devbox.sync import wire, wire_many
 from devbox.sync.endpoint import (
     Answer,
+    Barrier,
     Code,
     Event,
     Found,
@@ -30,6 +31,7 @@ from devbox.sync.endpoint import (
     Plant,
     Read,
     Request,
+    Settle,
     Stat,
 )
 from devbox.sync.many import ask_each
@@ -41,6 +43,8 @@ _BATCH: Final = 48 * 1024  # bytes that are sent together then
 _QUEUE: Final = 256 * 1024  # bytes that may wait to be sent before `ask` waits
 _TURNS: Final = 16  # of receiving in one `process`
 _EVENTS_MAX: Final = 1 << 17  # that may lie here; whoever does not fetch them must look at everything
+_CONTENTS_MAX: Final = 1 << 20  # bytes of content that may lie here with them
+_LOOKS: Final = (Stat, List, Read, Hash, Barrier, Settle)
 _STDOUT: Final = 1
 _DIGEST: Final = 32  # bytes
 _EVERYTHING: Final = Event(-1, b"")
@@ -145,7 +149,8 @@ class GuestEndpoint:
         self._flying = 0  # bytes sent and not answered
         self._number = 0  # of the request that was asked last
         self._answered = 0
-        self._events: dict[Event, None] = {}  # the same is told once
+        self._events: dict[tuple[int, bytes], Event] = {}  # the same is told once, as it was the last time
+        self._contents = 0  # bytes of content in them
         self._inside = False  # `process`, or a `done` that it calls
         self._identity: Identity | None = None
         self._failure: GuestLost | None = None
@@ -219,8 +224,8 @@ class GuestEndpoint:
 
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
-        found, self._events = self._events, {}
-        return iter(found)
+        found, self._events, self._contents = self._events, {}, 0
+        return iter(found.values())
 
     def close(self) -> None:
         """Give it back."""
@@ -289,6 +294,8 @@ class GuestEndpoint:
                 self._hear_answer(number, verb, payload)
             elif verb == wire.EVENTS and self._identity:
                 self._hear_events(wire.parse_events(payload))
+            elif verb == wire.FILE and self._identity:
+                self._hear_file(wire.parse_file(payload))
             elif verb == wire.HELLO and not self._identity:
                 self._hear_hello(payload)
             else:
@@ -298,7 +305,12 @@ class GuestEndpoint:
         if len(self._events) + len(events) > _EVENTS_MAX:
             events = [_EVERYTHING]
             self._events.clear()
-        self._events.update(dict.fromkeys(events))
+        for event in events:
+            self._events[event[:2]] = event
+
+    def _hear_file(self, event: Event) -> None:
+        self._contents += len(event.data)
+        self._hear_events([event if self._contents <= _CONTENTS_MAX else Event(event.watch, event.name)])
 
     def _hear_hello(self, payload: memoryview) -> None:
         version, errno, identity = wire.parse_hello(payload)
@@ -317,6 +329,11 @@ class GuestEndpoint:
             if left <= 0 or not self._waiting.poll(left * 1000):
                 raise self._lose(TimeoutError(f"it says nothing within {PATIENCE:.0f} s"))
             self._take()
+
+    def _forget_contents(self) -> None:
+        """What came before an answer to a change may be from before the change."""
+        self._events = {key: Event(*key) for key in self._events}
+        self._contents = 0
 
     def _hear_answer(self, number: int, verb: int, payload: memoryview) -> None:
         if not self._asked or len(self._asked) <= len(self._queue):
@@ -338,5 +355,7 @@ class GuestEndpoint:
             return
         self._asked.popleft()
         self._answered = number
+        if self._contents and not isinstance(asked.request, _LOOKS):
+            self._forget_contents()
         self._flying -= asked.size
         asked.done(asked.whole(part.answer))

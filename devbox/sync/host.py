@@ -39,10 +39,11 @@ from devbox.sync.endpoint import (
     Rename,
     Request,
     SetExecutable,
+    Settle,
     Stat,
 )
 from devbox.sync.many import gather, plant
-from devbox.sync.puts import Puts
+from devbox.sync.puts import Puts, Unsettled
 from devbox.sync.swap import NOTHING_THERE, ChangedError, Changer, file_mode, look, stamp_of, temporary_name
 from devbox.sync.upload import Uploads
 from devbox.sync.watch import NONE, Watcher, watcher
@@ -51,7 +52,6 @@ NONCE = b"sync-id"  # in the directory that is ours
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_NONCE = 256
 _DIRECTORY = 0o755  # mode of a new one
-_STARTED = Answer()
 
 
 class RootGoneError(OSError):
@@ -70,14 +70,15 @@ class HostEndpoint:
             self._root.close()
             raise
         self._changer = Changer(self._root)
-        self._uploads = Uploads(self._root, self._changer)
-        self._puts = Puts(self._root, self._changer, self._guard)
+        self._unsettled = Unsettled(self._root)
+        self._uploads = Uploads(self._root, self._changer, self._unsettled)
         self._handlers: dict[type[Request], Callable[..., Answer]] = {
             Stat: self._stat,
             List: self._list,
             Hash: self._hash,
             Read: self._read,
             Gather: partial(gather, self._root),
+            Put: Puts(self._changer, self._unsettled).put,
             Begin: self._uploads.begin,
             Chunk: self._uploads.chunk,
             Copy: self._uploads.copy,
@@ -90,6 +91,7 @@ class HostEndpoint:
             SetExecutable: self._set_executable,
             Mark: self._mark,
             Barrier: self._barrier,
+            Settle: self._settle,
         }
 
     @property
@@ -103,21 +105,15 @@ class HostEndpoint:
         return self._watch.fileno()
 
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
-        """Do this; `done` is called before it returns, but for a `Put` among many, which `process` has in place."""
-        if isinstance(request, Put):
-            self._put(request, done)
-            return
+        """Do this; `done` is called before it returns."""
         if isinstance(request, Plant):
-            plant(request, self._put, done)
-            return
-        if self._puts.concerns(request):
-            self._puts.settle()
-        done(self._guard(lambda: self._handlers[type(request)](request)))
+            plant(request, self.ask, done)
+        else:
+            done(self._answer(request))
 
     def process(self) -> None:
-        """Gather events, and have in place what waits for that."""
+        """Gather events."""
         self._watch.gather()
-        self._puts.settle()
 
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
@@ -125,24 +121,14 @@ class HostEndpoint:
 
     def close(self) -> None:
         """Give the handles back."""
-        self._puts.close()
+        self._unsettled.close()
         self._uploads.close()
         self._watch.close()
         self._root.close()
 
-    def _put(self, request: Put, done: Callable[[Answer], None]) -> None:
-        def start() -> Answer:
-            if self._puts.put(request, done):
-                self._watch.wake()
-            return _STARTED
-
-        answer = self._guard(start)
-        if answer is not _STARTED:
-            done(answer)
-
-    def _guard(self, do: Callable[[], Answer]) -> Answer:
+    def _answer(self, request: Request) -> Answer:
         try:
-            return do()
+            return self._handlers[type(request)](request)
         except ChangedError as changed:
             return Answer(Code.CHANGED, stamp=changed.stamp)
         except confined.RefusedError:
@@ -291,6 +277,10 @@ class HostEndpoint:
     def _barrier(self, _request: Barrier) -> Answer:
         self._require_root()
         self._watch.settle()
+        return Answer()
+
+    def _settle(self, _request: Settle) -> Answer:
+        self._unsettled.settle()
         return Answer()
 
 

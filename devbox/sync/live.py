@@ -15,10 +15,12 @@ from devbox.sync.opening import opened, root_there
 from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.rows import Node
 from devbox.sync.scene import Scene
+from devbox.sync.settling import Settling
 from devbox.sync.trim import release_memory
 
 QUIET: Final = 0.05  # seconds after a cycle; what comes later is acted on at once
 MERGE: Final = 0.02  # seconds for which more is waited for, within a burst
+FEW: Final = 4  # paths, and cycles, that are none
 BULK: Final = 200  # paths to look at that are a storm
 STORM: Final = 0.05  # seconds for which more is waited for, within one
 _SAVE: Final = 0.25  # seconds between two saves while there is work
@@ -46,11 +48,13 @@ class Live:
         self.scene = scene
         self.pump = Pump(ends[Side.HOST], ends[Side.GUEST])
         self.cycle = Cycle(scene, self.pump)
+        self._settling = Settling(scene)
         self.cycle.left = dict(memory.left)
         self.ends = ends
         self.paused = False
         self.hurry = False  # somebody waits for the end of it
         self.open = False
+        self._close = 0  # cycles of which each began shortly after the one before it
         self.anew = False  # whoever runs it has to open the ends again
         self.verified = self.cycled = time.time()
         self._verify_at = _NEVER
@@ -79,7 +83,11 @@ class Live:
 
     @property
     def working(self) -> bool:
-        """Whether there is something under way, or to be done at once."""
+        """Whether there is something under way, or to be done soon."""
+        return self._busy or bool(self.scene.unsettled)
+
+    @property
+    def _busy(self) -> bool:
         return self.cycle.running or not self.pump.idle or self._wanted()
 
     def turn(self, until: float = _NEVER) -> None:
@@ -98,6 +106,7 @@ class Live:
         self._rest()
 
     def _cycle(self) -> Work[None]:
+        self._close = self._close + 1 if time.monotonic() - self.cycle.ended <= QUIET else 0
         yield from self.cycle.work()
         self.cycled = time.time()
         if self.scene.rules.new_guest and self.cycle.halt is None and not self.scene.fresh:
@@ -121,8 +130,10 @@ class Live:
             return scene.locked_until
         if self.hurry or now - self.cycle.ended > QUIET:
             return 0.0
-        storm = sum(len(paths) for paths in scene.dirty.values()) > BULK
-        return self.cycle.ended + (STORM if storm else MERGE)
+        many = sum(len(paths) for paths in scene.dirty.values())
+        if many <= FEW and self._close < FEW:
+            return 0.0
+        return self.cycle.ended + (STORM if many > BULK else MERGE)
 
     def _wait(self, until: float) -> float | None:
         """How long nothing needs to be done unless something comes; None: for ever."""
@@ -131,6 +142,7 @@ class Live:
         at = min(until, self.scene.troubles.next, self._verify_at, min(self.scene.doubts.values(), default=_NEVER))
         if self._wanted() and not self.cycle.running:
             at = min(at, self._start_at())
+        at = min(at, self._settling.at(quiet=not self._busy, hurry=self.hurry))
         if any(self.scene.polled.values()):
             at = min(at, self._polled + self._poll_every)
         if self.unsettled:
@@ -232,6 +244,8 @@ class Live:
         now = time.monotonic()
         if self.pump.idle and self.open and not self.scene.fresh:
             self.scene.watch_made()
+        if self._settling.at(quiet=not self._busy, hurry=self.hurry) <= now:
+            self.pump.start(self._settling.work())
         if self.cycle.running or not self.pump.idle:
             self._active = now
             if now - self.memory.saved < _SAVE or self.cycle.running:
@@ -272,5 +286,6 @@ class Live:
     def close(self) -> None:
         """Leave it, with what is known saved."""
         self.pump.close()
+        self._settling.last(self.ends[Side.HOST])
         self.memory.left = dict(self.cycle.left)
         self.memory.save(self.scene, self.cycle.left)

@@ -87,9 +87,12 @@ class Memory:
                     self._facts[_doubt(side)] = b"%d" % (scene.settled[side] + 1)
         facts = {name: value for name, value in self._facts.items() if self._written.get(name) != value}
         differ = left != self._left_written
-        if not (facts or differ or self.rows.changed or self.rows.gone):
+        waiting = {node for node in self.rows.changed if node in scene.unsettled or node in scene.settling}
+        if not (facts or differ or len(self.rows.changed) > len(waiting) or self.rows.gone):
             return
+        self.rows.changed -= waiting
         self.state.save(self.rows, facts, _write_left(left) if differ else None)
+        self.rows.changed |= waiting
         self._written = dict(self._facts)
         self._left_written = dict(left)
         self.saved = time.monotonic()

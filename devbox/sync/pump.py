@@ -121,17 +121,22 @@ class Pump:
 
     def turn(self) -> None:
         """Begin, send and take what can be, for a bounded time."""
-        left = _TURN
-        while left > 0 and (self._begin() or self._ready):  # what begins now waits for no big work that never rests
-            running = self._ready.popleft()
-            self._step(running)
-            left -= _LONG if running.rank is Rank.BIG else 1
+        self._go_on()
         for end in (self._host, self._guest):
             self._send(end)
             try:
                 end.endpoint.process()
             except OSError as error:
                 raise EndLost(end.side, error) from error
+        if self._ready:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        left = _TURN
+        while left > 0 and (self._begin() or self._ready):  # what begins now waits for no big work that never rests
+            running = self._ready.popleft()
+            self._step(running)
+            left -= _LONG if running.rank is Rank.BIG else 1
 
     def close(self) -> None:
         """Leave all works where they are."""

@@ -13,6 +13,7 @@ from devbox.sync.endpoint import Answer, Event, Found
 from devbox.sync.rows import DIRECTORY, Node, Rows, ctime, packed
 from devbox.sync.troubles import Troubles
 
+_TOLD: Final = 64  # contents that wait for a cycle
 _LOCK: Final = 5.0  # seconds for which git is waited for at most
 RACY: Final = 2_000_000_000  # ns: what changed this shortly before a look may have changed again with the same stamp
 _DOUBT: Final = 2.0  # seconds until such a file is read again
@@ -37,6 +38,7 @@ class Scene:
         self.rules = rules
         self.fresh: set[Node] = set()
         self.dirty = both(set)
+        self.told: dict[tuple[Side, bytes], tuple[Stamp, bytes]] = {}  # what some of those are, on the end's own word
         self.rescan: set[tuple[Side, bytes]] = set()  # directories whose whole content has to be looked at
         self.busy: dict[Node, int] = {}  # nodes on which works are under way
         self.watches: dict[Side, dict[int, Node]] = {side: {} for side in Side}
@@ -53,6 +55,9 @@ class Scene:
         self.doubts: dict[tuple[Side, Node], float] = {}  # files to be read again, and when
         self.written: dict[tuple[Side, bytes], float] = {}  # what was put there by us, and when
         self.troubles = Troubles()
+        self.unsettled: dict[Node, Entry | None] = {}  # what both had before these were put on the host; see Settling
+        self.settling: dict[Node, Entry | None] = {}  # those that are on their way to its disk
+        self.put_first = self.put_last = 0.0
 
     def here(self, node: Node) -> Here:
         """Return what is ignored in a directory."""
@@ -66,7 +71,8 @@ class Scene:
         """Take events: what they name is to be looked at."""
         watches, dirty = self.watches[side], self.dirty[side]
         heres: dict[int, tuple[bytes, Here]] = {}
-        for watch, name in events:
+        for event in events:
+            watch, name = event.watch, event.name
             if watch == -1:
                 self.rescan.add((side, b""))
                 continue
@@ -86,7 +92,14 @@ class Scene:
                 if holds_git(prefix + name):
                     dirty.add(prefix + name)
                 continue
-            dirty.add(prefix + name)
+            self._take(side, prefix + name, event)
+
+    def _take(self, side: Side, path: bytes, event: Event) -> None:
+        self.dirty[side].add(path)
+        if event.stamp is not None and len(self.told) < _TOLD:
+            self.told[side, path] = (event.stamp, event.data)
+        elif self.told:
+            self.told.pop((side, path), None)
 
     def _self_event(self, side: Side, node: Node) -> None:
         if node.parent is None:
@@ -239,6 +252,13 @@ class Scene:
         if len(self.written) > 4096:
             self.written.clear()
         self.written[side, path] = time.monotonic()
+
+    def put_on_host(self, node: Node) -> None:
+        """A file is about to be known as what both have, and is not on the disk of the host yet."""
+        self.put_last = time.monotonic()
+        if not self.unsettled:
+            self.put_first = self.put_last
+        self.unsettled.setdefault(node, node.base)
 
     def is_echo(self, side: Side, path: bytes) -> bool:
         """Whether an event is likely that of a change of ours, so that a look at its stamp is enough."""

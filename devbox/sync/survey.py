@@ -52,7 +52,8 @@ class Survey:
 
     def _list(self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None) -> Ask:
         take = partial(self._take_list, side, node, deeper, held)
-        return Ask(side, List(node.path, watch=True, known=node.stamps_beneath(side)), take)
+        known = node.stamps_beneath(side)
+        return Ask(side, List(node.path, watch=True, known=known, contents=True), take)
 
     def _take_list(
         self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None, answer: Answer
@@ -104,8 +105,13 @@ class Survey:
         stats: list[Ask] = []
         left = _READ_ALONG
         asks: list[Ask] = []
+        told, self._scene.told = self._scene.told, {}
         for side, some in paths.items():
             for path in some:
+                if (known := told.get((side, path))) is not None:
+                    answer = Answer(Code.DONE, 0, *known)
+                    self._take_read(side, path, tops, stats, Ask(side, Stat(path)), answer)
+                    continue
                 reading = left > 0 and self._likely_small(side, path)
                 left -= reading
                 stat = Ask(side, Stat(path), partial(self._take_stat, side, path, tops))

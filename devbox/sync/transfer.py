@@ -133,6 +133,8 @@ class Transfer:
     def _sent(self, task: Task, have: Entry, stamp: Stamp, answer: Answer) -> None:
         source, node = task.source, task.node
         if answer.code is Code.DONE:
+            if task.side is Side.HOST:
+                self._scene.put_on_host(node)
             self.counters.files += 1
             self.counters.bytes += stamp.size
             if node.packed_on(source) == packed(stamp):
@@ -165,6 +167,7 @@ class Transfer:
 
     def _done(self, task: Task, have: Entry | None, answer: Answer) -> None:
         scene, node, side = self._scene, task.node, task.side
+        scene.told.pop((side, task.path), None)  # it may be from before
         if answer.code is not Code.DONE:
             self._failed(task, side, answer)
             return

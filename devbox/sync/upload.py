@@ -17,6 +17,7 @@ from devbox.sync.content import (
 )
 from devbox.sync.core.names import TEMPORARY
 from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Commit, Copy
+from devbox.sync.puts import Unsettled
 from devbox.sync.swap import ChangedError, Changer, stamp_of
 
 _AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -39,9 +40,10 @@ class _Upload:
 class Uploads:
     """Those that have begun, by their handles."""
 
-    def __init__(self, root: Root, changer: Changer) -> None:
+    def __init__(self, root: Root, changer: Changer, unsettled: Unsettled) -> None:
         self._root = root
         self._changer = changer
+        self._unsettled = unsettled
         self._open: dict[int, _Upload] = {}
 
     def begin(self, request: Begin) -> Answer:
@@ -132,6 +134,7 @@ class Uploads:
             os.unlink(upload.temporary, dir_fd=place.directory)
             raise
         self._changer.install(place, upload.temporary, request.expected, request.keep)
+        self._unsettled.add(os.dup(upload.descriptor))
         return Answer(stamp=after(upload.descriptor, new))
 
 

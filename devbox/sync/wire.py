@@ -5,6 +5,7 @@ said in the protocol is a `ValueError` when it is encoded.
 """
 
 from collections.abc import Callable, Mapping
+from stat import S_ISREG
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -34,16 +35,18 @@ from devbox.sync.endpoint import (
     Rename,
     Request,
     SetExecutable,
+    Settle,
     Stat,
 )
 
 VERSION: Final = 1
 WINDOW: Final = 1 << 20  # bytes of requests that may be unanswered: the guest has room for as many
 ENTRIES_MAX: Final = 1 << 20  # of one directory
-EVENTS, HELLO, ANSWER = 64, 65, 128  # verbs of the guest's; the last is added to a request's
+EVENTS, HELLO, FILE, ANSWER = 64, 65, 66, 128  # verbs of the guest's; the last is added to a request's
 NAME_MAX, PATH_MAX, NONCE_MAX, ERRNO_MAX = 255, 4095, 256, 4095
 PUT: Final = 5  # the verb of Put
 HEADER: Final = 9
+FILE_MAX: Final = 32768  # bytes of content that come with an event
 _FRAME_MAX: Final = CHUNK + 64  # of a payload from the guest
 _HAS_STAMP, _HAS_ROOM, _HAS_MORE = 1, 2, 4
 _NOTHING, _SOMETHING = b"\0", b"\1"
@@ -106,7 +109,7 @@ def _path(request: Stat | MakeDirectory) -> _Encoded:
 
 
 def _list(request: List) -> _Encoded:
-    return _text(request.path), bytes((request.watch,))
+    return _text(request.path), bytes((request.watch | request.contents << 1,))
 
 
 def _hash(request: Hash) -> _Encoded:
@@ -166,7 +169,7 @@ def _mark(request: Mark) -> _Encoded:
     return (request.nonce,)
 
 
-def _barrier(_request: Barrier) -> _Encoded:
+def _barrier(_request: Barrier | Settle) -> _Encoded:
     return ()
 
 
@@ -188,6 +191,7 @@ _VERBS: Final[Mapping[type[Request], tuple[int, Callable[[Any], _Encoded]]]] = {
     SetExecutable: (15, _executable),
     Mark: (16, _mark),
     Barrier: (17, _barrier),
+    Settle: (17, _barrier),  # a guest's file system is made anew more easily than it is trusted
 }
 
 
@@ -323,6 +327,18 @@ def parse_events(payload: memoryview) -> list[Event]:
             raise WireError("an event that is none")
         found.append(Event(watch, name_of(name) if length else b""))
     return found
+
+
+def parse_file(payload: memoryview) -> Event:
+    """Read what happened to a file, with its content."""
+    if len(payload) < _EVENT.size:
+        raise WireError("an event that is too short")
+    watch, length = _EVENT.unpack_from(payload)
+    at = _EVENT.size + length
+    name, stamp, data = name_of(payload[_EVENT.size : at]), _stamp(payload, at), bytes(payload[at + _STAMP.size :])
+    if watch < 0 or stamp.size != len(data) or len(data) > FILE_MAX or not S_ISREG(stamp.mode):
+        raise WireError("an event that is none")
+    return Event(watch, name, stamp, data)
 
 
 def parse_hello(payload: memoryview) -> tuple[int, int, Identity]:

@@ -9,6 +9,7 @@
 
 #include "sync_own.h"
 #include "sync_packet.h"
+#include "sync_watched.h"
 
 enum {
     MASK = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
@@ -69,6 +70,21 @@ static void say(int watch, const char *name) {
     write_bytes(frame, name, size);
 }
 
+static void finish(void) {
+    if (frame != NULL) {
+        frame_end();
+        frame = NULL;
+    }
+}
+
+/* It has its content for now; what came before it is told before it. */
+static void say_whole(int watch, const char *name) {
+    finish();
+    if (!watched_say(watch, name)) {
+        say(watch, name);
+    }
+}
+
 static int64_t now(void) {
     struct timespec time = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &time);
@@ -113,7 +129,14 @@ static void take(const struct inotify_event *event) {
         return; /* the directory's own mode and times: what changed in it is told by name */
     } else if ((event->mask & IN_ISDIR) != 0 || (event->mask & (IN_CREATE | IN_MODIFY | IN_ATTRIB)) == 0) {
         let_go(find(event->wd, name));
-        say(event->wd, name);
+        if ((event->mask & IN_IGNORED) != 0) {
+            watched_drop(event->wd);
+        }
+        if ((event->mask & IN_ISDIR) == 0 && (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
+            say_whole(event->wd, name);
+        } else {
+            say(event->wd, name);
+        }
     } else if ((event->mask & IN_ATTRIB) == 0) {
         hold(event->wd, name);
     } else if (find(event->wd, name) == held_count) { /* else it is being written, and that can wait */
@@ -145,13 +168,6 @@ static void drain(void) {
             take(event);
         }
         left -= (int)got;
-    }
-}
-
-static void finish(void) {
-    if (frame != NULL) {
-        frame_end();
-        frame = NULL;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "sync_packet.h"
 #include "sync_paths.h"
 #include "sync_verbs.h"
+#include "sync_watched.h"
 
 enum {
     PART = 49152, /* of a list, in one frame */
@@ -91,14 +92,17 @@ static void say_entries(DIR *directory, int number) {
 
 void sync_list(struct reader *reader) {
     const char *path = read_str(reader);
-    bool watched = read_u8(reader) != 0;
+    uint8_t watched = read_u8(reader);
     if (!read_all(reader) || (path[0] != '\0' && !path_is_good(path))) {
         say_refused();
         return;
     }
     paths_require(path);
     int fd = path_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-    int number = fd >= 0 && watched ? events_watch(fd) : -1; /* before the look, so that nothing falls between */
+    int number = fd >= 0 && watched != 0 ? events_watch(fd) : -1; /* before the look, so that nothing falls between */
+    if ((watched & SYNC_CONTENTS) != 0) {
+        watched_keep(number, fd, path);
+    }
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     if (directory == NULL) {
         say_failed(errno);

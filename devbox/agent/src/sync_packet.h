@@ -19,6 +19,7 @@ enum {
     SYNC_NAME_MOST = 255,
     SYNC_NONCE_MOST = 256,
     SYNC_STAMP = 36,
+    SYNC_CONTENTS = 2, /* of a List: and tell the content of small files with what happens to them */
 };
 
 enum sync_verb {
@@ -41,6 +42,7 @@ enum sync_verb {
     SYNC_BARRIER = 17,
     SYNC_EVENTS = 64,
     SYNC_HELLO = 65,
+    SYNC_FILE = 66,
     SYNC_ANSWER = 128, /* added to the request's */
 };
 
@@ -80,6 +82,9 @@ void write_stamp(struct writer *writer, const struct stat *found);
 /* The request that answers are for, and what failures for want of room are told by. */
 void answer_for(uint32_t id, uint8_t verb);
 void answer_about(int root);
+
+/* Whether one of the last answers said of this very file that it is so. */
+bool is_known_to_client(const struct stat *found);
 
 /* One frame at a time: begin, write into what is returned, end. */
 struct writer *frame_begin(uint32_t id, uint8_t verb);

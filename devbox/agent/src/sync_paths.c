@@ -145,6 +145,10 @@ int path_open(const char *path, int flags) {
     return place.parent < 0 ? -1 : openat(place.parent, place.name, flags | O_NOFOLLOW | O_CLOEXEC);
 }
 
+int path_open_apart(const char *path, int flags) {
+    return by_steps ? -1 : beneath(path[0] == '\0' ? "." : path, flags | O_NOFOLLOW);
+}
+
 int path_make_parents(const char *path) {
     return step_by_step(path, parent_size(path), true);
 }

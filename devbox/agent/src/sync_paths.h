@@ -23,6 +23,8 @@ struct place {
 struct place path_place(const char *path);
 /* A descriptor of what is at a path ("": the root), with `flags` of open; -1 and errno. */
 int path_open(const char *path, int flags);
+/* The same while a `place` is in use; always -1 where the kernel has no openat2. */
+int path_open_apart(const char *path, int flags);
 /* As `path_open`, of directories that are made where they are missing. The last name of `path` is left out. */
 int path_make_parents(const char *path);
 void paths_forget(void);

@@ -30,7 +30,18 @@ from devbox.sync.endpoint import (
 )
 from devbox.sync.guest import GuestEndpoint, GuestLost
 from tests.support.agent import HostAgent, host_agent
-from tests.support.sync_guest import agent_program, answers, ask, digest, guest_of, happened, put, stamp, until
+from tests.support.sync_guest import (
+    agent_program,
+    answers,
+    ask,
+    digest,
+    guest_at,
+    guest_of,
+    happened,
+    put,
+    stamp,
+    until,
+)
 
 MTIME = 1_700_000_000_123_456_789
 
@@ -267,3 +278,66 @@ def test_requests_that_came_while_long_answers_went_out_are_answered_too(guest: 
     for _ in range(20):
         found = answers(guest, *[Read(b"big", None, number * CHUNK, CHUNK) for number in range(4)])
         assert [len(answer.data) for answer in found] == [CHUNK] * 4
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[tuple[Path, GuestEndpoint, int]]:
+    """A watched directory whose small files are told of with their content."""
+    (tmp_path / "d").mkdir()
+    with guest_at(tmp_path) as endpoint:
+        yield tmp_path / "d", endpoint, ask(endpoint, List(b"d", watch=True, contents=True)).watch
+
+
+Told = tuple[Path, GuestEndpoint, int]
+
+
+def contents(endpoint: GuestEndpoint) -> list[tuple[bytes, bytes | None]]:
+    return [(event.name, event.data if event.stamp else None) for event in happened(endpoint)]
+
+
+def test_a_small_file_is_told_of_with_its_content(told: Told) -> None:
+    directory, endpoint, watch = told
+    (directory / "file").write_bytes(b"content")
+    (event,) = happened(endpoint)
+    assert event == (watch, b"file", stamp(endpoint, b"d/file"), b"content")
+    (directory / "file").rename(directory / "moved")
+    assert dict(contents(endpoint)) == {b"file": None, b"moved": b"content"}
+    (directory / "file").touch()
+    assert contents(endpoint) == [(b"file", b"")]
+
+
+def test_what_the_client_was_told_already_is_told_without(told: Told) -> None:
+    directory, endpoint, _ = told
+    ask(endpoint, put(b"d/file", b"ours"))
+    assert contents(endpoint) == [(b"file", None)]
+    (directory / "file").write_bytes(b"theirs")
+    assert contents(endpoint) == [(b"file", b"theirs")]
+
+
+def test_neither_links_nor_big_files_nor_those_of_a_directory_that_was_replaced_are_told_with_it(told: Told) -> None:
+    directory, endpoint, _ = told
+    (directory / "big").write_bytes(b"x" * 40_000)
+    (directory / "link").symlink_to("big")
+    assert dict(contents(endpoint)) == {b"big": None, b"link": None}
+    directory.rename(directory.parent / "e")
+    directory.mkdir()
+    (directory / "file").write_bytes(b"of another")
+    (directory.parent / "e" / "file").write_bytes(b"content")
+    assert dict(contents(endpoint))[b"file"] is None
+
+
+def test_many_at_once_are_told_without_for_the_most_part(told: Told) -> None:
+    directory, endpoint, _ = told
+    for number in range(500):
+        (directory / f"{number}").write_bytes(b"x" * 4000)
+    found = contents(endpoint)
+    assert len(found) == 500
+    assert 0 < sum(data is not None for _, data in found) < 400
+
+
+def test_a_content_from_before_a_change_of_ours_is_forgotten(told: Told) -> None:
+    directory, endpoint, _ = told
+    (directory / "file").write_bytes(b"before")
+    there = stamp(endpoint, b"d/file")
+    ask(endpoint, put(b"d/file", b"ours", there))
+    assert contents(endpoint) == [(b"file", None)]

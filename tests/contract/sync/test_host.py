@@ -8,21 +8,18 @@ from pathlib import Path
 import pytest
 
 from devbox import confined
-from devbox.sync import content, puts
+from devbox.sync import puts
 from devbox.sync.endpoint import (
     Answer,
-    Barrier,
+    Begin,
+    Chunk,
     Code,
+    Commit,
     Event,
-    List,
-    MakeDirectory,
-    Put,
-    Read,
-    Request,
-    Stat,
+    Settle,
 )
 from devbox.sync.host import HostEndpoint
-from tests.support.ends import End, put
+from tests.support.ends import End, digest, put
 from tests.support.skips import NOT_HERE
 
 
@@ -83,98 +80,52 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    monkeypatch.setattr(content, "sync_file", noted("file", content.sync_file))
-    monkeypatch.setattr(puts, "sync_file", noted("file", puts.sync_file))
+    monkeypatch.setattr(puts, "sync_named", noted("file", puts.sync_named))
     monkeypatch.setattr(puts, "sync_all", noted("all", puts.sync_all))
     monkeypatch.setattr(confined, "rename_new", noted("rename", confined.rename_new))
     monkeypatch.setattr(confined, "exchange", noted("rename", confined.exchange))
     return found
 
 
-def test_one_edit_is_on_the_disk_before_it_has_its_name(end: End, order: list[str]) -> None:
+def test_one_edit_has_its_name_at_once_and_is_on_the_disk_after_settle(end: End, order: list[str]) -> None:
     answers: list[Answer] = []
     end.endpoint.ask(put(b"file", b"new"), answers.append)
     assert [answer.code for answer in answers] == [Code.DONE]  # nothing had to be waited for
-    assert order == ["file", "rename"]
+    assert order == ["rename"]
+    end.do(Settle())
+    assert order == ["rename", "file"]
+    end.do(Settle())
+    assert order == ["rename", "file"]
 
 
-def test_many_in_quick_succession_are_brought_to_the_disk_together(end: End, order: list[str]) -> None:
-    answers: list[Answer] = []
+def test_a_big_file_is_settled_with_its_name(end: End, order: list[str]) -> None:
+    end.do(Begin(1, b"big", digest(b"content")))
+    end.do(Chunk(1, 0, b"content"))
+    end.do(Commit(1, b"big", None, 7, digest(b"content"), executable=False, mtime=1))
+    end.do(Settle())
+    assert order == ["rename", "file"]
+
+
+def test_many_are_brought_to_the_disk_together(end: End, order: list[str]) -> None:
     for number in range(100):
-        end.endpoint.ask(put(b"file-%d" % number, b"%d" % number), answers.append)
-    while len(answers) < 100:
-        end.wait()
-    assert {answer.code for answer in answers} == {Code.DONE}
+        end.do(put(b"file-%d" % number, b"%d" % number))
     assert end.contents() == {b"file-%d" % number: b"%d" % number for number in range(100)}
-    assert order.count("rename") == 100
-    assert order.count("all") + order.count("file") < 20  # the machine may be so slow that some come alone
-    assert order[0] != "rename"
+    before = open_files()
+    end.do(Settle())
+    assert open_files() < before
+    assert order == ["rename"] * 100 + ["all"]
 
 
-@pytest.fixture
-def stage(end: End, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Answer]]:
-    """Put files in such quick succession that all but the first wait to be in place."""
-
-    def run(*requests: Put) -> list[Answer]:
-        answers: list[Answer] = []
-        end.endpoint.ask(put(b"first", b""), answers.append)
-        monkeypatch.setattr(puts, "QUIET", 1 << 60)
-        for request in requests:
-            end.endpoint.ask(request, answers.append)
-        assert len(answers) == 1
-        return answers
-
-    return run
-
-
-Stage = Callable[..., list[Answer]]
-AFTER: dict[str, tuple[Request, Callable[[Answer], bool]]] = {
-    "stat": (Stat(b"file"), lambda answer: len(answer.found) == 1),
-    "list": (List(b""), lambda answer: {found.name for found in answer.found} == {b"first", b"file"}),
-    "read": (Read(b"file", None, 0, 10), lambda answer: answer.data == b"x"),
-    "barrier": (Barrier(), lambda answer: answer.code is Code.DONE),
-    "directory": (MakeDirectory(b"file"), lambda answer: answer.code is Code.CHANGED),
-    "put": (put(b"file", b"again"), lambda answer: answer.code is Code.CHANGED),
-}
-
-
-@pytest.mark.parametrize(("request_", "right"), AFTER.values(), ids=AFTER)
-def test_what_is_asked_after_it_finds_it_in_place(
-    end: End, stage: Stage, request_: Request, right: Callable[[Answer], bool]
-) -> None:
-    answers = stage(put(b"file", b"x"))
-    asked = end.ask(request_)
-    assert right(asked), asked
-    assert [answer.code for answer in answers] == [Code.DONE, Code.DONE]
-    assert end.contents() == {b"first": b"", b"file": b"x"}
-
-
-def test_what_does_not_reach_the_disk_is_not_put_in_place(end: End, monkeypatch: pytest.MonkeyPatch) -> None:
-    (end.tree / "file").write_bytes(b"old")
-    stamp = end.there(b"file")
-
+def test_what_does_not_reach_the_disk_is_told_when_it_is_asked_for(end: End, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(puts, "sync_file", full)
-    answer = end.ask(put(b"file", b"new", stamp))
-    assert answer.code is Code.FAILED
-    assert answer.errno == errno.ENOSPC
+    monkeypatch.setattr(puts, "sync_named", full)
+    end.do(put(b"file", b"new"))
+    answer = end.ask(Settle())
+    assert (answer.code, answer.errno) == (Code.FAILED, errno.ENOSPC)
     assert answer.room > 0
-    assert end.there(b"file") == stamp
 
 
-def test_what_changed_while_it_waited_for_the_disk_stays(end: End, stage: Stage) -> None:
-    (end.tree / "file").write_bytes(b"old")
-    answers = stage(put(b"file", b"new", end.there(b"file")))
-    (end.tree / "file").write_bytes(b"edited")
-    end.endpoint.process()
-    assert [answer.code for answer in answers] == [Code.DONE, Code.CHANGED]
-    assert end.contents() == {b"first": b"", b"file": b"edited"}
-
-
-def test_an_end_that_is_closed_leaves_nothing_half_done(end: End, stage: Stage) -> None:
-    answers = stage(put(b"file", b"new"))
-    end.reopen()
-    assert len(answers) == 1
-    assert end.leftovers() == []
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

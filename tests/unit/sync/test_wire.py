@@ -12,7 +12,6 @@ from devbox.sync import wire, wire_many
 from devbox.sync.core.entry import Stamp
 from devbox.sync.endpoint import (
     CHUNK,
-    NOTHING_KNOWN,
     Abort,
     Answer,
     Barrier,
@@ -49,6 +48,13 @@ NAMES = st.binary(min_size=1, max_size=255).filter(
 )
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(b"/".join)
 DIGESTS = st.binary(min_size=32, max_size=32)
+
+
+def _list_of(path: bytes, look: tuple[bool, bool]) -> List:
+    return List(path, watch=look[0], contents=look[1])
+
+
+LOOKS = {0: (False, False), 1: (True, False), 3: (True, True)}  # watch, contents
 FOUND = st.builds(Found, NAMES, STAMPS, st.binary(max_size=300).filter(lambda target: 0 not in target))
 
 
@@ -93,7 +99,7 @@ def _commit(r: Reader) -> Commit:
 
 READERS: dict[int, Any] = {
     1: lambda r: Stat(r.text()),
-    2: lambda r: List(r.text(), bool(r.some("B"))),
+    2: lambda r: _list_of(r.text(), LOOKS[r.some("B")]),
     3: lambda r: Hash(r.text(), r.stamp(), r.some("I")),
     4: lambda r: Read(r.text(), r.expected(), *r.some("QI")),
     5: _put,
@@ -113,7 +119,11 @@ READERS: dict[int, Any] = {
 EXPECTED, KEEP, SMALL = st.none() | STAMPS, st.just(b"") | PATHS, st.binary(max_size=2000)
 REQUESTS = st.one_of(
     st.builds(Stat, st.just(b"") | PATHS),
-    st.builds(List, st.just(b"") | PATHS, st.booleans(), st.just(NOTHING_KNOWN)),
+    st.builds(
+        _list_of,
+        st.just(b"") | PATHS,
+        st.sampled_from([*LOOKS.values()]),
+    ),
     st.builds(Hash, PATHS, STAMPS, U32),
     st.builds(Read, PATHS, EXPECTED, U64, st.integers(0, CHUNK)),
     st.builds(Put, PATHS, EXPECTED, SMALL, DIGESTS, st.booleans(), I64, KEEP),
@@ -259,9 +269,9 @@ def test_a_link_to_what_cannot_be_is_refused(target: bytes) -> None:
         parse_list(memoryview(struct.pack("<i", 1) + entry(b"l", target)))
 
 
-@given(st.lists(st.builds(Event, st.integers(-1, 2**31 - 1), st.just(b"") | NAMES), max_size=20))
+@given(st.lists(st.tuples(st.integers(-1, 2**31 - 1), st.just(b"") | NAMES).map(lambda one: Event(*one)), max_size=20))
 def test_events_are_read_whole(events: list[Event]) -> None:
-    said = b"".join(struct.pack("<iB", watch, len(name)) + name for watch, name in events)
+    said = b"".join(struct.pack("<iB", watch, len(name)) + name for watch, name, *_ in events)
     assert wire.parse_events(memoryview(said)) == events
 
 
@@ -294,3 +304,27 @@ def test_whatever_comes_is_read_or_refused(said: bytes) -> None:
             parse(memoryview(said))
         except WireError:
             continue
+
+
+WHOLE = struct.pack("<iB", 3, 4) + b"file" + struct.pack("<IQqqQ", 0o100644, 7, 1, 2, 5) + b"content"
+
+
+def test_a_file_is_told_with_its_content() -> None:
+    event = wire.parse_file(memoryview(WHOLE))
+    assert event == Event(3, b"file", Stamp(0o100644, 7, 1, 2, 5), b"content")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(WHOLE[:size] for size in range(len(WHOLE))),
+        WHOLE + b"more",
+        struct.pack("<i", -1) + WHOLE[4:],
+        WHOLE.replace(b"file", b"a/le"),
+        WHOLE.replace(struct.pack("<I", 0o100644), struct.pack("<I", 0o040755)),
+        WHOLE[:21].replace(struct.pack("<Q", 7), struct.pack("<Q", 40_000)) + WHOLE[21:] + bytes(40_000 - 7),
+    ],
+)
+def test_a_file_that_is_none_is_refused(payload: bytes) -> None:
+    with pytest.raises(WireError):
+        wire.parse_file(memoryview(payload))
