@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ NONCE = b"sync-id"  # in the directory that is ours
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_NONCE = 256
 _DIRECTORY = 0o755  # mode of a new one
+_NAMES, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class RootGoneError(OSError):
@@ -302,7 +304,7 @@ def _entries(directory: int, known: Mapping[bytes, bytes | None], same: list[byt
     pack = PACKED.pack
     with os.scandir(directory) as entries:
         for entry in entries:
-            name = os.fsencode(entry.name)
+            name = entry.name.encode(_NAMES, _ERRORS)  # as os.fsencode, which is slower
             try:
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:

@@ -147,6 +147,7 @@ class Scene:
         here = self.here(node)
         deeper: list[Node] = []
         names = self._same(side, node, answer.same, deeper)
+        may_ignore = here.may_ignore([found.name for found in answer.found])
         for name, stamp, target in answer.found:
             if side is Side.GUEST and not is_name(name):
                 self.warnings["names"] = "the guest told of a name that no file can have"
@@ -156,7 +157,7 @@ class Scene:
                     self.temps.append((side, _joined(node, name), stamp))
                 continue
             directory = stamp.mode & 0o170000 == 0o040000
-            if here.ignores(name, directory=directory):
+            if may_ignore and here.ignores(name, directory=directory):
                 self.ignored(side, node, name)
                 continue
             names.add(name)
