@@ -89,3 +89,12 @@ def shelf(docker_engine: Engine, archive: Archive, base: str) -> Iterator[Shelf]
     for found in made(docker_engine, archive, base, invoker()):
         found.write("apple")
         yield found
+
+
+@pytest.fixture
+def neighbour(shelf: Shelf) -> Iterator[Devbox]:
+    """Another environment of the same owner: while it is there, no `destroy` empties the caches that they share."""
+    with project(invoker(), name="next door") as found:
+        write(found, shelf.base)
+        found("up")
+        yield found
