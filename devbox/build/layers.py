@@ -20,8 +20,8 @@ class Start:
     named: bool = False  # the whole image is there under its name already
 
 
-def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, references: Sequence[str]) -> Start:
-    """Return the longest prefix of `recipe` that the engine holds.
+def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, references: Sequence[str], known: Start) -> Start:
+    """Return the longest prefix of `recipe` that the engine holds, `known` or longer.
 
     `references`: what the whole image may be known by, which answers the common case in one look. The image that the
     Workspace stands on comes first: two projects of one name may have made the same one twice, and share its name.
@@ -32,10 +32,10 @@ def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, references: Se
         own = whole.labels.get(LABEL_OWNER) == labels.get(LABEL_OWNER)
         if own and digests and whole.labels.get(LABEL_RECIPE) == digests[-1]:
             return Start(image=whole.id, done=len(digests), named=bool(whole.tags))
-    for done in range(len(digests), 0, -1):
+    for done in range(len(digests), known.done, -1):
         if found := _layers(engine, labels, digests[done - 1]):
             return Start(image=found[0].id, done=done)
-    return Start(image=recipe.base, done=0)
+    return known
 
 
 def _layers(engine: Engine, labels: Labels, digest: str) -> list[ImageInfo]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from devbox.build.gone import GONE, OTHER
-from devbox.build.recipe import STATUS_GONE, BaseImage, Question, Step, asked
+from devbox.build.recipe import RUN_DIRECTORY, STATUS_GONE, UNTOUCHED, BaseImage, Question, Step, asked
 from devbox.build.steps.script import locked_cache, quoted, refuse, script
 from devbox.errors import BaseImageError
 from devbox.profile.lock import Group, LockedPackage
@@ -118,14 +118,15 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
     pins = [f"Package: {one.name}\nPin: version {one.version}\nPin-Priority: 990\n" for one in known]
     lines = [
         "exec 3>&1 1>&2",
-        "export DEBIAN_FRONTEND=noninteractive",
+        f"export DEBIAN_FRONTEND=noninteractive TMPDIR={RUN_DIRECTORY}",
         *_lists(base, pins),
         f'solve() {{ apt install -y --no-install-recommends --print-uris -- {quoted(names)} > "$empty/uris"; }}',
-        'solve || { [ -n "$fresh" ] || exit 100; refresh; solve; }',  # no &&: set -e would look past a failure
+        'solve || { [ -n "$fresh" ] || exit 100; fresh=; refresh; solve; }',  # no &&: set -e would look past a failure
         # The day of the archive, then a line for each file: 'URI' name size SHA256:hash
         'sed -n "s/^Date: //p" "$cache"/lists/*Release | while read -r day; do date -u -d "$day" +%s; done |'
         " sort -n | tail -n 1 >&3",
         'grep "^\'" "$empty/uris" | sed "s/%2b/+/g; s/%7e/~/g" >&3 || true',
+        f'[ -z "$fresh" ] || : > {UNTOUCHED}',  # hooks of apt update may write anywhere
     ]
     return Question(
         key=QUESTION,
@@ -133,6 +134,7 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
         asked=asked(base.id, sorted(names)),
         script=script(base.epoch, lines),
         caches=(cache_name(base),),
+        stays=not pins,  # they are a file of the image
     )
 
 
