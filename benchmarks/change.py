@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 
 import docker
 
@@ -64,6 +65,10 @@ class Bench:
         text = PROFILE.format(packages=packages, word=f"w{next(self.words)}")
         (self.devbox.directory / "devbox.toml").write_text(text, encoding="utf-8")
 
+    def edit(self) -> None:
+        """Change a source, and nothing else."""
+        (self.devbox.directory / "main.py").write_text(f"print({next(self.words)})\n", encoding="utf-8")
+
     def inside(self, script: str) -> str:
         """Run a script as root in the container, by the engine itself."""
         return command(self.docker, "exec", "-e", "DEBIAN_FRONTEND=noninteractive", self.container, "sh", "-ec", script)
@@ -78,6 +83,45 @@ class Bench:
         volume = ("--mount", f"type=volume,source={self.cache},target=/cache")
         names = shlex.join(f"/cache/debs/{name}" for name in files)
         command(self.docker, "run", "--rm", "--network", "none", *volume, self.image, "sh", "-ec", f"rm -f {names}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """The same environment by the Dev Containers command, from a Dockerfile beside the same sources."""
+
+    made: Bench
+    program: str
+    numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def place(self) -> Path:
+        """Where its files are."""
+        return self.made.devbox.directory / ".devcontainer"
+
+    def write(self, *more: str) -> None:
+        """Change the variable; add the packages `more`, in a layer that nobody has had."""
+        number = next(self.numbers)
+        install = "apt-get update && apt-get install -y --no-install-recommends"
+        lines = [f"FROM {base_image_id()}", f"RUN {install} {' '.join(PACKAGES)}"]
+        lines += [f"RUN : {os.getpid()}.{number}; {install} {' '.join(more)}"] if more else []
+        (self.place / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        configuration = {"build": {"dockerfile": "Dockerfile"}, "containerEnv": {"WORD": str(number)}}
+        (self.place / "devcontainer.json").write_text(json.dumps(configuration), encoding="utf-8")
+
+    def up(self, *more: str) -> None:
+        """Bring it up."""
+        where = ("--workspace-folder", self.made.devbox.directory, "--id-label", LABEL)
+        command(self.program, "up", *where, "--docker-path", self.made.docker, *more)
+
+    def clean_up(self) -> None:
+        """Remove its container and its images."""
+        program = self.made.docker
+        ids = command(program, "ps", "-aq", "--filter", f"label={LABEL}").split()
+        images = {command(program, "inspect", "-f", "{{.Config.Image}}", one).strip() for one in ids}
+        for one in ids:
+            command(program, "rm", "-f", one)
+        for name in images:
+            command(program, "rmi", "-f", name)
 
 
 @contextmanager
@@ -156,7 +200,7 @@ def source_edit(made: Bench, client: docker.DockerClient) -> None:
     """Fail if an edited source has anything built or made anew."""
     made.devbox("up")
     images = {image.id for image in client.images.list(all=True)}
-    (made.devbox.directory / "main.py").write_text(f"print({next(made.words)})\n", encoding="utf-8")
+    made.edit()
     if made.devbox.json("up")["changed"] or {image.id for image in client.images.list(all=True)} - images:
         raise SystemExit("an edited source was built for")
     print("an edited source: nothing to do, no new image")
@@ -164,36 +208,26 @@ def source_edit(made: Bench, client: docker.DockerClient) -> None:
 
 def devcontainer(made: Bench, program: str, pairs: int) -> Iterator[Comparison]:
     """Compare with the Dev Containers command after the same changes: a package in its Dockerfile, a variable."""
-    place = made.devbox.directory / ".devcontainer"
-    place.mkdir()
-    numbers = count()
+    peer = Peer(made=made, program=program)
+    peer.place.mkdir()
+    try:
+        peer.write()
+        peer.up("--remove-existing-container")
+        yield from _compared(made, peer, pairs)
+    finally:
+        peer.clean_up()
 
-    def write(*more: str) -> None:
-        install = "RUN apt-get update && apt-get install -y --no-install-recommends"
-        lines = [f"FROM {base_image_id()}", f"{install} {' '.join(PACKAGES)}"]
-        lines += [f"{install} {' '.join(more)}"] if more else []
-        (place / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        configuration = {"build": {"dockerfile": "Dockerfile"}, "containerEnv": {"WORD": str(next(numbers))}}
-        (place / "devcontainer.json").write_text(json.dumps(configuration), encoding="utf-8")
 
-    def remove() -> None:
-        if ids := command(made.docker, "ps", "-aq", "--filter", f"label={LABEL}").split():
-            command(made.docker, "rm", "-f", *ids)
-
-    argv = [program, "up", "--workspace-folder", made.devbox.directory, "--id-label", LABEL]
-    argv += ["--docker-path", made.docker, "--remove-existing-container"]
-    write()
-    command(*argv)
-    added = ADDED[0]
-    theirs = Way(name="devcontainer up", prepare=lambda: write(added.name), run=lambda: command(*argv), clean_up=write)
-    yield measure(f"add {added.name} / devcontainer up", _add(made, added), theirs, pairs=pairs, target=None)
-    same = Way(name="devcontainer up", prepare=write, run=lambda: command(*argv))
-    up = Way(name="devbox up", prepare=made.write, run=lambda: made.devbox("up"))
-    yield measure("up after another variable / devcontainer up", up, same, pairs=pairs, target=None)
-    edited = Way(name="devcontainer up", run=lambda: command(*[word for word in argv if "remove" not in str(word)]))
-    nothing = Way(name="devbox up", run=lambda: made.devbox("up"))
+def _compared(made: Bench, peer: Peer, pairs: int) -> Iterator[Comparison]:
+    devbox, added = made.devbox, ADDED[0]
+    anew = Way(name="devcontainer up", prepare=peer.write, run=lambda: peer.up("--remove-existing-container"))
+    more = replace(anew, prepare=lambda: peer.write(added.name), clean_up=peer.write)
+    yield measure(f"add {added.name} / devcontainer up", _add(made, added), more, pairs=pairs, target=None)
+    up = Way(name="devbox up", prepare=made.write, run=lambda: devbox("up"))
+    yield measure("up after another variable / devcontainer up", up, anew, pairs=pairs, target=None)
+    edited = Way(name="devcontainer up", prepare=made.edit, run=peer.up)
+    nothing = Way(name="devbox up", prepare=made.edit, run=lambda: devbox("up"))
     yield measure("up after a source edit / devcontainer up", nothing, edited, pairs=pairs, target=None)
-    remove()
 
 
 def base_image_id() -> str:
