@@ -10,7 +10,6 @@ from typing import Self
 
 from devbox.build.asking import Standing, ask
 from devbox.build.context import Delivery
-from devbox.build.diagnosis import diagnose
 from devbox.build.failed import failed_reference
 from devbox.build.gone import gone_error
 from devbox.build.inputs import Inputs
@@ -288,6 +287,8 @@ def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
         )
     why = "was killed for memory" if outcome.out_of_memory else f"failed with exit code {outcome.status}"
     look = "look into the state it failed in: devbox shell --failed" if outcome.image else "mend it, then: devbox up"
+    from devbox.build.diagnosis import diagnose  # lazy: what goes well needs none of its patterns
+
     known = None if outcome.out_of_memory else diagnose(outcome.tail)
     if known:
         why, look = f"{why}: {known.why}", known.hint
