@@ -65,7 +65,8 @@ missing() {
   awk 'NR == FNR { bad[$0] = 1; next } { n = split($2, part, "/"); if (part[n] in bad) print }' "$scratch/bad" "$wanted"
 }
 """.strip()
-# Fetches what is missing, from "$1": "mirror", or "snapshot" of the day that the Lock was made.
+# Fetches the files of "$scratch/list", from "$1": "mirror", or "snapshot" of the day of the Lock. What is the
+# same for all of an archive is done once: processes for each file take longer than a small file.
 _FETCH = """
 sources() {
   cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
@@ -74,18 +75,16 @@ sources() {
 place() {
   base=$(sources | grep "/$2\\$" | head -n 1)
   [ "$1" = mirror ] || base=$(echo "$base" | snapshot "$2")
-  [ -z "$base" ] || echo "$base"
+  [ -z "$base" ] || echo "$2 $base"
 }
 fetch() {
-  missing > "$scratch/list"
-  [ -s "$scratch/list" ] || return 0
-  set -- "$1"
-  while read -r hash file archive; do
-    base=$(place "$1" "$archive")
-    [ -z "$base" ] || set -- "$@" "$base/$(echo "$file" | sed 's/+/%2b/g; s/~/%7e/g')" \\
-      "$cache/debs/${file##*/}" "SHA256:$hash"
-  done < "$scratch/list"
-  shift
+  for archive in $(cut -d ' ' -f 3 "$scratch/list" | sort -u); do place "$1" "$archive"; done > "$scratch/places"
+  [ -s "$scratch/places" ] || return 0
+  awk 'NR == FNR { base[$1] = $2; next }
+    $3 in base { n = split($2, part, "/"); uri = $2; gsub(/[+]/, "%2b", uri); gsub(/~/, "%7e", uri)
+      print base[$3] "/" uri, part[n], $1 }' "$scratch/places" "$scratch/list" > "$scratch/uris"
+  set --
+  while read -r uri file hash; do set -- "$@" "$uri" "$cache/debs/$file" "SHA256:$hash"; done < "$scratch/uris"
   [ $# = 0 ] || { LC_ALL=C /usr/lib/apt/apt-helper APT-OPTIONS download-file "$@" || true; } 2>&1 |
     tee -a "$scratch/said"
 }
@@ -311,9 +310,8 @@ def _get() -> list[str]:
     return [
         _NAMED,
         ': > "$scratch/said"',
-        "fetch mirror",
-        "fetch snapshot",
         'missing > "$scratch/list"',
+        'for from in mirror snapshot; do [ ! -s "$scratch/list" ] || { fetch $from; missing > "$scratch/list"; }; done',
         '[ ! -s "$scratch/list" ] || {',
         '  other=$(named "$scratch/said" "$scratch/list")',
         f'  [ -z "$other" ] || {refuse(f"{OTHER}$other", status=STATUS_GONE)}',
