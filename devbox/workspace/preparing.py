@@ -10,7 +10,7 @@ from devbox.build import ca
 from devbox.build.inputs import Inputs
 from devbox.build.manifests import EDITABLE_FILES, NODE, NODE_LOCKS, NODE_SETTINGS
 from devbox.engine.base import Engine
-from devbox.engine.client import agreed_version
+from devbox.engine.endpoint import agreed_version
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
