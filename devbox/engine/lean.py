@@ -169,6 +169,19 @@ class LeanEngine:
         """Stop it; no-op if it does not run."""
         self._ask("stop the container", "POST", f"/containers/{container_id}/stop?t={timeout}", absent=None)
 
+    def kill(self, container_id: str) -> None:
+        """End it by SIGKILL and return when it has ended; no-op if it does not run, or is not there."""
+        try:
+            self._request("POST", f"/containers/{container_id}/kill")
+        except _Refused as refused:
+            if refused.status not in (_GONE, _CONFLICT):
+                raise _failure("kill the container", refused) from refused
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name; no-op if it is not there."""
+        path = f"/containers/{container_id}/rename?{urlencode({'name': name})}"
+        self._ask("rename the container", "POST", path, absent=None)
+
     def wait(self, container_id: str) -> int:
         """Wait for its end and return the exit code."""
         return int(self._ask("wait for the container", "POST", f"/containers/{container_id}/wait")["StatusCode"])

@@ -42,6 +42,7 @@ def image_info(answer: Json, *, podman: bool = False) -> ImageInfo:
         created=str(answer.get("Created") or ""),
         layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
         volumes=tuple(sorted(config.get("Volumes") or ())),
+        parent=image_id(str(answer.get("Parent") or "")),
     )
 
 

@@ -157,6 +157,23 @@ class SdkEngine:
         with explained(self.endpoint, "stop the container"):
             _unless_absent(lambda: self._client.stop(container_id, timeout=timeout))
 
+    def kill(self, container_id: str) -> None:
+        """End it by SIGKILL and return when it has ended; no-op if it does not run, or is not there."""
+        with explained(self.endpoint, "kill the container"):
+            try:
+                _unless_absent(lambda: self._client.kill(container_id))
+            except docker.errors.APIError as error:
+                if not is_status(error, _CONFLICT):
+                    raise
+        # Podman has sent the signal and says so, no more.
+        if self._is_podman and self.container(container_id) is not None:
+            self.wait(container_id)
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name; no-op if it is not there."""
+        with explained(self.endpoint, "rename the container"):
+            _unless_absent(lambda: self._client.rename(container_id, name))
+
     def wait(self, container_id: str) -> int:
         """Wait for its end and return the exit code."""
         with explained(self.endpoint, "wait for the container"):

@@ -118,6 +118,14 @@ class ContainerInstance:
         self._engine.stop(self.id, timeout=timeout)
         self._info = self._engine.container(self.id) or self._info
 
+    def release_name(self) -> None:
+        """Have another name, so that one that takes its place can be made."""
+        self._engine.rename(self.id, f"{self.name}-{self.id[:12]}")
+
+    def kill(self) -> None:
+        """End it at once; no-op if it does not run."""
+        self._engine.kill(self.id)
+
     def remove(self) -> None:
         """Remove it, running or not; volumes stay."""
         self._engine.remove(self.id)
