@@ -85,6 +85,7 @@ class ContainerInfo:
     labels: Labels
     mounts: tuple[Mount, ...]
     created: str  # RFC 3339
+    pid: int = 0  # of its first process, as the engine's machine counts; 0 if it does not run
 
     @property
     def running(self) -> bool:

@@ -23,6 +23,7 @@ def container_info(answer: Json) -> ContainerInfo:
         labels=dict(config.get("Labels") or {}),
         mounts=tuple(_mount(item) for item in answer.get("Mounts") or () if item.get("Type") in _KINDS),
         created=str(answer.get("Created") or ""),
+        pid=int(state.get("Pid") or 0),
     )
 
 

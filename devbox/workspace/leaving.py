@@ -1,5 +1,7 @@
 """Instances that go while others come: what takes their place is made meanwhile, and starts when they have ended."""
 
+import os
+import select
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -39,8 +41,19 @@ class _Departure:
         self._instance = instance
         self._error: BaseException | None = None
         self._has_ended = threading.Event()
+        descriptor = instance.watch()
         self._thread = threading.Thread(target=self._go, daemon=True)
         self._thread.start()
+        if descriptor is not None:
+            threading.Thread(target=self._watch, args=(descriptor,), daemon=True).start()
+
+    def _watch(self, descriptor: int) -> None:
+        """Know of its end before the engine has cleared up after it, and so says it."""
+        try:
+            select.select([descriptor], [], [])
+        finally:
+            os.close(descriptor)
+        self._has_ended.set()
 
     def _go(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from devbox import paths
@@ -23,7 +23,7 @@ from devbox.workspace.effective import has_profile
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.hot_plan import hot_plan
 from devbox.workspace.locks import lock_digest
-from devbox.workspace.prepared import Prepared, candidates, remember
+from devbox.workspace.prepared import Prepared, remember
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import excess
 
@@ -38,11 +38,13 @@ def keep(
     spec: InstanceSpec,
     *,
     ports: tuple[Wanted, ...],
+    bases: Callable[[], tuple[str, ...]],
     began: Since,
 ) -> HotPlan | None:
     """Keep the plan of an `up` that began at `began`, if the next one may go by it without looking at more.
 
-    Return the plan for the hot path; None if that may not be taken.
+    Return the plan for the hot path; None if that may not be taken. `bases` returns the ids of the images that the
+    profile's base can stand for.
     """
     profile = loaded.profile
     files = {*_profile_files(workspace, loaded), *_host_files(host.environ)}
@@ -59,7 +61,7 @@ def keep(
         reference=made.built.reference,
         recipe=made.built.digest,
         base=profile.base.image,
-        bases=candidates(host.engine, profile.base.image),
+        bases=bases(),
         engine=engine,
         api=agreed_version(engine.api_version, "1.24"),
         profile=digest(profile),

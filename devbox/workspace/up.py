@@ -13,6 +13,7 @@ from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
+from devbox.workspace.ahead import ahead
 from devbox.workspace.apply import apply
 from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.certificates import certificates
@@ -27,7 +28,7 @@ from devbox.workspace.locks import architecture, lock_book, lock_digest
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
-from devbox.workspace.prepared import now
+from devbox.workspace.prepared import candidates, now
 from devbox.workspace.preparing import keep
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.signature import Since
@@ -93,6 +94,7 @@ def bring_up(
         made = make_image(host, workspace, order, wish)
         spec = _spec(host, workspace, order, made)
         known = _adopted(known, spec, live)
+        bases = ahead(lambda: candidates(host.engine, profile.base.image) if profile.base.image else ())
         plan = reconcile(spec, [seen(one, known) for one in actual])
         applied = apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
         steps = create_steps(profile, inputs=made.inputs, user=made.user, project_name=workspace.name)
@@ -104,7 +106,7 @@ def bring_up(
         given = _ports(host, workspace, wanted, spec, applied.instance)
         # What is set on the command line holds for this once; no later command may go by it.
         began = Since(at=started, written={**made.written, **(live.edited if live else {})})
-        hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, began=began)
+        hot = None if flags else keep(host, workspace, order.loaded, made, spec, ports=wanted, bases=bases, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
     built = (f"built {_steps(len(made.built.run))}",) if made.built.run else ()

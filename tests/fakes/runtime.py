@@ -177,6 +177,9 @@ class FakeInstance:
     def release_name(self) -> None:
         self.runtime.store[f"{self.name}-{self.id}"] = self.runtime.store.pop(self.name)
 
+    def watch(self) -> int | None:
+        return None
+
     def kill(self) -> None:
         self.stop()
 
