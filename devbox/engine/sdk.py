@@ -162,9 +162,11 @@ class SdkEngine:
         with explained(self.endpoint, "kill the container"):
             try:
                 _unless_absent(lambda: self._client.kill(container_id))
-            except docker.errors.APIError as error:
-                if not is_status(error, _CONFLICT):
+            except docker.errors.APIError:  # Docker's 409 is Podman's 500
+                found = self.container(container_id)
+                if found is not None and found.running:
                     raise
+                return
         # Podman has sent the signal and says so, no more.
         if self._is_podman and self.container(container_id) is not None:
             self.wait(container_id)

@@ -43,6 +43,14 @@ def test_a_container_is_ended_at_once_and_may_have_another_name(bench: Bench) ->
     bench.engine.rename(container, name)
 
 
+def test_a_container_that_never_ran_has_nothing_to_end(bench: Bench) -> None:
+    with bench.container(start=False) as container:
+        bench.engine.kill(container)
+        found = bench.engine.container(container)
+        assert found is not None
+        assert found.status == "created"
+
+
 def test_what_is_absent_is_none_and_its_removal_does_nothing(bench: Bench) -> None:
     name = unique()
     assert bench.engine.container(name) is None
