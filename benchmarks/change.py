@@ -10,28 +10,42 @@ Then all of that against `devcontainer up` after the same change, where the Dev 
 
 import json
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 
 import docker
 
 from benchmarks.common import Comparison, Way, base_image, command, docker_command, measure, options, report
+from devbox.paths import LOCK
+from devbox.profile.lock_file import parse
+from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_CACHE
 from tests.support.account import invoker
-from tests.support.command import Devbox, engine
+from tests.support.command import Devbox, engine, remove_quietly
 from tests.support.project import project
 
 PACKAGES = ("build-essential", "git", "python3-dev", "libpq-dev", "curl", "vim-nox", "nodejs")
 LEAST = 200  # packages that the environment has to have, all told
-ADDED = "postgresql-client"
-ADD_TARGET = 1.3
 VARIABLE_TARGET = 2.0
 NAME = "devbox-bench-peer"
 LABEL = "devbox-bench=change"
 PROFILE = '[base]\nimage = "debian:12"\n\n[packages]\nsystem = [{packages}]\n\n[env]\nWORD = "{word}"\n'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """A package to add."""
+
+    name: str
+    target: float | None
+
+
+ADDED = (Added(name="postgresql-client", target=1.3), Added(name="jq", target=None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +56,7 @@ class Bench:
     docker: str
     container: str
     image: str
+    cache: str  # the volume with the packages that were fetched
     words: Iterator[int] = field(default_factory=count)
 
     def write(self) -> None:
@@ -50,41 +65,121 @@ class Bench:
         text = PROFILE.format(packages=packages, word=f"w{next(self.words)}")
         (self.devbox.directory / "devbox.toml").write_text(text, encoding="utf-8")
 
+    def edit(self) -> None:
+        """Change a source, and nothing else."""
+        (self.devbox.directory / "main.py").write_text(f"print({next(self.words)})\n", encoding="utf-8")
+
     def inside(self, script: str) -> str:
         """Run a script as root in the container, by the engine itself."""
         return command(self.docker, "exec", "-e", "DEBIAN_FRONTEND=noninteractive", self.container, "sh", "-ec", script)
+
+    def layers(self, client: docker.DockerClient) -> set[str]:
+        """Return the ids of all images of this environment."""
+        wanted = {"label": f"{LABEL_WORKSPACE}={self.devbox.hash}"}
+        return {str(image.id) for image in client.images.list(all=True, filters=wanted)}
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Have the package cache without `files`."""
+        volume = ("--mount", f"type=volume,source={self.cache},target=/cache")
+        names = shlex.join(f"/cache/debs/{name}" for name in files)
+        command(self.docker, "run", "--rm", "--network", "none", *volume, self.image, "sh", "-ec", f"rm -f {names}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """The same environment by the Dev Containers command, from a Dockerfile beside the same sources."""
+
+    made: Bench
+    program: str
+    numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def place(self) -> Path:
+        """Where its files are."""
+        return self.made.devbox.directory / ".devcontainer"
+
+    def write(self, *more: str) -> None:
+        """Change the variable; add the packages `more`, in a layer that nobody has had."""
+        number = next(self.numbers)
+        install = "apt-get update && apt-get install -y --no-install-recommends"
+        lines = [f"FROM {base_image_id()}", f"RUN {install} {' '.join(PACKAGES)}"]
+        lines += [f"RUN : {os.getpid()}.{number}; {install} {' '.join(more)}"] if more else []
+        (self.place / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        configuration = {"build": {"dockerfile": "Dockerfile"}, "containerEnv": {"WORD": str(number)}}
+        (self.place / "devcontainer.json").write_text(json.dumps(configuration), encoding="utf-8")
+
+    def up(self, *more: str) -> None:
+        """Bring it up."""
+        where = ("--workspace-folder", self.made.devbox.directory, "--id-label", LABEL)
+        command(self.program, "up", *where, "--docker-path", self.made.docker, *more)
+
+    def clean_up(self) -> None:
+        """Remove its container and its images."""
+        program = self.made.docker
+        ids = command(program, "ps", "-aq", "--filter", f"label={LABEL}").split()
+        images = {command(program, "inspect", "-f", "{{.Config.Image}}", one).strip() for one in ids}
+        for one in ids:
+            command(program, "rm", "-f", one)
+        for name in images:
+            command(program, "rmi", "-f", name)
 
 
 @contextmanager
 def bench(devbox: Devbox) -> Iterator[Bench]:
     """Bring the environment up; fail if it has fewer packages than promised."""
-    made = Bench(devbox=devbox, docker=docker_command(), container="", image="")
+    made = Bench(devbox=devbox, docker=docker_command(), container="", image="", cache="")
     made.write()
     up = devbox.json("up")
-    made = Bench(devbox=devbox, docker=made.docker, container=up["instance"], image=up["image"], words=made.words)
+    made = replace(made, container=up["instance"], image=up["image"], cache=_cache(up["instance"]))
     have = int(made.inside("dpkg-query -W | wc -l"))
     if have < LEAST:
         raise SystemExit(f"the environment has {have} packages, not {LEAST}")
-    print(f"an environment of {have} packages; one more: {ADDED}")
+    print(f"an environment of {have} packages")
     yield made
 
 
-def adding(made: Bench, pairs: int) -> Comparison:
+def _cache(container: str) -> str:
+    """Return the name of the volume with the packages that were fetched for whoever has `container`."""
+    with engine() as client:
+        owner = client.containers.get(container).labels[LABEL_OWNER]
+        wanted = {"label": [f"{LABEL_OWNER}={owner}", f"{LABEL_ROLE}={ROLE_CACHE}"]}
+        [name] = [one.name for one in client.volumes.list(filters=wanted) if "-apt-debian-12" in one.name]
+    return str(name)
+
+
+def adding(made: Bench, added: Added, pairs: int) -> Comparison:
     """Compare `devbox add`, which does it in image, lock and profile as well, with apt-get in the same container."""
-    made.inside("apt-get update -q")
-    devbox = made.devbox
-    ours = Way(
-        name="devbox add",
-        run=lambda: devbox("add", ADDED),
-        clean_up=lambda: devbox("remove", ADDED),
-    )
-    bare = f"apt-get install -y -q --no-install-recommends {ADDED}"
+    name = added.name
+    bare = f"apt-get install -y -q --no-install-recommends {name}"
     theirs = Way(
         name="apt-get install",
+        prepare=lambda: made.inside("apt-get update -q"),  # whatever devbox installs, it leaves no list behind
         run=lambda: made.inside(bare),
-        clean_up=lambda: made.inside(f"apt-get autoremove --purge -y -q {ADDED}; apt-get clean"),
+        clean_up=lambda: made.inside(f"apt-get autoremove --purge -y -q {name}; apt-get clean"),
     )
-    return measure(f"add {ADDED} / apt-get install", ours, theirs, pairs=pairs, target=ADD_TARGET)
+    return measure(f"add {name} / apt-get install", _add(made, added), theirs, pairs=pairs, target=added.target)
+
+
+def _add(made: Bench, added: Added) -> Way:
+    """Add a package that nobody has had here: the layer of the time before goes, and the files that it was made of."""
+
+    def clean_up() -> None:
+        made.devbox("remove", added.name)
+        with engine() as client:
+            for image in made.layers(client) - before:
+                remove_quietly(client.images.remove, image, force=True)  # one takes the other with it
+        made.forget(files)
+
+    def run() -> None:
+        made.devbox("add", added.name)
+        lock = parse((made.devbox.directory / LOCK).read_text(encoding="utf-8"))
+        [platform] = lock.platforms.values()
+        files.update(one.file.rpartition("/")[2] for one in platform.groups[-1].packages)
+
+    files: set[str] = set()
+    with engine() as client:
+        before = made.layers(client)
+    return Way(name="devbox add", run=run, clean_up=clean_up)
 
 
 def variable(made: Bench, pairs: int) -> Comparison:
@@ -105,7 +200,7 @@ def source_edit(made: Bench, client: docker.DockerClient) -> None:
     """Fail if an edited source has anything built or made anew."""
     made.devbox("up")
     images = {image.id for image in client.images.list(all=True)}
-    (made.devbox.directory / "main.py").write_text(f"print({next(made.words)})\n", encoding="utf-8")
+    made.edit()
     if made.devbox.json("up")["changed"] or {image.id for image in client.images.list(all=True)} - images:
         raise SystemExit("an edited source was built for")
     print("an edited source: nothing to do, no new image")
@@ -113,36 +208,26 @@ def source_edit(made: Bench, client: docker.DockerClient) -> None:
 
 def devcontainer(made: Bench, program: str, pairs: int) -> Iterator[Comparison]:
     """Compare with the Dev Containers command after the same changes: a package in its Dockerfile, a variable."""
-    place = made.devbox.directory / ".devcontainer"
-    place.mkdir()
-    numbers = count()
+    peer = Peer(made=made, program=program)
+    peer.place.mkdir()
+    try:
+        peer.write()
+        peer.up("--remove-existing-container")
+        yield from _compared(made, peer, pairs)
+    finally:
+        peer.clean_up()
 
-    def write(*more: str) -> None:
-        install = "RUN apt-get update && apt-get install -y --no-install-recommends"
-        lines = [f"FROM {base_image_id()}", f"{install} {' '.join(PACKAGES)}"]
-        lines += [f"{install} {' '.join(more)}"] if more else []
-        (place / "Dockerfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        configuration = {"build": {"dockerfile": "Dockerfile"}, "containerEnv": {"WORD": str(next(numbers))}}
-        (place / "devcontainer.json").write_text(json.dumps(configuration), encoding="utf-8")
 
-    def remove() -> None:
-        if ids := command(made.docker, "ps", "-aq", "--filter", f"label={LABEL}").split():
-            command(made.docker, "rm", "-f", *ids)
-
-    argv = [program, "up", "--workspace-folder", made.devbox.directory, "--id-label", LABEL]
-    argv += ["--docker-path", made.docker, "--remove-existing-container"]
-    write()
-    command(*argv)
-    theirs = Way(name="devcontainer up", prepare=lambda: write(ADDED), run=lambda: command(*argv), clean_up=write)
-    ours = Way(name="devbox add", run=lambda: made.devbox("add", ADDED), clean_up=lambda: made.devbox("remove", ADDED))
-    yield measure(f"add {ADDED} / devcontainer up", ours, theirs, pairs=pairs, target=None)
-    same = Way(name="devcontainer up", prepare=write, run=lambda: command(*argv))
-    up = Way(name="devbox up", prepare=made.write, run=lambda: made.devbox("up"))
-    yield measure("up after another variable / devcontainer up", up, same, pairs=pairs, target=None)
-    edited = Way(name="devcontainer up", run=lambda: command(*[word for word in argv if "remove" not in str(word)]))
-    nothing = Way(name="devbox up", run=lambda: made.devbox("up"))
+def _compared(made: Bench, peer: Peer, pairs: int) -> Iterator[Comparison]:
+    devbox, added = made.devbox, ADDED[0]
+    anew = Way(name="devcontainer up", prepare=peer.write, run=lambda: peer.up("--remove-existing-container"))
+    more = replace(anew, prepare=lambda: peer.write(added.name), clean_up=peer.write)
+    yield measure(f"add {added.name} / devcontainer up", _add(made, added), more, pairs=pairs, target=None)
+    up = Way(name="devbox up", prepare=made.write, run=lambda: devbox("up"))
+    yield measure("up after another variable / devcontainer up", up, anew, pairs=pairs, target=None)
+    edited = Way(name="devcontainer up", prepare=made.edit, run=peer.up)
+    nothing = Way(name="devbox up", prepare=made.edit, run=lambda: devbox("up"))
     yield measure("up after a source edit / devcontainer up", nothing, edited, pairs=pairs, target=None)
-    remove()
 
 
 def base_image_id() -> str:
@@ -156,7 +241,8 @@ def main() -> int:
     pairs = 1 if quick else 5
     left_out: list[str] = []
     with project(invoker()) as devbox, engine() as client, bench(devbox) as made:
-        compared = [adding(made, pairs), variable(made, max(3, pairs))]
+        compared = [adding(made, added, pairs) for added in ADDED[: 1 if quick else None]]
+        compared.append(variable(made, max(3, pairs)))
         source_edit(made, client)
         program = os.environ.get("DEVCONTAINER") or shutil.which("devcontainer")
         if program and not quick:

@@ -6,22 +6,22 @@ before and after itself. Without `DEVBOX_FAULT` in the environment this costs on
 with `DEVBOX_FAULT=count:FILE` each point's name is appended to FILE, so a test knows how many there are.
 """
 
+import itertools
 import os
 import signal
 
 _SPEC = os.environ.get("DEVBOX_FAULT", "")
-_seen = 0
+_numbers = itertools.count(1)  # a thread that removes something passes points too
 
 
 def fault(name: str) -> None:
     """Pass one fault point; returns unless a test asked for a fault here."""
     if not _SPEC:
         return
-    global _seen  # noqa: PLW0603 (a process-wide count is the point)
-    _seen += 1
+    number = next(_numbers)
     at, _, what = _SPEC.partition(":")
     if at == "count":
         with open(what, "a", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(f"{_seen} {name}\n")
-    elif at == str(_seen) and what == "kill":
+            file.write(f"{number} {name}\n")
+    elif at == str(number) and what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)

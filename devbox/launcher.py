@@ -49,14 +49,14 @@ def _main(packages: str | None) -> int:
     _bring_site_in(packages)
     # Imports make 100,000 objects that all stay: looking for garbage among them again and again takes 30 ms.
     gc.set_threshold(100_000, 50, 100)
+    # pydantic looks for plugins in every installed package: 30 ms at each start, and other people's code in ours
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if "up" in argv[:3]:
         from devbox.cli.quick import answer  # lazy: nobody else needs it
 
         status = answer(argv)
         if status is not None:
             return _end(status)
-    # pydantic looks for plugins in every installed package: 30 ms at each start, and other people's code in ours
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from devbox.cli.app import run  # lazy: typer, pydantic and docker cost 300 ms
 
     return _end(run())

@@ -20,22 +20,48 @@ class Start:
     named: bool = False  # the whole image is there under its name already
 
 
-def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, references: Sequence[str]) -> Start:
-    """Return the longest prefix of `recipe` that the engine holds.
+def find_start(engine: Engine, recipe: Recipe, *, labels: Labels, references: Sequence[str], known: Start) -> Start:
+    """Return the longest prefix of `recipe` that the engine holds, `known` or longer.
 
     `references`: what the whole image may be known by, which answers the common case in one look. The image that the
     Workspace stands on comes first: two projects of one name may have made the same one twice, and share its name.
     Otherwise each digest is asked for, the last first: an engine lists images of one label value quickly, all slowly.
     """
     digests = recipe.digests()
-    for whole in filter(None, map(engine.image, references)):
-        own = whole.labels.get(LABEL_OWNER) == labels.get(LABEL_OWNER)
-        if own and digests and whole.labels.get(LABEL_RECIPE) == digests[-1]:
+    looked_at = [one for one in map(engine.image, references) if one and _is_own(one, labels)]
+    for whole in looked_at:
+        if digests and whole.labels.get(LABEL_RECIPE) == digests[-1]:
             return Start(image=whole.id, done=len(digests), named=bool(whole.tags))
-    for done in range(len(digests), 0, -1):
+    for whole in looked_at:
+        below = _below(engine, recipe, whole, labels)
+        if below is not None and below.done > known.done:
+            return below
+    for done in range(len(digests), known.done, -1):
         if found := _layers(engine, labels, digests[done - 1]):
             return Start(image=found[0].id, done=done)
-    return Start(image=recipe.base, done=0)
+    return known
+
+
+def _below(engine: Engine, recipe: Recipe, other: ImageInfo, labels: Labels) -> Start | None:
+    """Return a state that `other` was made from, if nothing is missing after it but steps without a script.
+
+    They are quicker carried out than looked for.
+    """
+    digests = recipe.digests()
+    cheap = next((count for count, step in enumerate(reversed(recipe.steps)) if step.script), len(recipe.steps))
+    image: ImageInfo | None = other
+    for _ in range(cheap):
+        image = engine.image(image.parent) if image and image.parent else None
+        if image is None or not _is_own(image, labels):
+            return None
+        digest = image.labels.get(LABEL_RECIPE)
+        if digest in digests and digests.index(digest) + 1 >= len(digests) - cheap:
+            return Start(image=image.id, done=digests.index(digest) + 1)
+    return None
+
+
+def _is_own(image: ImageInfo, labels: Labels) -> bool:
+    return image.labels.get(LABEL_OWNER) == labels.get(LABEL_OWNER)
 
 
 def _layers(engine: Engine, labels: Labels, digest: str) -> list[ImageInfo]:

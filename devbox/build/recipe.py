@@ -16,6 +16,7 @@ RUN_DIRECTORY = "/run/devbox"  # all that is temporary inside lies below it, on 
 CONTEXT_DIRECTORY = RUN_DIRECTORY + "/context"  # where a step finds its `context` files
 SECRET_DIRECTORY = RUN_DIRECTORY + "/secrets"  # where a step finds its secrets, a file each
 CACHE_DIRECTORY = RUN_DIRECTORY + "/cache"  # where a step finds its cache mounts, a directory each
+UNTOUCHED = RUN_DIRECTORY + "/untouched"  # what a question makes if it changed nothing that would be committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,8 @@ class Question:
     A POSIX shell script, run as root in a container made from the state before, which is then thrown away. What it
     writes to stdout is the answer, line by line; everything else goes to stderr. `key`: where the answer stands in the
     Lock, as "node.toolchain". `asked`: digest (64 hex) of all that the answer depends on, so that an answer to an
-    older question is known for one.
+    older question is known for one. `stays`: it may make `UNTOUCHED`; the step that the answer leads to then goes on in
+    its container.
     """
 
     key: str
@@ -95,6 +97,7 @@ class Question:
     caches: tuple[str, ...] = ()
     context: tuple[ContextFile, ...] = ()
     secrets: tuple[str, ...] = ()
+    stays: bool = False
 
 
 def asked(*values: object) -> str:

@@ -5,16 +5,18 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+from devbox.build.asking import Standing, ask
 from devbox.build.context import Delivery
-from devbox.build.diagnosis import diagnose
 from devbox.build.failed import failed_reference
 from devbox.build.gone import gone_error
 from devbox.build.inputs import Inputs
 from devbox.build.layers import Start, check_depth, find_start
 from devbox.build.log import fresh_directory, log_name
 from devbox.build.recipe import STATUS_BASE, STATUS_GONE, STATUS_TOOLCHAIN, Question, Recipe, Step
-from devbox.build.stepping import Outcome, StepJob, ask, remove_quietly, run_step
+from devbox.build.stepping import Outcome, StepJob, remove_quietly, run_step
 from devbox.engine.base import Engine, Labels
 from devbox.errors import (
     BaseImageError,
@@ -25,7 +27,7 @@ from devbox.errors import (
     SecretMissingError,
     ToolchainError,
 )
-from devbox.reporter import Reporter
+from devbox.reporter import Progress, Reporter
 from devbox.values import LABEL_OWNER, LABEL_RECIPE, LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
 
 _SHOWN = 400  # characters of a command in a message
@@ -63,13 +65,28 @@ class BuildOrder:
 
 
 class Builder:
-    """Builds Recipes on one engine. The caller holds the Workspace's lock."""
+    """Builds Recipes on one engine. The caller holds the Workspace's lock.
+
+    Within a `with` it keeps the container of a question for the step that the answer leads to.
+    """
 
     def __init__(self, engine: Engine, reporter: Reporter) -> None:
         self._engine = engine
         self._reporter = reporter
-        self._made: dict[str, str] = {}  # what this Builder itself has run: digest to image
+        self._made: dict[str, str] = {}  # what this Builder has run or found: digest to image
         self._ran: list[str] = []  # names of these steps
+        self._keeps = False
+        self._standing: Standing | None = None
+
+    def __enter__(self) -> Self:
+        self._keeps = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keeps = False
+        self._let_go()
 
     def build(self, order: BuildOrder) -> Built:
         """Return the Image of the order's Recipe; steps whose layer the engine holds do not run.
@@ -103,9 +120,10 @@ class Builder:
         check_depth(order.recipe)
         self._remove_leftovers(order.labels)
         _, image = self._state(order)
-        job = _question_job(order, question, image)
+        self._let_go()
+        job = _question_job(order, question, image, stays=self._keeps and question.stays)
         with self._reporter.step(question.name) as progress:
-            outcome = ask(self._engine, job, order.inputs, progress, self._reporter)
+            outcome, self._standing = ask(self._engine, job, order.inputs, progress, self._reporter)
             if outcome.status != 0:
                 raise _failure(job, outcome)
         return outcome.answer
@@ -119,14 +137,22 @@ class Builder:
         return start, self._run_rest(order, start)
 
     def _start(self, order: BuildOrder) -> Start:
-        digests = order.recipe.digests()
+        known = self._known(order.recipe)
+        if known.done == len(order.recipe.steps) or order.no_cache:
+            return known
+        looked_at = (*order.standing, _reference(order))
+        found = find_start(self._engine, order.recipe, labels=order.labels, references=looked_at, known=known)
+        if found.done:
+            self._made[order.recipe.digests()[found.done - 1]] = found.image
+        return found
+
+    def _known(self, recipe: Recipe) -> Start:
+        """Return how far this Builder has come with `recipe` before."""
+        digests = recipe.digests()
         for done in range(len(digests), 0, -1):
             if image := self._made.get(digests[done - 1]):
                 return Start(image=image, done=done)
-        if order.no_cache:
-            return Start(image=order.recipe.base, done=0)
-        looked_at = (*order.standing, _reference(order))
-        return find_start(self._engine, order.recipe, labels=order.labels, references=looked_at)
+        return Start(image=recipe.base, done=0)
 
     def _run_rest(self, order: BuildOrder, start: Start) -> str:
         fresh_directory(order.log_directory)
@@ -137,12 +163,25 @@ class Builder:
             job = _job(order, index, image, digests[index])
             total = "…" if order.recipe.open else str(len(digests))
             with self._reporter.step(f"[{index + 1}/{total}] {job.step.name}") as progress:
-                outcome = run_step(self._engine, job, order.inputs, progress, self._reporter)
+                outcome = self._carry_out(job, order.inputs, progress)
                 if outcome.status != 0:
                     raise _failure(job, outcome)
             image = self._made[digests[index]] = outcome.image
             self._ran.append(job.step.name)
         return image
+
+    def _carry_out(self, job: StepJob, inputs: Inputs, progress: Progress) -> Outcome:
+        standing = self._standing
+        if standing is not None and standing.fits(job):
+            self._standing = None
+            return standing.run(job, progress)
+        return run_step(self._engine, job, inputs, progress, self._reporter)
+
+    def _let_go(self) -> None:
+        """Remove the container that no step has come for."""
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            standing.close()
 
     def _publish(self, image: str, reference: str, recipe: Recipe) -> None:
         """Give the image its name, last of all: a name never means something half-made."""
@@ -169,8 +208,10 @@ class Builder:
         The same path on another machine that shares the engine is another owner's.
         """
         ours = {name: labels[name] for name in (LABEL_WORKSPACE, LABEL_OWNER) if name in labels}
+        own = self._standing.container if self._standing else ""
         for container in self._engine.containers({**ours, LABEL_ROLE: ROLE_STEP}):
-            remove_quietly(self._engine, container.id, self._reporter)
+            if container.id != own:
+                remove_quietly(self._engine, container.id, self._reporter)
 
 
 def _reference(order: BuildOrder) -> str:
@@ -199,7 +240,7 @@ def _job(order: BuildOrder, index: int, image: str, digest: str) -> StepJob:
     )
 
 
-def _question_job(order: BuildOrder, question: Question, image: str) -> StepJob:
+def _question_job(order: BuildOrder, question: Question, image: str, *, stays: bool) -> StepJob:
     """Return the question as a job: like a step's, but for the commit."""
     step = Step(
         name=question.name,
@@ -212,7 +253,7 @@ def _question_job(order: BuildOrder, question: Question, image: str) -> StepJob:
     )
     last = len(order.recipe.steps)
     asking = replace(order.recipe, steps=(*order.recipe.steps, step), open=None)
-    return replace(_job(replace(order, recipe=asking), last, image, question.asked), asking=True)
+    return replace(_job(replace(order, recipe=asking), last, image, question.asked), asking=True, stays=stays)
 
 
 def _env(recipe: Recipe, index: int) -> tuple[tuple[str, str], ...]:
@@ -246,6 +287,8 @@ def _failure(job: StepJob, outcome: Outcome) -> DevboxError:
         )
     why = "was killed for memory" if outcome.out_of_memory else f"failed with exit code {outcome.status}"
     look = "look into the state it failed in: devbox shell --failed" if outcome.image else "mend it, then: devbox up"
+    from devbox.build.diagnosis import diagnose  # lazy: what goes well needs none of its patterns
+
     known = None if outcome.out_of_memory else diagnose(outcome.tail)
     if known:
         why, look = f"{why}: {known.why}", known.hint

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devbox.build.ca import PATH_IN_STEPS, STORE_IN_STEPS, java_variables, variables
@@ -12,9 +12,17 @@ from devbox.build.context import Delivery, stream
 from devbox.build.inputs import Inputs
 from devbox.build.log import StepLog
 from devbox.build.output import Lines
-from devbox.build.recipe import CACHE_DIRECTORY, REFUSAL, RUN_DIRECTORY, SECRET_DIRECTORY, STATUS_BASE, Step
+from devbox.build.recipe import (
+    CACHE_DIRECTORY,
+    REFUSAL,
+    RUN_DIRECTORY,
+    SECRET_DIRECTORY,
+    STATUS_BASE,
+    UNTOUCHED,
+    Step,
+)
 from devbox.build.steps.script import refuse
-from devbox.engine.base import ContainerRequest, Engine, ImageConfig, Labels, Mount, MountKind
+from devbox.engine.base import ContainerRequest, Engine, ImageConfig, Labels, Mount, MountKind, Stream
 from devbox.engine.policy_container import STEP_CAPABILITIES
 from devbox.errors import EngineError, EngineUnavailableError
 from devbox.interrupts import uninterrupted
@@ -30,7 +38,10 @@ from devbox.values import (
     ROLE_STEP,
 )
 
-_STDOUT = 1
+STDOUT = 1
+ANSWERED = "devbox: answered"  # on stdout: nothing more of the answer comes, and a script may
+_TAKE = "tar -xf -"
+_TAKE_SIZED = 'read -r size && head -c "$size" > all && tar -xf all && rm all'  # tar would read on to the end
 TAIL = 30  # lines of output that a failure shows
 HOSTNAME = "devbox-build"  # packages write it down (certificates, mail names); the engine's own would be random
 
@@ -50,6 +61,7 @@ class StepJob:
     failed_reference: str
     environ: tuple[tuple[str, str], ...] = ()  # what the script is told of this host
     asking: bool = False  # it is a question: stdout is the answer, and nothing is kept
+    stays: bool = False  # a question whose container waits for a step's script, see `asking`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +83,17 @@ class Outcome:
 
 def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
     """Run one step; whatever happens, its container does not outlive this call."""
-    with _container(engine, job, reporter) as container:
+    with container_of(engine, job, reporter) as container:
         if not job.step.script:
             return Outcome(status=0, image=_commit(engine, container, job, failed=False))
-        outcome = _run(engine, container, job, inputs, progress)
-        return replace(outcome, image=_commit(engine, container, job, failed=outcome.status != 0))
-
-
-def ask(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, reporter: Reporter) -> Outcome:
-    """Run a question; what it writes to stdout is the answer. The state that it leaves is kept if it fails alone."""
-    with _container(engine, job, reporter) as container:
-        outcome = _run(engine, container, job, inputs, progress)
-        return replace(outcome, image=_commit(engine, container, job, failed=True)) if outcome.status else outcome
+        with started(engine, container, job, inputs) as stream:
+            said = listen(job, heard(stream, job), progress)
+        return ended(engine, container, job, said)
 
 
 @contextlib.contextmanager
-def _container(engine: Engine, job: StepJob, reporter: Reporter) -> Iterator[str]:
+def container_of(engine: Engine, job: StepJob, reporter: Reporter) -> Iterator[str]:
+    """Within, there is a container for `job`, not started; it does not outlive this."""
     container = None
     try:
         with uninterrupted():  # a container that came into being while a signal did would be nobody's
@@ -97,26 +104,43 @@ def _container(engine: Engine, job: StepJob, reporter: Reporter) -> Iterator[str
             remove_quietly(engine, container, reporter)
 
 
-def _run(engine: Engine, container: str, job: StepJob, inputs: Inputs, progress: Progress) -> Outcome:
-    """Run the job's script to its end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a container has written. `waits`: it has answered and waits for a script, so that it has not ended."""
+
+    tail: tuple[str, ...] = field(default=(), repr=False)
+    answer: tuple[str, ...] = field(default=(), repr=False)
+    waits: bool = False
+
+
+def listen(job: StepJob, lines: Iterator[tuple[int, str]], progress: Progress) -> Said:
+    """Pass on and log what comes, to its end or until the container waits."""
     tail: deque[str] = deque(maxlen=TAIL)
     answer: list[str] = []
     with StepLog(job.log) as log:
-        for kind, line in _output(engine, container, job, inputs):
-            if job.asking and kind == _STDOUT:
+        for kind, line in lines:
+            if job.asking and kind == STDOUT:
+                if job.stays and line == ANSWERED:
+                    return Said(tail=tuple(tail), answer=tuple(answer), waits=True)
                 answer.append(line)
                 continue
             tail.append(line)
             log.write(line)
             progress.output(line)
+    return Said(tail=tuple(tail), answer=tuple(answer))
+
+
+def ended(engine: Engine, container: str, job: StepJob, said: Said) -> Outcome:
+    """Return how it ended. The state is kept: of a step for the next one, of what failed for somebody to look into."""
     status = engine.wait(container)
     info = engine.container(container) if status != 0 else None
+    keep = status != 0 or not job.asking
     return Outcome(
         status=status,
-        image="",
-        tail=tuple(tail),
+        image=_commit(engine, container, job, failed=status != 0) if keep else "",
+        tail=said.tail,
         out_of_memory=info is not None and info.oom_killed,
-        answer=tuple(answer),
+        answer=said.answer,
     )
 
 
@@ -139,14 +163,14 @@ def request_for(job: StepJob) -> ContainerRequest:
     return ContainerRequest(
         name=None,
         image=job.image,
-        command=("/bin/sh", "-c", _preamble(job) + step.script),
+        command=("/bin/sh", "-c", _preamble(job) + (_staying(step.script) if job.stays else step.script)),
         labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
         env=job.env,
         workdir="/",
         hostname=HOSTNAME,
         mounts=mounts,
         capabilities=STEP_CAPABILITIES,
-        stdin=_delivers(job),
+        stdin=job.stays or _delivers(job),
         network=None if step.network else "none",
     )
 
@@ -184,7 +208,7 @@ def _preamble(job: StepJob) -> str:
     lines = [
         *told,
         f"command -v tar >/dev/null || {refuse('this base has no tar', status=STATUS_BASE)}",
-        f"( umask 077; cd {RUN_DIRECTORY} && tar -xf - ) || exit {STATUS_BASE}",
+        f"( umask 077; cd {RUN_DIRECTORY} && {_TAKE_SIZED if job.stays else _TAKE} ) || exit {STATUS_BASE}",
     ]
     if job.delivery.ca_bundle:
         named = variables(PATH_IN_STEPS) | java_variables(STORE_IN_STEPS)
@@ -196,22 +220,51 @@ def _preamble(job: StepJob) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _output(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Iterator[tuple[int, str]]:
-    """Start the container, send it what it needs, yield its lines, each with its stream's number."""
-    lines = Lines(job.delivery.secrets.values())
+def _staying(script: str) -> str:
+    """Return what runs the question `script` and then, if it says that it left no trace, a script from stdin."""
+    lines = [
+        f"(\n{script}) </dev/null",  # no ||: set -e would look past a failure
+        'status=$?; [ "$status" = 0 ] || exit "$status"',
+        f"[ -e {UNTOUCHED} ] || exit 0",
+        f'echo "{ANSWERED}"',
+        f"cat > {RUN_DIRECTORY}/step",
+        f"[ -s {RUN_DIRECTORY}/step ] || exit 0",
+        f"exec /bin/sh {RUN_DIRECTORY}/step </dev/null",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def started(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Iterator[Stream]:
+    """Within, the container runs and has been sent what it needs."""
     attached = engine.attach(container)
     try:
         engine.start(container)
         if _delivers(job):
-            for chunk in stream(job.delivery, inputs):
-                attached.send(chunk)
+            _deliver(attached, job, inputs)
+        if _delivers(job) and not job.stays:
             attached.close_stdin()
-        while (frame := attached.receive()) is not None:
-            for line in lines.feed(*frame):
-                yield frame[0], line
-        yield from lines.finish()
+        yield attached
     finally:
         attached.close()
+
+
+def _deliver(attached: Stream, job: StepJob, inputs: Inputs) -> None:
+    chunks = stream(job.delivery, inputs)
+    if job.stays:
+        whole = b"".join(chunks)
+        chunks = iter((f"{len(whole)}\n".encode(), whole))
+    for chunk in chunks:
+        attached.send(chunk)
+
+
+def heard(attached: Stream, job: StepJob) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a container, each with its stream's number."""
+    lines = Lines(job.delivery.secrets.values())
+    while (frame := attached.receive()) is not None:
+        for line in lines.feed(*frame):
+            yield frame[0], line
+    yield from lines.finish()
 
 
 def _commit(engine: Engine, container: str, job: StepJob, *, failed: bool) -> str:

@@ -50,14 +50,22 @@ def _guarded(command: Overview, arguments: Sequence[str], invocation: Invocation
         return error.exit_code
     except typer.TyperException as error:
         return fail(failure.from_typer(error), arguments, invocation)
-    except DevboxError as error:
-        return fail(error, arguments, invocation)
-    except (KeyboardInterrupt, EOFError):
-        return fail(InterruptedByUserError("interrupted"), arguments, invocation)
     except OutputGoneError:
         raise
-    except Exception:  # noqa: BLE001 (the one catch point: what nobody can explain is a bug and keeps its traceback)
-        return _bug(invocation)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one catch point)
+        return failed(error, arguments, invocation)
+
+
+def failed(error: BaseException, arguments: Sequence[str], invocation: Invocation) -> int:
+    """Say how a command ended that raised `error`, and return the exit status.
+
+    What nobody can explain is a bug and keeps its traceback.
+    """
+    if isinstance(error, DevboxError):
+        return fail(error, arguments, invocation)
+    if isinstance(error, KeyboardInterrupt | EOFError):
+        return fail(InterruptedByUserError("interrupted"), arguments, invocation)
+    return _bug(error, invocation)
 
 
 def _invoke(command: Overview, arguments: list[str], invocation: Invocation) -> int:
@@ -77,8 +85,8 @@ def fail(error: DevboxError, arguments: Sequence[str], invocation: Invocation) -
     return failure.status(error, guest_command=inside)
 
 
-def _bug(invocation: Invocation) -> int:
-    invocation.terminal.verbatim(traceback.format_exc())
+def _bug(error: BaseException, invocation: Invocation) -> int:
+    invocation.terminal.verbatim("".join(traceback.format_exception(error)))
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     for line in failure.bug_lines(__version__, {"Python": platform.python_version(), "on": system}):
         invocation.terminal.say(line)

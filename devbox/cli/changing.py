@@ -26,5 +26,6 @@ def show_change(invocation: Invocation, changed: "Changed", *, word: str) -> Non
         invocation.show(document, ["nothing to do"])
         return
     where = "the image and the running environment" if changed.live else "the image"
-    invocation.show(document, [f"{word} {', '.join(changed.names)}: {', '.join(changed.files)}, devbox.lock, {where}"])
+    places = ", ".join([*changed.files, "devbox.lock", where])
+    invocation.show(document, [f"{word} {', '.join(changed.names)}: {places}"])
     invocation.say(next_step("devbox shell"))

@@ -1,7 +1,7 @@
 """What the launcher asks for beside the hot path and the whole command line.
 
-`answer`: `devbox up` of what was worked out before, without typer, pydantic and the engine SDK. Whatever is not plainly
-that, and whatever goes wrong, is left to the whole command line, which does the same again and says what it has to say.
+`answer`: a plain `devbox up`, without typer. What was worked out before needs no pydantic either; whatever is not
+plainly that, and whatever goes wrong with it, is worked out anew.
 
 `explain`, `explain_kill`: words for how a process ended that the hot path had started; they may take their time.
 """
@@ -30,23 +30,54 @@ def answer(argv: Sequence[str]) -> int | None:
     """Carry out `argv` (without the program's name), if that is possible here, and return its exit status."""
     if not _is_for_us(argv):
         return None
-    terminal = Terminal(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=dict(os.environ))
-    quiet = any(word in _QUIET for word in argv)
-    invocation = Invocation(terminal=terminal, host_factory=real_host, quiet=quiet, json="--json" in argv)
     try:
         with signals_raise():
-            result = quick_up(invocation.host, locate(invocation.host, None))
-            if result is not None:
-                show_up(invocation, result)
+            return 0 if _prepared(argv) else _worked_out(argv)
     except OutputGoneError:
         discard_stdout()
         return _OUTPUT_GONE
     except SignalledError as error:
-        terminal.say(f"error[{error.code}]: {error.message}")
-        return error.status
+        return _failed(error, argv, _plain(argv))
+
+
+def _prepared(argv: Sequence[str]) -> bool:
+    """Bring up what was worked out before; whether that could be."""
+    invocation = _plain(argv)
+    try:
+        result = quick_up(invocation.host, locate(invocation.host, None))
+    except SignalledError:
+        raise
     except DevboxError:
-        return None
-    return None if result is None else 0
+        return False
+    if result is not None:
+        show_up(invocation, result)
+    return result is not None
+
+
+def _worked_out(argv: Sequence[str]) -> int:
+    """Do what the verb does, and return its exit status."""
+    invocation = _plain(argv)
+    try:
+        from devbox.workspace.up import up  # lazy: pydantic
+
+        show_up(invocation, up(invocation.host, invocation.workspace))
+    except OutputGoneError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (as in `app`)
+        return _failed(error, argv, invocation)
+    return 0
+
+
+def _failed(error: BaseException, argv: Sequence[str], invocation: Invocation) -> int:
+    from devbox.cli.app import failed  # lazy: typer, which only a failure needs
+
+    return failed(error, argv, invocation)
+
+
+def _plain(argv: Sequence[str]) -> Invocation:
+    terminal = Terminal(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environ=dict(os.environ))
+    quiet = any(word in _QUIET for word in argv)
+    return Invocation(terminal=terminal, host_factory=real_host, quiet=quiet, json="--json" in argv)
 
 
 def _is_for_us(argv: Sequence[str]) -> bool:

@@ -86,6 +86,7 @@ class ContainerInfo:
     labels: Labels
     mounts: tuple[Mount, ...]
     created: str  # RFC 3339
+    pid: int = 0  # of its first process, as the engine's machine counts; 0 if it does not run
 
     @property
     def running(self) -> bool:
@@ -120,6 +121,7 @@ class ImageInfo:
     created: str
     layers: tuple[str, ...]  # diff ids, the base's first
     volumes: tuple[str, ...] = ()  # paths that the image declares as volumes
+    parent: str = ""  # id of the image that it was made from, where the engine knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +244,12 @@ class Engine(Protocol):
 
     def stop(self, container_id: str, *, timeout: int = 10) -> None:
         """Stop it, by SIGTERM and after `timeout` seconds by SIGKILL; no-op if it does not run."""
+
+    def kill(self, container_id: str) -> None:
+        """End it by SIGKILL and return when it has ended; no-op if it does not run, or is not there."""
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name; no-op if it is not there."""
 
     def wait(self, container_id: str) -> int:
         """Wait for its end and return the exit code."""

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docker.utils.build import create_archive, exclude_paths
-
 from devbox.errors import EngineError
 
 _CHUNK = 1024**2
@@ -14,6 +12,8 @@ _CHUNK = 1024**2
 
 def context_files(directory: Path, dockerfile: str) -> list[str]:
     """Return the paths that a build of `directory` sees, sorted; .dockerignore is honoured."""
+    from docker.utils.build import exclude_paths  # lazy: most bases have no Dockerfile, and the SDK costs 150 ms
+
     ignored = directory / ".dockerignore"
     patterns = ignored.read_text(encoding="utf-8", errors="replace").splitlines() if ignored.is_file() else []
     kept = [line.strip() for line in patterns if line.strip() and not line.startswith("#")]
@@ -23,6 +23,8 @@ def context_files(directory: Path, dockerfile: str) -> list[str]:
 
 def context_archive(directory: Path, dockerfile: str) -> Iterator[bytes]:
     """Yield the build context of `directory` as a tar."""
+    from docker.utils.build import create_archive  # lazy, as above
+
     with tempfile.TemporaryFile() as spool:
         create_archive(str(directory), files=context_files(directory, dockerfile), fileobj=spool)
         spool.seek(0)

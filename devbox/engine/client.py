@@ -1,51 +1,29 @@
 """The HTTP client of one engine; each request passes the policy, the log and the fault points before it is sent."""
 
 import json
-import shlex
-import socket
-from dataclasses import dataclass
 from io import BufferedReader
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import docker
 import docker.errors
 import docker.tls
 import requests
 
+from devbox.engine import endpoint as limits
 from devbox.engine import policy
+from devbox.engine.endpoint import (
+    ANSWER_TIMEOUT,
+    CONNECT_TIMEOUT,
+    Endpoint,
+    TlsFiles,
+    agreed_version,
+    changing,
+    pasteable,
+    patience,
+    version_of,
+)
 from devbox.engine.streams import HijackedStream
-from devbox.faults import fault
 from devbox.reporter import Reporter
-
-CONNECT_TIMEOUT: Final = 5.0  # seconds
-PROBE_TIMEOUT: Final = 5.0  # seconds; a busy engine needs more than one
-ANSWER_TIMEOUT: Final = 60.0  # seconds, for what an engine does at once
-NEWEST_API: Final = (1, 44)  # what this code was written against
-
-_PATIENT: Final = ("/commit", "/images/create", "/images/load", "/build")  # as long as it takes
-_PATIENT_ENDS: Final = ("/wait", "/attach", "/logs", "/start", "/stop", "/export", "/get")
-_QUIET_ENDS: Final = ("/wait", "/attach", "/resize")  # POSTs that change nothing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """TLS material, as paths. Without `verify` the engine's certificate is not looked at."""
-
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    verify: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where an engine is expected. `url`: as a person would set DOCKER_HOST; `address`: what is connected to."""
-
-    url: str
-    source: str
-    address: str
-    tls: TlsFiles | None = None
-    local: bool = True  # an address on this machine that leads nowhere else
 
 
 class PolicedClient(docker.APIClient):
@@ -74,7 +52,7 @@ class PolicedClient(docker.APIClient):
 
     def has(self, major: int, minor: int) -> bool:
         """Tell whether the version of the API that is spoken is at least this."""
-        return _version(str(self._version)) >= (major, minor)
+        return version_of(str(self._version)) >= (major, minor)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 (its base has it so)
         """Send the final request, if the policy lets it pass."""
@@ -83,16 +61,10 @@ class PolicedClient(docker.APIClient):
         policy.check(policy.EngineRequest(method=method, path=path, body=body), sockets=self._sockets)
         self._reporter.debug(pasteable(self._endpoint, method, path, request.body))
         route = policy.route_of(path)
-        kwargs["timeout"] = (CONNECT_TIMEOUT, PROBE_TIMEOUT if self.probing else _patience(route))
+        kwargs["timeout"] = (CONNECT_TIMEOUT, limits.PROBE_TIMEOUT if self.probing else patience(route))
         kwargs["allow_redirects"] = False
-        changes = method in ("POST", "DELETE") and not route.endswith(_QUIET_ENDS)
-        name = f"{method.lower()} {_anonymous(route)}"
-        if changes:
-            fault(f"engine {name}")
-        response = super().send(request, **kwargs)
-        if changes:
-            fault(f"engine {name} done")
-        return response
+        with changing(method, route):
+            return super().send(request, **kwargs)
 
     def open(self, path: str) -> requests.Response:
         """Send a GET and return its answer unread; to be closed by the caller."""
@@ -138,73 +110,8 @@ def _checked(response: requests.Response) -> requests.Response:
     return response
 
 
-def knock(endpoint: Endpoint) -> None:
-    """Connect to a unix socket and leave again: says at once, and by its own `OSError`, why nobody can."""
-    if not endpoint.address.startswith("unix://"):
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        door.settimeout(CONNECT_TIMEOUT)
-        door.connect(endpoint.address.removeprefix("unix://"))
-
-
-def agreed_version(newest: str, oldest: str) -> str:
-    """Return the API version to speak: the engine's newest that this code knows, or its oldest if that is newer."""
-    wanted = min(_version(newest), NEWEST_API)
-    return ".".join(map(str, max(wanted, _version(oldest))))
-
-
-def _version(text: str) -> tuple[int, int]:
-    major, _, minor = text.partition(".")
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (1, 41)
-
-
-def pasteable(endpoint: Endpoint, method: str, path: str, body: object) -> str:
-    """Return the request as a curl command, without the values of environment variables."""
-    words = ["curl", "-s"]
-    host = "http://engine"
-    if endpoint.address.startswith("unix://"):
-        words += ["--unix-socket", endpoint.address.removeprefix("unix://")]
-    else:
-        host = endpoint.address.replace("tcp://", "https://" if endpoint.tls else "http://", 1)
-        words += _tls_words(endpoint.tls)
-    if method != "GET":
-        words += ["-X", method]
-    if isinstance(body, bytes | str) and body:
-        words += ["-H", "Content-Type: application/json", "-d", _masked(body)]
-    elif body is not None:
-        words += ["-H", "Content-Type: application/x-tar", "--data-binary", "@-"]
-    return shlex.join([*words, host + path])
-
-
-def _masked(body: bytes | str) -> str:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return "..."
-    if isinstance(value, dict) and isinstance(value.get("Env"), list):
-        value["Env"] = [str(item).partition("=")[0] + "=***" for item in value["Env"]]
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _tls_words(tls: TlsFiles | None) -> list[str]:
-    if tls is None:
-        return []
-    pairs = (("--cacert", tls.ca), ("--cert", tls.cert), ("--key", tls.key))
-    words = [word for option, path in pairs if path for word in (option, path)]
-    return words if tls.verify else [*words, "-k"]
-
-
 def _tls(files: TlsFiles | None) -> docker.tls.TLSConfig | None:
     if files is None:
         return None
     pair = (files.cert, files.key) if files.cert and files.key else None
     return docker.tls.TLSConfig(client_cert=pair, ca_cert=files.ca, verify=files.verify)
-
-
-def _patience(route: str) -> float | None:
-    return None if route.startswith(_PATIENT) or route.endswith(_PATIENT_ENDS) else ANSWER_TIMEOUT
-
-
-def _anonymous(route: str) -> str:
-    parts = route.split("/")[1:]
-    return f"{parts[0]} {parts[-1]}" if len(parts) > 2 or parts[-1] == "create" else parts[0]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from devbox.engine.client import Endpoint, TlsFiles
+from devbox.engine.endpoint import Endpoint, TlsFiles
 from devbox.errors import EngineUnavailableError
 
 _LIMIT: Final = 1024 * 1024  # bytes; these files have some hundred

@@ -11,8 +11,9 @@ from typing import Final
 from devbox import paths
 from devbox.engine import contexts, podman, ssh
 from devbox.engine.base import Engine
-from devbox.engine.client import Endpoint, TlsFiles
-from devbox.engine.sdk import SdkEngine
+from devbox.engine.endpoint import Endpoint, TlsFiles, knock
+from devbox.engine.lean import LeanEngine
+from devbox.engine.unavailable import reached
 from devbox.errors import EngineUnavailableError, UsageError
 from devbox.process import Processes
 from devbox.reporter import Reporter
@@ -118,6 +119,19 @@ def _open(endpoint: Endpoint, processes: Processes, reporter: Reporter) -> Engin
             f"{endpoint.source} is not an engine's address: {endpoint.url}",
             hint="write it as unix:///path, tcp://host:port or ssh://user@host",
         )
+    if scheme == "unix":
+        with reached(endpoint):
+            knock(endpoint)
+        lean = LeanEngine(endpoint, reporter, full=lambda: _full(endpoint, reporter))
+        if lean.look():
+            return lean
+        lean.close()
+    return _full(endpoint, reporter)
+
+
+def _full(endpoint: Endpoint, reporter: Reporter) -> Engine:
+    from devbox.engine.sdk import SdkEngine  # lazy: the docker SDK costs 150 ms
+
     return SdkEngine(endpoint, reporter)
 
 

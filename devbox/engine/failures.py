@@ -11,18 +11,15 @@ import docker.errors
 import requests
 import urllib3
 
-from devbox.engine.client import Endpoint
-from devbox.errors import DevboxError, EngineError, EngineUnavailableError, RegistryUnreachableError
+from devbox.engine.endpoint import Endpoint
+from devbox.engine.unavailable import AGAIN, AT_THE_DOOR, DROPPED, ELSE, HANGS, SILENT, Meaning, unavailable
+from devbox.errors import DevboxError, EngineError, RegistryUnreachableError
 
 _FOREIGN: Final = (
     docker.errors.DockerException,
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     OSError,  # sockets, ssl
-)
-_START: Final = "start it: sudo systemctl start docker; then look again: devbox doctor"
-_PERMISSION: Final = (
-    "join its group: sudo usermod -aG docker $USER, then log in again; or use a rootless engine: devbox doctor"
 )
 
 
@@ -40,37 +37,17 @@ def explained(endpoint: Endpoint, what: str) -> Iterator[None]:
 def _explain(error: BaseException, endpoint: Endpoint, what: str) -> DevboxError:
     if isinstance(error, docker.errors.APIError):
         return EngineError(f"the engine did not {what}", detail=words_of(error))
-    chain = list(_chain(error))
-    for kinds, message, hint in _CONNECTION:
-        found = next((item for item in chain if isinstance(item, kinds)), None)
-        if found is not None:
-            return EngineUnavailableError(
-                message.format(url=endpoint.url), detail=_detail(found), hint=hint.format(url=endpoint.url)
-            )
-    return EngineUnavailableError(
-        f"the engine at {endpoint.url} cannot be used", detail=str(error), hint="look at it: devbox doctor"
-    )
+    return unavailable(_chain(error), endpoint, _CONNECTION)
 
 
-_AGAIN: Final = "when it is up again, run the same command again"
-_CONNECTION: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str, str], ...]] = (
-    (FileNotFoundError, "the engine is not running: there is no socket at {url}", _START),
-    (ConnectionRefusedError, "the engine is not running: nobody listens at {url}", _START),
-    (PermissionError, "no permission to use the engine's socket at {url}", _PERMISSION),
+_CONNECTION: Final[tuple[Meaning, ...]] = (
+    *AT_THE_DOOR,
     (socket.gaierror, "the engine's host is not known: {url}", "look at DOCKER_HOST or the docker context"),
     (ssl.SSLError, "no TLS connection with the engine at {url}", "look at DOCKER_CERT_PATH and DOCKER_TLS_VERIFY"),
-    (
-        (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError),
-        "the engine at {url} does not answer",
-        "look whether it hangs: sudo systemctl restart docker",
-    ),
-    (
-        (ConnectionError, requests.ConnectionError, requests.exceptions.ChunkedEncodingError),
-        "the engine at {url} dropped the connection",
-        _AGAIN,
-    ),
-    (urllib3.exceptions.ProtocolError, "the engine at {url} dropped the connection", _AGAIN),
-    (OSError, "the engine at {url} cannot be reached", "look at DOCKER_HOST or the docker context"),
+    ((TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError), SILENT, HANGS),
+    ((ConnectionError, requests.ConnectionError, requests.exceptions.ChunkedEncodingError), DROPPED, AGAIN),
+    (urllib3.exceptions.ProtocolError, DROPPED, AGAIN),
+    ELSE,
 )
 
 
@@ -85,10 +62,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             todo += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
     # requests' own exceptions are OSErrors too: they say less than what they wrap
     yield from sorted(seen, key=lambda item: isinstance(item, requests.RequestException))
-
-
-def _detail(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def words_of(error: docker.errors.APIError) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from devbox.engine.base import EngineInfo
-from devbox.engine.client import Endpoint
+from devbox.engine.endpoint import Endpoint
 
 Json = Mapping[str, Any]
 _MEMORY_SLACK = 0.02  # memory that comes and goes between two looks

@@ -109,6 +109,13 @@ def pairs(items: tuple[tuple[str, str], ...]) -> list[str]:
     return [f"{name}={value}" for name, value in items]
 
 
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return repository and tag of an image reference; the tag is `latest` if it names none."""
+    head, slash, last = reference.rpartition("/")
+    name, _, tag = last.partition(":")
+    return head + slash + name, tag or "latest"
+
+
 def _isolation(request: ContainerRequest) -> Json:
     return {
         "CapDrop": ["ALL"],

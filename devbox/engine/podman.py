@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from devbox import paths
-from devbox.engine.client import Endpoint, knock
+from devbox.engine.endpoint import Endpoint, knock
 from devbox.errors import EngineUnavailableError
 from devbox.process import Processes
 

@@ -23,6 +23,7 @@ def container_info(answer: Json) -> ContainerInfo:
         labels=dict(config.get("Labels") or {}),
         mounts=tuple(_mount(item) for item in answer.get("Mounts") or () if item.get("Type") in _KINDS),
         created=str(answer.get("Created") or ""),
+        pid=int(state.get("Pid") or 0),
     )
 
 
@@ -42,6 +43,7 @@ def image_info(answer: Json, *, podman: bool = False) -> ImageInfo:
         created=str(answer.get("Created") or ""),
         layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
         volumes=tuple(sorted(config.get("Volumes") or ())),
+        parent=image_id(str(answer.get("Parent") or "")),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import docker.errors
 
 from devbox.engine import classic, payload, readings
+from devbox.engine.attached import EngineStream
 from devbox.engine.base import (
     ContainerInfo,
     ContainerRequest,
@@ -19,11 +20,12 @@ from devbox.engine.base import (
     MountKind,
     VolumeInfo,
 )
-from devbox.engine.client import Endpoint, PolicedClient, knock
+from devbox.engine.client import PolicedClient
+from devbox.engine.endpoint import Endpoint, knock
 from devbox.engine.failures import explained, is_status, registry_failure, words_of
 from devbox.engine.identity import describe
 from devbox.engine.policy import allowing
-from devbox.engine.sessions import SdkExecSession, SdkStream
+from devbox.engine.sessions import SdkExecSession
 from devbox.engine.streams import Frames
 from devbox.errors import EngineError
 from devbox.reporter import Reporter
@@ -98,7 +100,7 @@ class SdkEngine:
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give the image the name `reference`."""
-        repository, tag = split_reference(reference)
+        repository, tag = payload.split_reference(reference)
         with explained(self.endpoint, f"tag {reference}"):
             self._client.tag(image_id, repository, tag, force=True)
 
@@ -109,7 +111,7 @@ class SdkEngine:
 
     def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
         """Make an image of the container's file system with `config`; return its id."""
-        repository, tag = split_reference(reference) if reference else (None, None)
+        repository, tag = payload.split_reference(reference) if reference else (None, None)
         with explained(self.endpoint, "commit the container"):
             container = self._client.inspect_container(container_id)
             complete = payload.complete_config(config, container.get("Config") or {})
@@ -154,6 +156,25 @@ class SdkEngine:
         """Stop it; no-op if it does not run."""
         with explained(self.endpoint, "stop the container"):
             _unless_absent(lambda: self._client.stop(container_id, timeout=timeout))
+
+    def kill(self, container_id: str) -> None:
+        """End it by SIGKILL and return when it has ended; no-op if it does not run, or is not there."""
+        with explained(self.endpoint, "kill the container"):
+            try:
+                _unless_absent(lambda: self._client.kill(container_id))
+            except docker.errors.APIError:  # Docker's 409 is Podman's 500
+                found = self.container(container_id)
+                if found is not None and found.running:
+                    raise
+                return
+        # Podman has sent the signal and says so, no more.
+        if self._is_podman and self.container(container_id) is not None:
+            self.wait(container_id)
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name; no-op if it is not there."""
+        with explained(self.endpoint, "rename the container"):
+            _unless_absent(lambda: self._client.rename(container_id, name))
 
     def wait(self, container_id: str) -> int:
         """Wait for its end and return the exit code."""
@@ -204,13 +225,13 @@ class SdkEngine:
             finally:
                 response.close()
 
-    def attach(self, container_id: str) -> SdkStream:
+    def attach(self, container_id: str) -> EngineStream:
         """Attach to a created container's stdin, stdout and stderr."""
         with explained(self.endpoint, "attach to the container"):
             stream = self._client.hijack(
                 f"/containers/{container_id}/attach?stdin=1&stdout=1&stderr=1&stream=1", terminal=False
             )
-        return SdkStream(stream, self.endpoint)
+        return EngineStream(stream, self.endpoint)
 
     def exec(self, container_id: str, request: ExecRequest) -> SdkExecSession:
         """Start a process in a running container."""
@@ -270,13 +291,6 @@ class SdkEngine:
         end = time.monotonic() + 10
         while self.container(container_id) is not None and time.monotonic() < end:
             time.sleep(0.02)
-
-
-def split_reference(reference: str) -> tuple[str, str]:
-    """Return repository and tag of an image reference; the tag is `latest` if it names none."""
-    head, slash, last = reference.rpartition("/")
-    name, _, tag = last.partition(":")
-    return head + slash + name, tag or "latest"
 
 
 def _unless_absent(call: Callable[[], T]) -> T | None:

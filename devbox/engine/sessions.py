@@ -1,11 +1,13 @@
-"""Streams and processes of an engine as `engine.base` has them: foreign exceptions explained, exit codes waited for."""
+"""Processes of an engine as `engine.base` has them: foreign exceptions explained, exit codes waited for."""
 
 import time
 from typing import Final
 
 import docker.errors
 
-from devbox.engine.client import Endpoint, PolicedClient
+from devbox.engine.attached import EngineStream
+from devbox.engine.client import PolicedClient
+from devbox.engine.endpoint import Endpoint
 from devbox.engine.failures import explained, is_status
 from devbox.engine.streams import HijackedStream
 
@@ -14,37 +16,7 @@ _STATUS_GONE: Final = 404
 _LONGEST_PAUSE: Final = 0.1  # seconds between two looks at a process whose output has ended
 
 
-class SdkStream:
-    """The two-way byte stream of a process inside."""
-
-    def __init__(self, stream: HijackedStream, endpoint: Endpoint) -> None:
-        self._stream = stream
-        self._endpoint = endpoint
-
-    def fileno(self) -> int:
-        """The descriptor to wait on for reading."""
-        return self._stream.fileno()
-
-    def receive(self) -> tuple[int, bytes] | None:
-        """Return the next `(1 stdout | 2 stderr, bytes)`, blocking; None at the end."""
-        with explained(self._endpoint, "pass on output"):
-            return self._stream.receive()
-
-    def send(self, data: bytes) -> None:
-        """Send all of `data` to the process's stdin; a no-op when it has gone."""
-        with explained(self._endpoint, "take input"):
-            self._stream.send(data)
-
-    def close_stdin(self) -> None:
-        """Let the process read end-of-file."""
-        self._stream.close_stdin()
-
-    def close(self) -> None:
-        """Leave the stream; the process goes on."""
-        self._stream.close()
-
-
-class SdkExecSession(SdkStream):
+class SdkExecSession(EngineStream):
     """A process started in a running container."""
 
     def __init__(

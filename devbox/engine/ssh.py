@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from devbox import paths
-from devbox.engine.client import Endpoint
+from devbox.engine.endpoint import Endpoint
 from devbox.engine.podman import answers, private_place, tail
 from devbox.errors import EngineUnavailableError
 from devbox.process import Processes

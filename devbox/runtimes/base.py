@@ -212,6 +212,18 @@ class Instance(Protocol):
     def stop(self, *, timeout: int = 10) -> None:
         """Stop it within about `timeout` seconds; no-op if it does not run."""
 
+    def release_name(self) -> None:
+        """Have another name, so that one that takes its place can be made; for one that is about to be removed."""
+
+    def watch(self) -> int | None:
+        """Return a descriptor that can be read as soon as nothing runs in it, to be closed by the caller.
+
+        None where that cannot be seen from here.
+        """
+
+    def kill(self) -> None:
+        """End it at once, without asking; no-op if it does not run. When this returns, nothing in it runs."""
+
     def remove(self) -> None:
         """Remove it, running or not; volumes stay."""
 

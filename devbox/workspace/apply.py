@@ -1,6 +1,6 @@
 """Carry out what `plan` found: remove, create, start; say what the user should know."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +12,7 @@ from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import require_free_name
+from devbox.workspace.leaving import leaving
 from devbox.workspace.plan import Action, Plan
 
 
@@ -28,17 +29,17 @@ def apply(
 ) -> Applied:
     """Carry out `plan`; `actual` are the Instances that it was made from."""
     by_id = {instance.id: instance for instance in actual}
-    for gone in plan.remove:
-        by_id[gone].remove()
     kept = by_id[plan.keep] if plan.keep else None
-    if plan.action is Action.NONE:
-        assert kept is not None, "a plan without action keeps what is there"
-        instance, done = kept, ("removed leftovers",) if plan.remove else ()
-    else:
+    if plan.action is not Action.NONE:
         _have_agent(host, spec)
-        with host.reporter.step(_title(plan, spec.name)):
-            instance = _started(host, workspace, runtime, spec, kept)
-        done = (_in_words(plan),)
+    with leaving((by_id[gone] for gone in plan.remove), name=spec.name if kept is None else "") as ended:
+        if plan.action is Action.NONE:
+            assert kept is not None, "a plan without action keeps what is there"
+            instance, done = kept, ("removed leftovers",) if plan.remove else ()
+        else:
+            with host.reporter.step(_title(plan, spec.name)):
+                instance = _started(host, workspace, runtime, spec, kept, ended)
+            done = (_in_words(plan),)
     if plan.action is not Action.NONE or plan.remove:
         _remove_superseded(host, workspace, spec)
     return Applied(instance=instance, done=done)
@@ -71,9 +72,14 @@ def _in_words(plan: Plan) -> str:
 
 
 def _started(
-    host: Host, workspace: Workspace, runtime: Runtime, spec: InstanceSpec, existing: Instance | None
+    host: Host,
+    workspace: Workspace,
+    runtime: Runtime,
+    spec: InstanceSpec,
+    existing: Instance | None,
+    ended: Callable[[], None],
 ) -> Instance:
-    """Start `existing`, or a new Instance if there is none. What does not start is not left."""
+    """Start `existing`, or a new Instance if there is none, after `ended`. What does not start is not left."""
     if not is_copy(workspace, spec):
         mountpoints.prepare(workspace, _targets(spec))
     instance = existing
@@ -82,6 +88,7 @@ def _started(
             with uninterrupted():
                 require_free_name(host, workspace)
                 instance = runtime.create(spec)
+        ended()
         instance.start()
         if to_own := directories_to_own(workspace, spec):
             instance.own(to_own, spec.user)

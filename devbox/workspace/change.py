@@ -54,18 +54,20 @@ def _change(
         raise ProfileError(f"there is no {paths.PROFILE} to change", hint="write a profile: devbox init")
     loaded = read_profile(host, workspace)
     edit = plan(workspace, loaded, names, group)
-    if not edit.names:
+    runs = _runs(host, workspace)
+    fits = runs and _fits(host, workspace)
+    if not edit.names and (fits or not runs):
         return Changed(names=(), files=(), live=False)
     checked(host, workspace)  # whatever would be refused is refused before a file is touched
     edited = {str(path): text for path, text in edit.texts.items()}
-    live = Live(host, edited) if _fits(host, workspace) else None
+    live = Live(host, edited) if fits else None
     with _edited(edit.texts):
-        if live is not None or _runs(host, workspace):
+        if runs:  # what does not fit, as after a kill in the midst of this, is made to
             bring_up(host, workspace, flags=None, command=command, live=live, editing=True)
         else:
             _build(host, workspace, command)
     files = tuple(str(path.relative_to(workspace.directory)) for path in edit.texts)
-    return Changed(names=edit.names, files=files, live=live is not None and live.done)
+    return Changed(names=edit.names or tuple(names), files=files, live=live is not None and live.done)
 
 
 def _build(host: Host, workspace: Workspace, command: str) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from devbox import paths
-from devbox.profile.detect import Detection, Evidence, detect, render, render_for, require_clear
 from devbox.profile.load import Loaded, load
 from devbox.profile.outside import wanted_versions
 from devbox.workspace.context import Host, Workspace
+
+if TYPE_CHECKING:
+    from devbox.profile.detect import Detection, Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,10 @@ def read_profile(
     return load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback, personal=personal)
 
 
-def look(host: Host, workspace: Workspace) -> Detection:
+def look(host: Host, workspace: Workspace) -> "Detection":
     """Return what the project is made of. Raises `UndetectableError` or `ContradictionError` if that is not enough."""
+    from devbox.profile.detect import detect, require_clear  # lazy: a project with a profile needs none of it
+
     found = detect(workspace.directory, wanted=wanted_versions(host.environ))
     require_clear(found)
     return found
@@ -59,6 +64,8 @@ def suggest(host: Host, workspace: Workspace, base: str | None = None) -> Sugges
 
     Without `base` it raises what `look` does; with it, what cannot be used stands in the profile as a comment.
     """
+    from devbox.profile.detect import detect, render, render_for  # lazy, as in `look`
+
     if base is None:
         found = look(host, workspace)
         text = render(found)
@@ -68,5 +75,5 @@ def suggest(host: Host, workspace: Workspace, base: str | None = None) -> Sugges
     return Suggestion(text=text, seen=tuple(_words(evidence) for evidence in found.evidence))
 
 
-def _words(evidence: Evidence) -> str:
+def _words(evidence: "Evidence") -> str:
     return f"{evidence.place}: {evidence.what}"

@@ -66,6 +66,11 @@ def carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
 
     Packages of the Lock that are gone are looked up again, the others keep their versions; unless it is `strict`.
     """
+    with asking.builder:
+        return _carry_out(platform, asking)
+
+
+def _carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
     gone: frozenset[str] = frozenset()
     while True:
         try:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from devbox.build import ca
 from devbox.build.inputs import Inputs
 from devbox.build.manifests import EDITABLE_FILES, NODE, NODE_LOCKS, NODE_SETTINGS
 from devbox.engine.base import Engine
-from devbox.engine.client import agreed_version
+from devbox.engine.endpoint import agreed_version
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
@@ -25,7 +25,7 @@ from devbox.workspace.effective import has_profile
 from devbox.workspace.entry import HotPlan
 from devbox.workspace.hot_plan import hot_plan
 from devbox.workspace.locks import lock_digest
-from devbox.workspace.prepared import Prepared, candidates, remember
+from devbox.workspace.prepared import Prepared, remember
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import excess
 
@@ -34,11 +34,12 @@ _PACKAGE_JSON = "package.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What an `up` has come to."""
+    """What an `up` has come to. `bases` returns the ids of the images that the profile's base can stand for."""
 
     spec: InstanceSpec
     ports: tuple[Wanted, ...]
     sync: SyncOrder | None
+    bases: Callable[[], tuple[str, ...]]
 
 
 def keep(
@@ -64,7 +65,7 @@ def keep(
         reference=made.built.reference,
         recipe=made.built.digest,
         base=profile.base.image,
-        bases=candidates(host.engine, profile.base.image),
+        bases=outcome.bases(),
         engine=engine,
         api=agreed_version(engine.api_version, "1.24"),
         profile=digest(profile),

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from devbox.build.diagnosis import diagnose
 from devbox.build.provision import MARKERS, ProvisionStep
 from devbox.errors import ProvisionFailedError
 from devbox.faults import fault
@@ -59,6 +58,8 @@ def _run(instance: Instance, step: ProvisionStep, env: Mapping[str, str], say: C
     fault(f"provision {step.name}")
     status = stream_lines(instance, spec, line)
     if status:
+        from devbox.build.diagnosis import diagnose  # lazy: what goes well needs none of its patterns
+
         known = diagnose(list(tail))
         raise ProvisionFailedError(
             f"the provision step {step.name!r} ({step.key}) failed with exit code {status}"

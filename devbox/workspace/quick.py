@@ -5,8 +5,8 @@ reconcile and apply, on the same labels, under the same lock.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
+from devbox.engine.endpoint import Endpoint
 from devbox.engine.lean import LeanEngine
 from devbox.runtimes.registry import runtime
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
@@ -29,7 +29,7 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
     """Bring the Environment up as it was worked out before; None if that does not hold any more."""
     began = Since(at=now())
     prepared = recall(host.environ, workspace, uid=host.uid, gid=host.gid)
-    if prepared is None or not prepared.engine.url.startswith(_UNIX):
+    if prepared is None or not prepared.engine.url.startswith(_UNIX) or prepared.engine.name != "docker":
         return None
     here = _with_engine(host, prepared)
     with locked(here, workspace, "devbox up") as state:
@@ -70,6 +70,7 @@ def _has_leftovers(host: Host, workspace: Workspace) -> bool:
 
 
 def _with_engine(host: Host, prepared: Prepared) -> Host:
-    path = str(Path(prepared.engine.url.removeprefix(_UNIX)).resolve())
-    lean = LeanEngine(path, info=prepared.engine, api=prepared.api, full=host.connect)
+    info = prepared.engine
+    endpoint = Endpoint(url=info.url, source=info.source, address=info.url)
+    lean = LeanEngine(endpoint, host.reporter, full=host.connect, known=(info, prepared.api))
     return replace(host, connect=lambda: lean)

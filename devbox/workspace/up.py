@@ -13,6 +13,7 @@ from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
+from devbox.workspace.ahead import ahead
 from devbox.workspace.apply import Applied, apply
 from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.certificates import certificates
@@ -27,7 +28,7 @@ from devbox.workspace.locks import architecture, lock_book, lock_digest
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
-from devbox.workspace.prepared import now
+from devbox.workspace.prepared import candidates, now
 from devbox.workspace.preparing import Kept, keep
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.signature import Since
@@ -95,6 +96,7 @@ def bring_up(
         made = make_image(host, workspace, order, wish)
         spec = _spec(host, workspace, order, made)
         known = _adopted(known, spec, live)
+        bases = ahead(_bases(host, order))
         applied = _applied(host, workspace, order, spec, known, actual)
         files = sync_order(order.loaded, workspace, spec, mode=order.mode)
         synced = begin(host, workspace, files, identity=applied.instance.spec_digest)
@@ -103,7 +105,7 @@ def bring_up(
         given = _ports(host, workspace, wanted, spec, applied.instance)
         # What is set on the command line holds for this once; no later command may go by it.
         began = Since(at=started, written={**made.written, **(live.edited if live else {})})
-        kept = Kept(spec=spec, ports=wanted, sync=files)
+        kept = Kept(spec=spec, ports=wanted, sync=files, bases=bases)
         hot = None if flags else keep(host, workspace, order.loaded, made, kept, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
         _remember(state, host, order.loaded, spec, applied.instance, fields)
@@ -113,6 +115,11 @@ def bring_up(
     return Ready(
         instance=applied.instance, loaded=order.loaded, user=made.user, done=done, ports=given.ports, synced=synced
     )
+
+
+def _bases(host: Host, order: Checked) -> Callable[[], tuple[str, ...]]:
+    image = order.loaded.profile.base.image
+    return lambda: candidates(host.engine, image) if image else ()
 
 
 def _applied(

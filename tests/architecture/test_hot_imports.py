@@ -87,3 +87,13 @@ def test_nothing_slow_is_loaded_by_a_hot_command(stand: Stand, tmp_path: Path, w
     loaded = (tmp_path / "modules").read_text().split()
     assert "devbox.hot.answer" in loaded
     assert not set(SLOW) & set(loaded)
+
+
+def test_a_cold_up_needs_neither_the_engines_sdk_nor_the_parser_of_command_lines() -> None:
+    script = """
+import sys
+import devbox.cli.quick, devbox.engine.discovery, devbox.workspace.up
+print(*sorted({"docker", "requests", "urllib3", "typer", "rich"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr

@@ -118,6 +118,7 @@ class FakeEngine(FakeImages):
             created=CREATED,
             layers=(*base.layers, self._id("layer")),
             volumes=base.volumes,
+            parent=base.id,
         )
         self.image_store[image.id] = image
         if reference:
@@ -165,6 +166,18 @@ class FakeEngine(FakeImages):
             self._run(box)
             if box.status == "running":
                 self._end(box, 143)
+
+    def kill(self, container_id: str) -> None:
+        self._changes("kill", container_id)
+        box = self._find(container_id)
+        if box is not None and box.status == "running":
+            self._end(box, 137)
+
+    def rename(self, container_id: str, name: str) -> None:
+        self._changes("rename", container_id)
+        box = self._find(container_id)
+        if box is not None:
+            box.name = name
 
     def wait(self, container_id: str) -> int:
         self._alive("wait")

@@ -176,9 +176,19 @@ class FakeInstance:
         for session in self._sessions:
             session.end()
 
+    def release_name(self) -> None:
+        self.runtime.store[f"{self.name}-{self.id}"] = self.runtime.store.pop(self.name)
+
+    def watch(self) -> int | None:
+        return None
+
+    def kill(self) -> None:
+        self.stop()
+
     def remove(self) -> None:
         self._end_sessions()
-        self.runtime.store.pop(self.name, None)
+        for name in [name for name, one in self.runtime.store.items() if one is self]:
+            del self.runtime.store[name]
 
     def agent_state(self) -> AgentState:
         return AgentState.ANSWERS if self.state is InstanceState.RUNNING else AgentState.SILENT

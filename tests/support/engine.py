@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from devbox.engine.base import Engine
-from devbox.engine.client import Endpoint, knock
+from devbox.engine.endpoint import Endpoint, knock
 from devbox.engine.sdk import SdkEngine
 from devbox.errors import EngineError
 from devbox.reporter import SilentReporter

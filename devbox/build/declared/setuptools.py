@@ -1,7 +1,6 @@
 """setup.cfg and setup.py: what setuptools reads without running anything. Pure."""
 
 import ast
-import configparser
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +26,8 @@ class Declared:
 
 def read_setup_cfg(text: str) -> Declared | None:
     """Return what setup.cfg declares; None if it leaves the dependencies to setup.py or to a file."""
+    import configparser  # lazy: few projects have a setup.cfg
+
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from devbox.build.gone import GONE, OTHER
-from devbox.build.recipe import STATUS_GONE, BaseImage, Question, Step, asked
+from devbox.build.recipe import RUN_DIRECTORY, STATUS_GONE, UNTOUCHED, BaseImage, Question, Step, asked
 from devbox.build.steps.script import locked_cache, quoted, refuse, script
 from devbox.errors import BaseImageError
 from devbox.profile.lock import Group, LockedPackage
@@ -65,7 +65,8 @@ missing() {
   awk 'NR == FNR { bad[$0] = 1; next } { n = split($2, part, "/"); if (part[n] in bad) print }' "$scratch/bad" "$wanted"
 }
 """.strip()
-# Fetches what is missing, from "$1": "mirror", or "snapshot" of the day that the Lock was made.
+# Fetches the files of "$scratch/list", from "$1": "mirror", or "snapshot" of the day of the Lock. What is the
+# same for all of an archive is done once: processes for each file take longer than a small file.
 _FETCH = """
 sources() {
   cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
@@ -74,18 +75,16 @@ sources() {
 place() {
   base=$(sources | grep "/$2\\$" | head -n 1)
   [ "$1" = mirror ] || base=$(echo "$base" | snapshot "$2")
-  [ -z "$base" ] || echo "$base"
+  [ -z "$base" ] || echo "$2 $base"
 }
 fetch() {
-  missing > "$scratch/list"
-  [ -s "$scratch/list" ] || return 0
-  set -- "$1"
-  while read -r hash file archive; do
-    base=$(place "$1" "$archive")
-    [ -z "$base" ] || set -- "$@" "$base/$(echo "$file" | sed 's/+/%2b/g; s/~/%7e/g')" \\
-      "$cache/debs/${file##*/}" "SHA256:$hash"
-  done < "$scratch/list"
-  shift
+  for archive in $(cut -d ' ' -f 3 "$scratch/list" | sort -u); do place "$1" "$archive"; done > "$scratch/places"
+  [ -s "$scratch/places" ] || return 0
+  awk 'NR == FNR { base[$1] = $2; next }
+    $3 in base { n = split($2, part, "/"); uri = $2; gsub(/[+]/, "%2b", uri); gsub(/~/, "%7e", uri)
+      print base[$3] "/" uri, part[n], $1 }' "$scratch/places" "$scratch/list" > "$scratch/uris"
+  set --
+  while read -r uri file hash; do set -- "$@" "$uri" "$cache/debs/$file" "SHA256:$hash"; done < "$scratch/uris"
   [ $# = 0 ] || { LC_ALL=C /usr/lib/apt/apt-helper APT-OPTIONS download-file "$@" || true; } 2>&1 |
     tee -a "$scratch/said"
 }
@@ -118,14 +117,15 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
     pins = [f"Package: {one.name}\nPin: version {one.version}\nPin-Priority: 990\n" for one in known]
     lines = [
         "exec 3>&1 1>&2",
-        "export DEBIAN_FRONTEND=noninteractive",
+        f"export DEBIAN_FRONTEND=noninteractive TMPDIR={RUN_DIRECTORY}",
         *_lists(base, pins),
         f'solve() {{ apt install -y --no-install-recommends --print-uris -- {quoted(names)} > "$empty/uris"; }}',
-        'solve || { [ -n "$fresh" ] || exit 100; refresh; solve; }',  # no &&: set -e would look past a failure
+        'solve || { [ -n "$fresh" ] || exit 100; fresh=; refresh; solve; }',  # no &&: set -e would look past a failure
         # The day of the archive, then a line for each file: 'URI' name size SHA256:hash
         'sed -n "s/^Date: //p" "$cache"/lists/*Release | while read -r day; do date -u -d "$day" +%s; done |'
         " sort -n | tail -n 1 >&3",
         'grep "^\'" "$empty/uris" | sed "s/%2b/+/g; s/%7e/~/g" >&3 || true',
+        f'[ -z "$fresh" ] || : > {UNTOUCHED}',  # hooks of apt update may write anywhere
     ]
     return Question(
         key=QUESTION,
@@ -133,6 +133,7 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
         asked=asked(base.id, sorted(names)),
         script=script(base.epoch, lines),
         caches=(cache_name(base),),
+        stays=not pins,  # they are a file of the image
     )
 
 
@@ -309,9 +310,8 @@ def _get() -> list[str]:
     return [
         _NAMED,
         ': > "$scratch/said"',
-        "fetch mirror",
-        "fetch snapshot",
         'missing > "$scratch/list"',
+        'for from in mirror snapshot; do [ ! -s "$scratch/list" ] || { fetch $from; missing > "$scratch/list"; }; done',
         '[ ! -s "$scratch/list" ] || {',
         '  other=$(named "$scratch/said" "$scratch/list")',
         f'  [ -z "$other" ] || {refuse(f"{OTHER}$other", status=STATUS_GONE)}',

@@ -1,6 +1,7 @@
 """An Instance of the runtime `container`: one container."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from devbox.agent import session
@@ -118,6 +119,28 @@ class ContainerInstance:
         """Stop it within about `timeout` seconds; no-op if it does not run."""
         self._engine.stop(self.id, timeout=timeout)
         self._info = self._engine.container(self.id) or self._info
+
+    def release_name(self) -> None:
+        """Have another name, so that one that takes its place can be made."""
+        self._engine.rename(self.id, f"{self.name}-{self.id[:12]}")
+
+    def watch(self) -> int | None:
+        """Return a descriptor that can be read as soon as nothing runs in it; None where that cannot be seen.
+
+        The kernel has ended all other processes of a container when its first one is gone. An engine says so later,
+        when it has taken the network down.
+        """
+        engine = self._engine.info
+        if not (self._info.pid and engine.shares_host and engine.shares_root) or engine.rootless:
+            return None
+        try:
+            return os.pidfd_open(self._info.pid)
+        except (AttributeError, OSError):  # no Linux, or no such process any more
+            return None
+
+    def kill(self) -> None:
+        """End it at once; no-op if it does not run."""
+        self._engine.kill(self.id)
 
     def remove(self) -> None:
         """Remove it, running or not; volumes stay."""

@@ -333,3 +333,26 @@ def test_an_image_that_vanishes_before_it_is_named_is_no_success(bench: Bench) -
     with pytest.raises(BuildFailedError, match="does not have the image"):
         bench.build()
     assert bench.tags == set()
+
+
+def test_other_variables_go_on_from_below_what_stands_without_a_search(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bench.build()
+    bench.ran.clear()
+
+    def search(labels: object) -> None:
+        raise AssertionError("an engine takes long to list its images")
+
+    monkeypatch.setattr(bench.engine, "images", search)
+    built = bench.build(recipe=bench.with_step(3, env=(("PATH", "/bin"),)), standing=(before.image,))
+    assert (built.run, built.reused, bench.ran) == (("four",), 3, [])
+
+
+def test_a_state_of_another_owner_below_what_stands_is_not_taken(bench: Bench) -> None:
+    before = bench.build()
+    bench.ran.clear()
+    other = {**bench.order.labels, LABEL_OWNER: "somebody-else"}
+    recipe = bench.with_step(3, env=(("PATH", "/bin"),))
+    assert bench.build(recipe=recipe, standing=(before.image,), labels=other).reused == 0
+    assert bench.ran == ["one", "two", "three"]

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devbox.engine.base import ContainerInfo, ContainerRequest, Engine, ExecRequest, ImageInfo
-from devbox.engine.client import agreed_version
 from devbox.engine.lean import LeanEngine
+from devbox.engine.sdk import SdkEngine
+from devbox.reporter import SilentReporter
 from tests.fakes.engine import FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.support.engine import labels, sweep, unique
@@ -99,11 +99,11 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from _fake() if request.param == "fake" else _real(request, request.param)
 
 
-def _lean(full: Engine) -> Engine:
+def _lean(full: SdkEngine) -> Engine:
     """Return the same engine by its bare socket, `full` behind it."""
-    path = str(Path(full.info.url.removeprefix("unix://")).resolve())
-    api = agreed_version(full.info.api_version, "1.24")
-    return LeanEngine(path, info=full.info, api=api, full=lambda: full)
+    lean = LeanEngine(full.endpoint, SilentReporter(), full=lambda: full)
+    assert lean.look()
+    return lean
 
 
 def _fake() -> Iterator[Bench]:

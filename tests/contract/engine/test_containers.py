@@ -29,6 +29,28 @@ def test_a_container_lives_through_its_states(bench: Bench) -> None:
     assert bench.engine.container(container) is None
 
 
+def test_a_container_is_ended_at_once_and_may_have_another_name(bench: Bench) -> None:
+    name = unique()
+    with bench.container(name=name) as container:
+        bench.engine.rename(container, f"{name}-old")
+        bench.engine.kill(container)
+        bench.engine.kill(container)
+        assert bench.engine.container(name) is None
+        found = bench.engine.container(f"{name}-old")
+        assert found is not None
+        assert (found.id, found.status, found.exit_code, found.pid) == (container, "exited", 137, 0)
+    bench.engine.kill(container)
+    bench.engine.rename(container, name)
+
+
+def test_a_container_that_never_ran_has_nothing_to_end(bench: Bench) -> None:
+    with bench.container(start=False) as container:
+        bench.engine.kill(container)
+        found = bench.engine.container(container)
+        assert found is not None
+        assert found.status == "created"
+
+
 def test_what_is_absent_is_none_and_its_removal_does_nothing(bench: Bench) -> None:
     name = unique()
     assert bench.engine.container(name) is None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from devbox.engine.base import Allowance, ExecRequest, ImageConfig, Mount, MountKind
-from devbox.engine.client import Endpoint, TlsFiles
+from devbox.engine.endpoint import Endpoint, TlsFiles
 from devbox.engine.relay import Relay
 from devbox.engine.sdk import SdkEngine
 from devbox.errors import EngineError, PolicyError

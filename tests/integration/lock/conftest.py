@@ -84,6 +84,20 @@ def base(docker_engine: Engine, archive: Archive) -> Iterator[str]:
 
 
 @pytest.fixture
+def neighbour(docker_engine: Engine, base: str) -> Iterator[None]:
+    """Another environment of the same owner: while it is there, no `destroy` empties the caches that they share.
+
+    It is there before the other one and goes after it, which may stand on its layers.
+    """
+    with project(invoker(), name="next door") as found:
+        write(found, base)
+        found("up")
+        yield
+        found("destroy", "-f")
+        remove_images(docker_engine, found)
+
+
+@pytest.fixture
 def shelf(docker_engine: Engine, archive: Archive, base: str) -> Iterator[Shelf]:
     """A project that asks for "apple"."""
     for found in made(docker_engine, archive, base, invoker()):

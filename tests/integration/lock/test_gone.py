@@ -10,7 +10,7 @@ from tests.support.packages import forget_cache
 pytestmark = pytest.mark.docker
 
 
-@pytest.mark.nightly  # a destroy of another test beside it may empty the caches, which this one counts on
+@pytest.mark.usefixtures("neighbour")
 def test_what_is_gone_comes_from_the_cache_or_the_snapshot_or_is_named(shelf: Shelf) -> None:
     shelf.write("apple", "pear")
     shelf.devbox("up")

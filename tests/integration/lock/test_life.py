@@ -44,7 +44,7 @@ def test_the_hot_path_may_be_taken_directly_after_it_was_written() -> None:
         assert (devbox.directory / "devbox.lock").read_text() == text
 
 
-@pytest.mark.nightly  # a destroy of another test beside it may empty the caches, which this one counts on
+@pytest.mark.usefixtures("neighbour")
 def test_a_package_that_is_added_is_a_group_of_its_own_and_folds(shelf: Shelf) -> None:
     shelf.devbox("up")
     shelf.archive.add("apple", "2")

@@ -13,7 +13,7 @@ import pytest
 
 from devbox import paths
 from devbox.engine import contexts, discovery, podman, ssh
-from devbox.engine.client import Endpoint
+from devbox.engine.endpoint import Endpoint
 from devbox.engine.identity import describe
 from devbox.errors import EngineUnavailableError, UsageError
 from tests.fakes.engine_server import answer, engine_server
@@ -200,13 +200,13 @@ def test_who_may_not_use_docker_hears_of_that_when_podman_fails_too(
 ) -> None:
     (tmp_path / "docker.sock").touch()
 
-    def refuse(endpoint: Endpoint, reporter: object) -> None:
-        raise EngineUnavailableError("you may not use the engine") from PermissionError()
+    def refuse(endpoint: Endpoint) -> None:
+        raise PermissionError
 
     monkeypatch.setattr(discovery, "DOCKER_SOCKET", str(tmp_path / "docker.sock"))
-    monkeypatch.setattr(discovery, "SdkEngine", refuse)
+    monkeypatch.setattr(discovery, "knock", refuse)
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
-    with pytest.raises(EngineUnavailableError, match="you may not use the engine") as caught:
+    with pytest.raises(EngineUnavailableError, match="no permission to use the engine") as caught:
         discovery.connect({}, FakeProcesses("podman"), reporter)
     assert "podman service: /proc/nowhere" in str(caught.value.detail)
 

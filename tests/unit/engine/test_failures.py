@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from devbox.engine import client
+from devbox.engine import endpoint as limits
 from devbox.engine.base import ContainerRequest, ExecRequest
-from devbox.engine.client import Endpoint
+from devbox.engine.endpoint import Endpoint
 from devbox.engine.failures import explained, registry_failure
 from devbox.engine.sdk import SdkEngine
 from devbox.errors import DevboxError, EngineError, EngineUnavailableError, PolicyError, RegistryUnreachableError
@@ -54,7 +54,7 @@ def test_no_permission_says_which_group(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(client, "PROBE_TIMEOUT", 0.05)
+    monkeypatch.setattr(limits, "PROBE_TIMEOUT", 0.05)
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
         silent.bind("s")
@@ -246,4 +246,4 @@ def test_a_pull_that_fails_is_explained_wherever_the_words_come(streamed: bool) 
     [("1.41", "1.12", "1.41"), ("1.52", "1.44", "1.44"), ("1.60", "1.50", "1.50"), ("?", "?", "1.41")],
 )
 def test_the_spoken_version_is_one_that_both_know(newest: str, oldest: str, spoken: str) -> None:
-    assert client.agreed_version(newest, oldest) == spoken
+    assert limits.agreed_version(newest, oldest) == spoken

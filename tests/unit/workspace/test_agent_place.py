@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devbox.engine.client import Endpoint
+from devbox.engine.endpoint import Endpoint
 from devbox.engine.identity import describe
 from devbox.workspace.agent import agent_spec, mounted_alike
 from tests.support.desk import Desk

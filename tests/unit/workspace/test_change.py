@@ -85,6 +85,14 @@ def test_what_cannot_be_changed_in_place_is_made_anew(desk: Desk) -> None:
     assert (again.changed, again.instance != first.instance) == (False, True)
 
 
+def test_a_change_that_was_cut_short_is_carried_to_its_end_by_the_same_command(desk: Desk) -> None:
+    up(desk.host, desk.workspace)
+    desk.write('[packages]\nsystem = ["git", "jq"]\n')  # that far it had come
+    assert add(desk.host, desk.workspace, ["jq"], group="system").names == ("jq",)
+    assert asked(desk) == [("git",), ("jq",)]
+    assert not up(desk.host, desk.workspace).changed
+
+
 def test_what_does_not_run_is_not_started(desk: Desk) -> None:
     up(desk.host, desk.workspace)
     halt(desk.host, desk.workspace)
