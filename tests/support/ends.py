@@ -1,5 +1,7 @@
 """An end of a SyncSession, asked one thing at a time, and the tree that it is an end of."""
 
+import contextlib
+import gc
 import hashlib
 import os
 import select
@@ -99,6 +101,24 @@ class End:
     def leftovers(self) -> list[bytes]:
         """Temporary names in the tree."""
         return [path for path, _ in files(self.tree) if path.rpartition(b"/")[2].startswith(TEMPORARY)]
+
+
+def open_files() -> frozenset[tuple[int, int, int]]:
+    """The open files of this process: number, device, inode. None where the system does not say."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        for number in (int(path.name) for path in Path("/proc/self/fd").iterdir()):
+            with contextlib.suppress(OSError):  # that of the list itself
+                status = os.fstat(number)
+                found.add((number, status.st_dev, status.st_ino))
+    return frozenset(found)
+
+
+def left_open(before: frozenset[tuple[int, int, int]]) -> frozenset[tuple[int, int, int]]:
+    """What is open now and was not before, but for what nobody holds any more."""
+    if open_files() - before:
+        gc.collect()
+    return open_files() - before
 
 
 def is_ours(path: bytes) -> bool:

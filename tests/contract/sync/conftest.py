@@ -3,7 +3,6 @@
 The guest's is the agent's real program, run on this host.
 """
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.host import HostEndpoint
 from tests.support.agent import HostAgent, host_agent
-from tests.support.ends import End
+from tests.support.ends import End, left_open, open_files
 from tests.support.sync_guest import agent_program, guest_of
 
 Opener = Callable[[Path], Endpoint]
@@ -22,12 +21,6 @@ Opener = Callable[[Path], Endpoint]
 def shared_agent() -> Iterator[HostAgent]:
     with host_agent(argv=[agent_program()]) as found:
         yield found
-
-
-def open_files() -> int:
-    gc.collect()  # what another test left
-    found = Path("/proc/self/fd")
-    return len(list(found.iterdir())) if found.exists() else 0
 
 
 def opener(request: pytest.FixtureRequest) -> Opener:
@@ -48,7 +41,7 @@ def end(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[End]:
     yield end
     assert not end.leftovers()
     end.endpoint.close()
-    assert open_files() == before
+    assert not left_open(before)
 
 
 @pytest.fixture

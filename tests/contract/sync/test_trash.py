@@ -9,7 +9,7 @@ import pytest
 from devbox.sync.endpoint import MakeLink, Remove
 from devbox.sync.host import HostEndpoint
 from devbox.sync.trash import DAYS, Trash, Undone, batch_name
-from tests.support.ends import End, put
+from tests.support.ends import End, left_open, open_files, put
 
 NOW = 1_800_000_000
 DAY = 24 * 60 * 60
@@ -19,18 +19,18 @@ BATCH = batch_name(7, NOW)
 @pytest.fixture
 def end(tmp_path: Path) -> Iterator[End]:
     (tmp_path / "tree").mkdir()
+    before = open_files()
     end = End(tmp_path / "tree", HostEndpoint)
     yield end
     assert not end.leftovers()
     end.endpoint.close()
+    assert not left_open(before)
 
 
 @pytest.fixture
 def trash(end: End) -> Iterator[Trash]:
     found = Trash(end.tree)
-    before = len(list(Path("/proc/self/fd").iterdir()))
     yield found
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
     found.close()
 
 
