@@ -4,11 +4,16 @@ A leaf is a word: "a" a file with this content, "a*" an executable one, "->x" a 
 with the name "~" holds something that is not synced.
 """
 
+import pytest
+
 from devbox.sync.core.entry import Entry, Kind, Side
+from devbox.sync.core.modes import Mode
 from devbox.sync.core.plan import Action, Node, Plan
 
 Tree = dict[str, "Tree | str"]
 Value = Tree | str | None
+# For what is tried exhaustively in each mode: make check does it in the one that most people have.
+MODES = [pytest.param(mode, marks=[pytest.mark.long] if mode is not Mode.TWO_WAY else []) for mode in Mode]
 
 
 def entry(value: Value) -> Entry | None:

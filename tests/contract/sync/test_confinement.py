@@ -107,7 +107,9 @@ def swapping(tree: Path, outside: Path) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("tries", [600, pytest.param(20_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "tries", [pytest.param(600, marks=pytest.mark.long), pytest.param(20_000, marks=pytest.mark.nightly)]
+)
 def test_a_link_swapped_in_for_a_directory_leads_nowhere(end: End, outside: Path, tries: int) -> None:
     done = met = 0
     with swapping(end.tree, outside):

@@ -115,7 +115,7 @@ def what_git_ignores(root: Path, paths: list[str]) -> set[str]:
     "cases",
     [
         pytest.param([{".gitignore": text} for text in FIXED], id="what is special"),
-        pytest.param(some_files(1, 150), id="any"),
+        pytest.param(some_files(1, 150), id="any", marks=pytest.mark.long),
         pytest.param(some_files(2, 1000), id="very many", marks=pytest.mark.nightly),
     ],
 )

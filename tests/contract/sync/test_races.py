@@ -13,7 +13,7 @@ from devbox.sync.endpoint import Code, MakeLink, Remove, Rename, Request
 from devbox.sync.host import HostEndpoint
 from tests.support.ends import End, put
 
-TRIES = [300, pytest.param(5_000, marks=pytest.mark.nightly)]
+TRIES = [pytest.param(300, marks=pytest.mark.long), pytest.param(5_000, marks=pytest.mark.nightly)]
 
 
 class Saver:

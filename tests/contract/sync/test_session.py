@@ -312,6 +312,7 @@ def test_big_files_come_over_and_only_what_changed_of_them(bed: Bed) -> None:
     assert bed.both() == {"big": changed}
 
 
+@pytest.mark.long
 def test_a_small_edit_does_not_wait_for_a_big_file(bed: Bed) -> None:
     agreed(bed, {"a": "one"})
     with bed.running() as session:

@@ -41,6 +41,7 @@ def number_of(base: Path, point: str) -> int:
     return names.index(point) + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("emptied", [("file",), ("new",), ("file", "new")])
 def test_files_that_a_loss_of_power_emptied_are_no_edits_of_the_host(tmp_path: Path, emptied: tuple[str, ...]) -> None:
     number = number_of(tmp_path / "count", "before it is on the disk")

@@ -207,6 +207,7 @@ def stamps(root: Path) -> dict[str, tuple[int, int, int]]:
 Story.TestCase.settings = settings(max_examples=int(os.environ.get("DEVBOX_STORIES", "25")), stateful_step_count=30)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_state_home")
 class TestAnyStory(Story.TestCase):  # type: ignore[misc, valid-type]
     """The machine, as pytest runs it."""

@@ -13,6 +13,7 @@ from devbox.sync.core.reconcile import Rules, reconcile
 from devbox.sync.quick import edits
 from devbox.sync.rows import DIRECTORY, Rows, packed
 from devbox.sync.scene import Scene
+from tests.support.sync_trees import MODES
 
 FILES = [Entry(Kind.FILE, digest=letter * 32, executable=bit) for letter in (b"a", b"b") for bit in (False, True)]
 ENTRIES = [None, *FILES, DIRECTORY, Entry(Kind.LINK, target=b"a")]
@@ -35,7 +36,7 @@ def scene_of(path: bytes, mode: Mode, three: tuple[Entry | None, ...]) -> Scene:
     return scene
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("path", PATHS)
 def test_the_short_way_is_the_long_way(path: bytes, mode: Mode) -> None:
     taken = 0

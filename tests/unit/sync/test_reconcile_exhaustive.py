@@ -6,7 +6,7 @@ import pytest
 from devbox.sync.core.modes import Mode
 from devbox.sync.core.reconcile import Rules, reconcile
 from tests.support.sync_oracle import assert_it_holds, two_way
-from tests.support.sync_trees import Tree, Value, World
+from tests.support.sync_trees import MODES, Tree, Value, World
 
 LEAVES: tuple[Value, ...] = (None, "a", "b", "->x")
 NAMES = ("p", "q")
@@ -52,12 +52,13 @@ def check_with_oracle(before: World, mode: Mode) -> None:
         assert (after.host, after.guest) == two_way(before.ancestor, before.host, before.guest), before.__dict__
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", MODES)
 def test_every_three_trees_of_one_name_a_level(mode: Mode) -> None:
     for before in worlds(CHAIN, CHAIN):
         check_with_oracle(before, mode)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", Mode)
 def test_every_three_trees_of_two_names(mode: Mode) -> None:
     for before in worlds(PAIR, PAIR):

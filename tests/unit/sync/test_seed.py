@@ -16,6 +16,7 @@ from devbox.sync.rows import DIRECTORY, Node, Rows, packed
 from devbox.sync.scene import Scene
 from devbox.sync.seed import MANY, Seeds
 from devbox.sync.transfer import Counters
+from tests.support.sync_trees import MODES
 
 A, B = (Entry(Kind.FILE, digest=letter * 32) for letter in (b"a", b"b"))
 ENTRIES = [None, A, B, DIRECTORY, Entry(Kind.LINK, target=b"a"), Entry(Kind.OTHER)]
@@ -49,7 +50,7 @@ def begun(scene: Scene) -> set[Node]:
     return Seeds(scene, Idle(), Counters()).begin()
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("new_guest", [False, True])
 @pytest.mark.parametrize("name", [b"a", b".git/hooks/a", b".envrc"])
 def test_a_batch_is_what_a_plan_says(mode: Mode, name: bytes, *, new_guest: bool) -> None:
