@@ -24,15 +24,30 @@ SERVERS = {"python-flask": ["flask", "run", "--port", "8000"], "node-express": [
 PATIENCE = 60.0  # seconds until a server listens
 
 
-@pytest.fixture(params=[invoker, ordinary], ids=["invoker", "ordinary user"])
-def account(request: pytest.FixtureRequest) -> Account:
-    who: Callable[[], Account] = request.param
-    return who()
+Case = tuple[Callable[[], Account], str]
+CASES = [
+    pytest.param((invoker, "node-express"), id="invoker-node-express"),
+    pytest.param((invoker, "python-flask"), id="invoker-python-flask"),
+    pytest.param((ordinary, "python-flask"), id="ordinary user-python-flask"),
+    # By day the other three tell of a fault as well; installing the distribution's npm takes minutes.
+    pytest.param((ordinary, "node-express"), id="ordinary user-node-express", marks=pytest.mark.nightly),
+]
 
 
-@pytest.fixture(params=sorted(TESTS))
-def example(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture
+def account(case: Case) -> Account:
+    return case[0]()
+
+
+@pytest.fixture
+def example(case: Case) -> str:
+    return case[1]
 
 
 @pytest.fixture
