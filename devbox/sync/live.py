@@ -52,6 +52,7 @@ class Live:
         self.cycle.left = dict(memory.left)
         self.ends = ends
         self.paused = False
+        self._waits = False  # for all that happened during a pause to be told of
         self.hurry = False  # somebody waits for the end of it
         self.open = False
         self._close = 0  # cycles of which each began shortly after the one before it
@@ -80,6 +81,16 @@ class Live:
         self.cycle.agreed = self.cycle.again = True
         self.cycle.halt = None
         self.anew = not self.open
+
+    def resume(self) -> None:
+        """Go on after a pause, with all at once that happened in it: a few of many deletions look harmless."""
+        self.paused = False
+        if self.open:
+            self._waits = True
+            self.barrier(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits = False
 
     @property
     def working(self) -> bool:
@@ -115,7 +126,7 @@ class Live:
     def _wanted(self) -> bool:
         """Whether there is something for a cycle."""
         scene = self.scene
-        if not self.open or self.paused:
+        if not self.open or self.paused or self._waits:
             return False
         freed = scene.released and bool(scene.fresh)
         return self.cycle.again or freed or any(scene.dirty.values()) or bool(scene.rescan)

@@ -311,8 +311,10 @@ class SyncSession:
 
     def _set_paused(self, *, paused: bool) -> None:
         self._paused = paused
-        if self._live is not None:
-            self._live.paused = paused
+        if self._live is not None and paused:
+            self._live.paused = True
+        elif self._live is not None and self._live.paused:
+            self._live.resume()
 
     def _confirm(self) -> None:
         self._agreed = True

@@ -174,6 +174,8 @@ class Survey:
         scene = self._scene
         if answer.code is Code.DONE and answer.found:
             _, stamp, target = answer.found[0]
+            if stat.S_ISREG(stamp.mode) and not stamp.size and self._just_emptied(side, path):
+                return
             node = self._taken(side, path, stamp, target, tops)
             if node is not None and node not in scene.fresh:
                 scene.doubt(side, node)
