@@ -190,4 +190,4 @@ def test_the_hot_path_says_nothing_of_ports_that_may_have_changed(web: Devbox) -
     assert {one["name"] for one in web.json("status")["ports"]} == {"5173", "web"}
     os.kill(processes(web.hash)[0], signal.SIGKILL)
     assert gone(web.hash)
-    assert "nobody relays them" in _leaves_hot(web)
+    assert "no Supervisor" in _leaves_hot(web)
