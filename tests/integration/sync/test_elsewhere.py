@@ -36,4 +36,6 @@ def test_a_project_is_synced_both_ways_and_outlives_the_supervisor(remote: Devbo
 def test_a_mount_is_refused_with_what_to_write_instead(remote: Devbox) -> None:
     write(remote, '[sync]\nmode = "mount"\n')
     refused = remote("up", status=3)
+    assert "error[runtime-unavailable]" in refused.stderr
+    assert "another machine" in refused.stderr
     assert 'mode = "two-way"' in refused.stderr

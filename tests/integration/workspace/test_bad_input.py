@@ -171,24 +171,6 @@ def test_the_container_has_no_more_than_the_design_gives_it(docker_engine: Engin
     assert not [source for source in sources if "docker.sock" in source]
 
 
-def test_an_engine_on_another_machine_is_refused_with_the_reason(devbox: Devbox, docker_engine: Engine) -> None:
-    """An engine is elsewhere if its kernel is another; a relay that changes the kernel's name stands in for it."""
-    from tests.support.relay import other_kernel
-
-    with other_kernel() as address:
-        done = subprocess.run(
-            [devbox.account.python, "-m", "devbox", "up"],
-            cwd=devbox.directory,
-            env={**devbox.environment, "DOCKER_HOST": address},
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 3, done.stderr
-    assert "error[runtime-unavailable]" in done.stderr
-    assert "another machine" in done.stderr
-    assert docker_engine.containers({LABEL_WORKSPACE: devbox.hash}) == []
-
-
 def _docker(*words: str, stdin: bytes = b"") -> None:
     subprocess.run(["docker", *words], input=stdin, check=True, capture_output=True)
 
