@@ -74,6 +74,8 @@ VERBS = (
         ("test",),
         ("tasks",),
         ("profiles",),
+        ("sync",),
+        ("sync", "diff"),
     ),
     *(
         ("shell", "--", "true"),
