@@ -186,6 +186,7 @@ set_up_test_tools() {
     have zsh && have fish || need "zsh and fish" zsh fish
     have tmux || need "tmux" tmux # the terminal of the interactive tests
     have ssh && have sftp && have rsync && have git || need "ssh, rsync and git" openssh-client rsync git
+    have ip && have tc || need "ip and tc" iproute2 # a slow line of the tests' own to an engine elsewhere
     have unison || need "unison" unison # it meets the same scenarios as devbox's own sync
     have podman && have catatonit || need "podman, with catatonit" podman catatonit
     have npm || need "npm" npm # these two get real projects from their registries, and so do the next two

@@ -86,6 +86,14 @@ class Node:
         return b"/".join(reversed(names))
 
     @property
+    def chain(self) -> "Iterator[Node]":
+        """Itself, and then what is above it, up to the root."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+    @property
     def agreed(self) -> bool:
         """Whether both sides have what they both had."""
         return self.host == self.base == self.guest

@@ -49,7 +49,7 @@ class Seeds:
         taken: set[Node] = set()
         busy = self._scene.busy
         for parent in [node for node in new if node.host == DIRECTORY == node.guest]:
-            if not busy or not any(node in busy for node in _chain(parent)):
+            if not busy or not any(node in busy for node in parent.chain):
                 below = _reached(parent, new)
                 for nodes in below.values():
                     taken.update(nodes)
@@ -180,13 +180,6 @@ def _is_directory(node: Node) -> bool:
 def _size(node: Node) -> int:
     """Return how long its file is: the second field of its packed stamp."""
     return int.from_bytes(node.host_stamp[4:12], "little") if node.host_stamp else 0
-
-
-def _chain(node: Node) -> Iterator[Node]:
-    one: Node | None = node
-    while one is not None:
-        yield one
-        one = one.parent
 
 
 def _reached(parent: Node, new: _Group) -> _Group:

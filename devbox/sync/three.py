@@ -35,7 +35,7 @@ class Three:
         scene.fresh -= self.nodes
 
     def _choose(self, node: Node, busy_above: set[Node]) -> None:
-        chain = _chain(node)
+        chain = [*node.chain][::-1]
         if any(one in self._scene.busy for one in chain):
             return
         torn = next((one for one in chain if _torn(one)), None)
@@ -127,16 +127,6 @@ def _sizes_differ(node: Node) -> bool:
         return False
     host, guest = node.stamp_on(Side.HOST), node.stamp_on(Side.GUEST)
     return host is not None and guest is not None and host.size != guest.size
-
-
-def _chain(node: Node) -> list[Node]:
-    """Return what is above it and itself, from the top."""
-    chain = []
-    one: Node | None = node
-    while one is not None:
-        chain.append(one)
-        one = one.parent
-    return chain[::-1]
 
 
 def _above(nodes: Iterable[Node]) -> set[Node]:

@@ -6,7 +6,7 @@
 
 enum { LENGTH_FIELD = 4 };
 
-static const uint8_t *take(struct reader *reader, size_t size) {
+const uint8_t *read_raw(struct reader *reader, size_t size) {
     if (reader->bad || reader->left < size) {
         reader->bad = true;
         return NULL;
@@ -18,17 +18,17 @@ static const uint8_t *take(struct reader *reader, size_t size) {
 }
 
 uint8_t read_u8(struct reader *reader) {
-    const uint8_t *at = take(reader, 1);
+    const uint8_t *at = read_raw(reader, 1);
     return at == NULL ? 0 : at[0];
 }
 
 uint16_t read_u16(struct reader *reader) {
-    const uint8_t *at = take(reader, 2);
+    const uint8_t *at = read_raw(reader, 2);
     return at == NULL ? 0 : (uint16_t)(at[0] | at[1] << 8);
 }
 
 uint32_t read_u32(struct reader *reader) {
-    const uint8_t *at = take(reader, 4);
+    const uint8_t *at = read_raw(reader, 4);
     return at == NULL ? 0 : get_u32(at);
 }
 
@@ -42,7 +42,7 @@ char *read_str(struct reader *reader) {
     empty[0] = '\0';
     uint32_t size = read_u32(reader);
     uint8_t *bytes = reader->at;
-    if (take(reader, size) == NULL || memchr(bytes, '\0', size) != NULL) {
+    if (read_raw(reader, size) == NULL || memchr(bytes, '\0', size) != NULL) {
         reader->bad = true;
         return empty;
     }
@@ -92,7 +92,7 @@ void encode_header(uint8_t bytes[static 12], const struct header *header) {
 
 bool decode_hello(uint8_t *payload, size_t size, struct hello_message *message) {
     struct reader reader = {.at = payload, .left = size};
-    const uint8_t *magic = take(&reader, WIRE_MAGIC_SIZE);
+    const uint8_t *magic = read_raw(&reader, WIRE_MAGIC_SIZE);
     message->version = read_u16(&reader);
     message->identity = "";
     if (reader.bad || memcmp(magic, WIRE_MAGIC, WIRE_MAGIC_SIZE) != 0) {

@@ -17,6 +17,8 @@ uint8_t read_u8(struct reader *reader);
 uint16_t read_u16(struct reader *reader);
 uint32_t read_u32(struct reader *reader);
 uint64_t read_u64(struct reader *reader);
+/* As many bytes; NULL if bad. */
+const uint8_t *read_raw(struct reader *reader, size_t size);
 /* The string is moved over its own length field, which leaves room for its NUL; "" if bad. */
 char *read_str(struct reader *reader);
 

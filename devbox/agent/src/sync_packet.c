@@ -38,17 +38,6 @@ struct expected read_expected(struct reader *reader) {
     return read_u8(reader) != 0 ? read_present(reader) : (struct expected){.there = false};
 }
 
-const uint8_t *read_raw(struct reader *reader, size_t size) {
-    if (reader->bad || reader->left < size) {
-        reader->bad = true;
-        return NULL;
-    }
-    const uint8_t *taken = reader->at;
-    reader->at += size;
-    reader->left -= size;
-    return taken;
-}
-
 static int64_t nanoseconds(const struct timespec *time) {
     return (int64_t)((uint64_t)time->tv_sec * SECOND + (uint64_t)time->tv_nsec);
 }

@@ -67,8 +67,6 @@ struct expected {
 /* `there` is always true of what is read by the second. */
 struct expected read_expected(struct reader *reader);
 struct expected read_present(struct reader *reader);
-/* As many bytes; NULL if bad. */
-const uint8_t *read_raw(struct reader *reader, size_t size);
 
 /* It is the same, to the last change. Of a directory only that it is that one: what is in it changes the rest. */
 bool stamp_is(const struct stamp *stamp, const struct stat *found);

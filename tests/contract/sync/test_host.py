@@ -51,8 +51,6 @@ def test_the_same_is_told_once(end: End) -> None:
 
 def test_a_queue_that_ran_over_says_so_and_goes_on(end: End) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
-    if limit > 100_000:
-        pytest.skip(f"{limit} events fit into the queue: that would take minutes")
     end.watch(b"")
     end.told()
     names = [os.fspath(end.tree / name) for name in ("one", "two")]

@@ -19,6 +19,7 @@ from devbox.engine.sdk import SdkEngine
 from devbox.errors import EngineError, PolicyError
 from tests.fakes.reporter import RecordingReporter
 from tests.integration.engine.conftest import Make, run
+from tests.support.elsewhere import pump
 from tests.support.engine import DOCKER_SOCKET, labels, unique
 from tests.support.images import tiny_image
 
@@ -210,21 +211,13 @@ def _serve(connection: socket.socket, files: TlsFiles | None) -> None:
     plain = relay.socket if relay else connection
     with connection, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
         engine.connect(DOCKER_SOCKET)
-        back = threading.Thread(target=_pump, args=(engine, plain))
+        back = threading.Thread(target=pump, args=(engine, plain))
         back.start()
-        _pump(plain, engine)
+        pump(plain, engine)
         back.join()
         if relay:
             relay._thread.join(timeout=20)  # until it has passed on all that it holds; to close is to leave
             relay.close()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 def test_a_remote_engine_works_alike_and_shares_nothing(remote: Endpoint, make: Make) -> None:

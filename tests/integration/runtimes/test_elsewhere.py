@@ -1,36 +1,21 @@
 """An engine that shares no files with this host: the agent as a layer, and its connection by the engine's exec."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from devbox.agent import program, wire
-from devbox.engine.base import Engine, EngineInfo
+from devbox.engine.base import Engine
 from devbox.errors import CannotStartError
 from devbox.runtimes.base import AgentSpec, AgentState, Instance, InstanceSpec
 from devbox.runtimes.container.runtime import ContainerRuntime
 from devbox.values import LABEL_IMAGE, LABEL_ROLE, ROLE_AGENT, GuestUser
 from tests.contract.runtime.conftest import exec_spec, run
 from tests.support.bare import PROGRAM, bare_image
+from tests.support.elsewhere import Elsewhere
 from tests.support.engine import labels, sweep, unique
 
 pytestmark = pytest.mark.docker
-
-
-class Elsewhere:
-    """The engine of this machine, reached as if it were another one's."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def info(self) -> EngineInfo:
-        return replace(self._engine.info, shares_host=False)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
 
 
 @pytest.fixture

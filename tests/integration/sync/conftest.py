@@ -14,6 +14,7 @@ from devbox.engine.base import Engine
 from tests.integration.workspace.conftest import own_base, write
 from tests.support.account import invoker
 from tests.support.command import Devbox
+from tests.support.elsewhere import pump
 from tests.support.project import project
 from tests.support.supervisors import gone
 
@@ -69,18 +70,10 @@ def _accept(listener: socket.socket) -> None:
 def _serve(client: socket.socket) -> None:
     with client, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.connect(DOCKER_SOCKET)
-        back = threading.Thread(target=_pump, args=(server, client))
+        back = threading.Thread(target=pump, args=(server, client))
         back.start()
-        _pump(client, server)
+        pump(client, server)
         back.join()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture

@@ -8,16 +8,14 @@ a virtual machine is a further one.
 import contextlib
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from devbox.agent import program, wire
 from devbox.agent.session import start
 from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
-from devbox.engine.base import Engine, EngineInfo
 from devbox.engine.sdk import SdkEngine
 from devbox.errors import DevboxError
 from devbox.reporter import SilentReporter
@@ -27,6 +25,7 @@ from devbox.sync.endpoint import Endpoint
 from devbox.sync.guest import GuestEndpoint
 from devbox.values import GuestUser
 from tests.support.agent_spec import real_agent
+from tests.support.elsewhere import Elsewhere
 from tests.support.engine import docker_endpoint, labels, sweep, unique
 from tests.support.images import tiny_image
 from tests.sync.pairs.session import COMMON, SessionPair
@@ -35,20 +34,6 @@ from tests.sync.trees import GuestTree
 
 ROOT = "/workspaces/project"
 _KILL = 9
-
-
-class Elsewhere:
-    """The engine of this machine, reached as if it were another one's."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def info(self) -> EngineInfo:
-        return replace(self._engine.info, shares_host=False)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
 
 
 class ContainerPair(SessionPair):
