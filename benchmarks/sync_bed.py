@@ -13,7 +13,7 @@ from pathlib import Path
 from devbox.agent.session import start
 from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
 from devbox.sync.core.entry import Side
-from devbox.sync.endpoint import Answer, Endpoint, Request
+from devbox.sync.endpoint import Answer, Code, Endpoint, Request
 from devbox.sync.guest import GuestEndpoint
 from devbox.sync.host import HostEndpoint
 from devbox.sync.session import SyncSession
@@ -178,7 +178,8 @@ class Listened:
             return
 
         def heard(answer: Answer) -> None:
-            self._arrivals.hear()
+            if answer.code is Code.DONE:  # what was turned down comes again
+                self._arrivals.hear()
             done(answer)
 
         self._end.ask(request, heard)

@@ -43,4 +43,6 @@ def amounts(made: Bed) -> list[Amount]:
 
 def _look(made: Bed) -> tuple[int, int]:
     numbers = [int(word) for word in made.shell(_LOOK)[1].split()]
+    if not numbers:
+        raise SystemExit("the guest's side was not found")
     return sum(numbers[0::2]), sum(numbers[1::2])

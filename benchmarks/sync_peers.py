@@ -52,11 +52,20 @@ class Far:
 
     def rsync(self, source: Path) -> None:
         """Copy a tree."""
-        command("rsync", "-a", "--delete", "-e", f"ssh -F {self.config}", f"{source}/", f"peer:{self.target}/")
+        command(
+            "rsync",
+            "-a",
+            "--delete",
+            "--exclude=/.devbox",
+            "-e",
+            f"ssh -F {self.config}",
+            f"{source}/",
+            f"peer:{self.target}/",
+        )
 
     def unison(self, source: Path) -> None:
         """Sync a tree, both ways."""
-        options = ("-batch", "-auto", "-ui", "text", "-times")
+        options = ("-batch", "-auto", "-ui", "text", "-times", "-ignore", "Path .devbox")
         memory = self.directory / "unison"
         words = ("-sshargs", f"-F {self.config}", "-servercmd", f"env UNISON={memory} unison")
         command(

@@ -47,7 +47,8 @@ class Standing:
     def run(self, job: StepJob, progress: Progress) -> Outcome:
         """Run the script of `job`, which fits, as `run_step` does; closes this."""
         with self._opened:
-            self._stream.send(job.step.script.encode("utf-8", "surrogateescape"))
+            script = job.step.script.encode("utf-8", "surrogateescape")
+            self._stream.send(f"{len(script)}\n".encode() + script)
             self._stream.close_stdin()
             said = listen(job, self._lines, progress)
             return ended(self._engine, self.container, job, said)

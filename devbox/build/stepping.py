@@ -227,8 +227,9 @@ def _staying(script: str) -> str:
         'status=$?; [ "$status" = 0 ] || exit "$status"',
         f"[ -e {UNTOUCHED} ] || exit 0",
         f'echo "{ANSWERED}"',
-        f"cat > {RUN_DIRECTORY}/step",
-        f"[ -s {RUN_DIRECTORY}/step ] || exit 0",
+        # By its size: a connection that breaks must not look like a step that has nothing to do, or less.
+        f'read -r size && head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
+        f'[ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
         f"exec /bin/sh {RUN_DIRECTORY}/step </dev/null",
     ]
     return "\n".join(lines) + "\n"

@@ -31,7 +31,7 @@ from devbox.engine.base import (
 from devbox.engine.endpoint import Endpoint, agreed_version, changing, pasteable, patience
 from devbox.engine.identity import describe
 from devbox.engine.unavailable import reached
-from devbox.engine.wire import BrokenAnswerError, Wire
+from devbox.engine.wire import BrokenAnswerError, UnansweredError, Wire
 from devbox.errors import EngineError
 from devbox.reporter import Reporter
 
@@ -39,6 +39,7 @@ _GONE: Final = 404
 _CONFLICT: Final = 409
 _REFUSED: Final = 400  # and above
 _UNIX: Final = "unix://"
+_LOOK: Final = "look at DOCKER_HOST or the docker context"
 
 
 class _Refused(Exception):
@@ -83,7 +84,10 @@ class LeanEngine:
 
         Podman's answers and needs differ from Docker's in more than is worth knowing twice.
         """
-        self._version = self._ask("answer", "GET", "/version", timeout=limits.PROBE_TIMEOUT)
+        version = self._ask("answer", "GET", "/version", timeout=limits.PROBE_TIMEOUT)
+        if not isinstance(version, dict):
+            raise EngineError(f"what answers at {self.endpoint.url} is no container engine", hint=_LOOK)
+        self._version = version
         newest, oldest = str(self._version.get("ApiVersion", "1.41")), str(self._version.get("MinAPIVersion", "1.24"))
         self._api = agreed_version(newest, oldest)
         return not any("Podman" in str(part.get("Name")) for part in self._version.get("Components") or ())
@@ -300,14 +304,22 @@ class LeanEngine:
     def _request(self, method: str, path: str, body: object = None, *, timeout: float | None = None) -> Any:  # noqa: ANN401 (JSON)
         text = b"" if body is None else json.dumps(body).encode("utf-8", "surrogateescape")
         with reached(self.endpoint):
-            wire = self._wire()
             try:
-                status, answer = self._exchange(wire, method, path, text, timeout=timeout)
-            except BaseException:
-                wire.close()
-                raise
-            self._idle.append(wire)
-            return _value(status, answer)
+                answer = self._answer(self._wire(), method, path, text, timeout=timeout)
+            except UnansweredError:
+                if method != "GET":  # it may have been carried out
+                    raise
+                answer = self._answer(Wire(self._path), method, path, text, timeout=timeout)
+            return _value(*answer)
+
+    def _answer(self, wire: Wire, method: str, path: str, text: bytes, *, timeout: float | None) -> tuple[int, bytes]:
+        try:
+            found = self._exchange(wire, method, path, text, timeout=timeout)
+        except BaseException:
+            wire.close()
+            raise
+        self._idle.append(wire)
+        return found
 
     def _wire(self) -> Wire:
         """Return a connection that nobody else uses."""

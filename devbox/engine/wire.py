@@ -18,6 +18,10 @@ class BrokenAnswerError(ConnectionError):
     """What came is no answer, or not all of it."""
 
 
+class UnansweredError(BrokenAnswerError):
+    """Not a byte came: whoever closed a connection that was kept may have done so before the request was there."""
+
+
 class Wire:
     """One connection. An exception of it leaves it unusable; it is to be closed then."""
 
@@ -66,7 +70,10 @@ class Wire:
         self._socket.close()
 
     def _head(self) -> tuple[int, dict[str, str]]:
-        words = self._line().split(b" ", 2)
+        first = self.reader.readline(_LONGEST_LINE)
+        if not first:
+            raise UnansweredError("no answer came")
+        words = first.strip().split(b" ", 2)
         if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
             raise BrokenAnswerError("no answer came")
         headers: dict[str, str] = {}

@@ -53,13 +53,13 @@ def _lead(host: Host, workspace: Workspace, client: socket.socket) -> None:
         with contextlib.closing(transport):
             back = threading.Thread(target=_back, args=(transport, client), daemon=True)
             back.start()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, DevboxError):
                 while data := client.recv(_CHUNK):
                     transport.send(data)
 
 
 def _back(transport: Transport, client: socket.socket) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, DevboxError):
         while True:
             try:
                 data = transport.receive(_CHUNK)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from devbox.errors import SupervisorError, SyncError
+from devbox.errors import DevboxError, SupervisorError, SyncError
 from devbox.reporter import Progress
-from devbox.runtimes.base import Instance
+from devbox.runtimes.base import Instance, InstanceState
 from devbox.supervisor.client import Supervisor
 from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.syncing import PATIENCE
@@ -19,6 +19,7 @@ from devbox.supervisor.words import DISCONNECTED, HALTED, PAUSED, notice
 from devbox.values import LABEL_PROJECT
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import current
 from devbox.workspace.state import locked
 from devbox.workspace.sync_order import drop, keep, kept
 
@@ -67,12 +68,15 @@ def begin(host: Host, workspace: Workspace, order: SyncOrder | None, *, identity
 
 
 def _end(host: Host, workspace: Workspace) -> None:
-    if kept(workspace.hash) is None:
+    """Sync no more. What the copy holds alone stays on record, since its volume stays as well."""
+    known = kept(workspace.hash)
+    if known is None:
         return
     supervisor = host.supervision.find(workspace.hash)
     if supervisor is not None:
         supervisor.sync(None)
-    drop(workspace.hash)
+    if known[1] == []:
+        drop(workspace.hash)
 
 
 def _wait(host: Host, supervisor: Supervisor, order: SyncOrder) -> str:
@@ -138,7 +142,7 @@ def synced(
         if known.said:
             host.reporter.warn(known.said)
     yield
-    said = _flushed(host, workspace, instance, command)
+    said = _flushed_after(host, workspace, instance, command)
     if said and said != known.said:
         host.reporter.warn(said)
 
@@ -147,18 +151,48 @@ def _flushed(host: Host, workspace: Workspace, instance: Instance, command: str)
     return notice(flush(session(host, workspace, instance, command)))
 
 
+def _flushed_after(host: Host, workspace: Workspace, instance: Instance, command: str) -> str:
+    """Flush after a command. It has run, so that how it ended is what counts, whatever becomes of this."""
+    try:
+        supervisor = host.supervision.find(workspace.hash)
+        ours = supervisor is not None and supervisor.identity == instance.spec_digest
+        if not ours and not _still_runs(host, workspace, instance):
+            return ""  # halted, destroyed or made anew meanwhile, which brought home what there was
+        return _flushed(host, workspace, instance, command)
+    except DevboxError as error:
+        return error.message
+
+
+def _still_runs(host: Host, workspace: Workspace, instance: Instance) -> bool:
+    now = current(host, workspace)
+    return now is not None and now.id == instance.id and now.state is InstanceState.RUNNING
+
+
 def leave(host: Host, workspace: Workspace) -> None:
-    """Bring home what is inside, before the session ends; remember what stays there alone."""
+    """Bring home what is inside, before the session ends; remember what stays there alone.
+
+    A session that does not answer keeps nobody from ending it: then nobody knows what stays, which is remembered.
+    """
     known = kept(workspace.hash)
-    supervisor = host.supervision.find(workspace.hash)
-    if known is None or supervisor is None or not supervisor.ask_sync("status")["active"]:
+    if known is None:
         return
-    status = flush(supervisor)
-    left = guest_only(supervisor) if status["settled"] else None
-    keep(workspace.hash, known[0], left=left)
-    said = notice(status)
+    try:
+        said = _left_behind(host, workspace, known[0])
+    except DevboxError as error:
+        keep(workspace.hash, known[0])
+        said = error.message
     if said:
         host.reporter.warn(said)
+
+
+def _left_behind(host: Host, workspace: Workspace, order: SyncOrder) -> str:
+    supervisor = host.supervision.find(workspace.hash)
+    if supervisor is None or not supervisor.ask_sync("status")["active"]:
+        return ""
+    status = flush(supervisor)
+    left = guest_only(supervisor) if status["settled"] else None
+    keep(workspace.hash, order, left=left)
+    return notice(status)
 
 
 def guest_only(supervisor: Supervisor) -> list[str]:

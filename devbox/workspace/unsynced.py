@@ -42,10 +42,12 @@ def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
         return None
     instance = _running(host, workspace)
     known = kept(workspace.hash)
-    if instance is None or known is None:
+    if instance is None or known is None or not is_synced(instance):
+        mounted = instance is not None and not is_synced(instance)
+        again = 'let sync.mode be "two-way" as before, devbox up' if mounted else "devbox up"
         raise UnsyncedError(
             f"what {workspace.container_name} holds cannot be saved, since it cannot be looked into",
-            hint=f"devbox up, then again; or give it up: docker volume rm {workspace.container_name}-workspace",
+            hint=f"{again}, then again; or give it up: docker volume rm {workspace.container_name}-workspace",
         )
     name = f"{workspace.container_name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar"
     target = Path(paths.private_directory(paths.saved_directory(workspace.hash))) / name
@@ -66,8 +68,8 @@ def _left(host: Host, workspace: Workspace) -> list[str]:
     instance = current(host, workspace)
     if instance is None:  # it was removed by hand, or by a destroy that was killed
         return [EVERYTHING] if known[1] is None else known[1]
-    if not is_synced(instance):
-        return []
+    if not is_synced(instance):  # it is mounted now, and the copy of before is still there
+        return [EVERYTHING] if known[1] is None else known[1]
     left = known[1] if instance.state is not InstanceState.RUNNING else None
     return _looked_for(host, workspace) if left is None else left
 
@@ -76,10 +78,14 @@ def _looked_for(host: Host, workspace: Workspace) -> list[str]:
     instance = _running(host, workspace)
     if instance is None:
         return [EVERYTHING]
-    with host.reporter.step("look for what is inside alone"):
-        supervisor = session(host, workspace, instance, _COMMAND)
-        flush(supervisor)
-        return guest_only(supervisor)
+    try:
+        with host.reporter.step("look for what is inside alone"):
+            supervisor = session(host, workspace, instance, _COMMAND)
+            status = flush(supervisor)
+            # Where both sides were not looked at to the end, what was known before says nothing.
+            return guest_only(supervisor) if status["settled"] else [EVERYTHING]
+    except DevboxError:
+        return [EVERYTHING]
 
 
 def _has_copy(host: Host, workspace: Workspace) -> bool:

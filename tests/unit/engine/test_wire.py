@@ -58,6 +58,27 @@ def test_a_connection_that_the_engine_closed_is_replaced() -> None:
         engine.close()
 
 
+def test_a_kept_connection_that_closes_at_the_very_request_is_replaced_where_nothing_can_be_done_twice() -> None:
+    asked: list[str] = []
+
+    def handle(method: str, path: str, connection: socket.socket) -> None:
+        asked.append(method)
+        if len(asked) in (2, 4):
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            answer(connection, {"Volumes": []})
+
+    with engine_server(handle) as url:
+        engine = _lean(url)
+        engine.look()
+        assert engine.volumes({}) == []
+        assert engine.volumes({}) == []
+        with pytest.raises(EngineUnavailableError):
+            engine.start("x")
+        engine.close()
+    assert asked == ["GET", "GET", "GET", "POST"]
+
+
 def test_threads_do_not_share_a_connection() -> None:
     together = threading.Barrier(2)
 
