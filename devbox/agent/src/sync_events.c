@@ -125,7 +125,7 @@ static void take(const struct inotify_event *event) {
     const char *name = event->len > 0 && !itself ? event->name : "";
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
         say(-1, "");
-    } else if ((!itself && name[0] == '\0') || own_is_temporary(name)) {
+    } else if ((!itself && name[0] == '\0') || own_is_temporary(name) || strlen(name) > SYNC_NAME_MOST) {
         return; /* the directory's own mode and times: what changed in it is told by name */
     } else if ((event->mask & IN_ISDIR) != 0 || (event->mask & (IN_CREATE | IN_MODIFY | IN_ATTRIB)) == 0) {
         let_go(find(event->wd, name));

@@ -58,7 +58,8 @@ static bool write_entries(DIR *directory, struct writer *writer) {
         const char *name = entry->d_name;
         struct stat found;
         bool dots = name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-        if (dots || fstatat(dirfd(directory), name, &found, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+        bool odd = dots || strlen(name) > SYNC_NAME_MOST; /* as some file systems have them */
+        if (odd || fstatat(dirfd(directory), name, &found, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
             continue; /* or else it was removed a moment before */
         }
         size_t size = link_target(dirfd(directory), name, &found, target);

@@ -1,0 +1,32 @@
+"""A C program for tests: static, compiled once for all that it is made of."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.support.agent import _PROGRAMS
+
+
+def compiled(name: str, sources: Iterable[Path], headers: Path | None = None) -> Path:
+    """Return the program `name` made of `sources`. `headers`: where what they include is, all of which counts."""
+    made_of = [*sources]
+    counted = [*made_of, *(sorted(headers.glob("*.[ch]")) if headers else ())]
+    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in counted)).hexdigest()[:16]
+    output = _PROGRAMS / f"{name}-{digest}"
+    if output.exists():
+        return output
+    _PROGRAMS.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f"{output.name}.{os.getpid()}")
+    flags = ["-target", f"{os.uname().machine}-linux-musl", "-Os", "-static", "-s", "-D_GNU_SOURCE"]
+    include = [f"-I{headers}"] if headers else []
+    cache = {"ZIG_GLOBAL_CACHE_DIR": str(_PROGRAMS / "zig"), "ZIG_LOCAL_CACHE_DIR": str(_PROGRAMS / "zig")}
+    subprocess.run(
+        [sys.executable, "-m", "ziglang", "cc", *flags, *include, *map(str, made_of), "-o", str(partial)],
+        env={**os.environ, **cache},
+        check=True,
+    )
+    partial.replace(output)
+    return output
