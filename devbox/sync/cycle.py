@@ -38,7 +38,7 @@ class Left(NamedTuple):
 class Cycle:
     """Makes cycles over a Scene. `halt`: why nothing is done before somebody agrees (`agreed`)."""
 
-    def __init__(self, scene: Scene, pump: Pump) -> None:
+    def __init__(self, scene: Scene, pump: Pump, lately: Lately) -> None:
         self.scene = scene
         self.survey = Survey(scene)
         self.transfer = Transfer(scene, self.survey)
@@ -54,7 +54,7 @@ class Cycle:
         self.decided: set[bytes] = set()  # paths that somebody has decided on: what loses is kept
         # In the trash no two cycles may have one name, also if the next ends are met within the same second.
         self._number = time.time_ns() // 1000 % 1_000_000
-        self._lately = Lately()
+        self._lately = lately
 
     def work(self) -> Work[None]:
         """Do one."""
@@ -67,6 +67,8 @@ class Cycle:
                 self._seed()
                 if self.scene.fresh:
                     yield from self._decide(Three(self.scene))
+                elif self.agreed:  # what it was halted for has gone
+                    self._go_on()
         finally:
             self.running = False
             self.ended = time.monotonic()
@@ -126,12 +128,12 @@ class Cycle:
             plan = reconcile(three.tree(), scene.rules)
         fault("sync planned")
         if self.agreed:
-            self._lately.agreed()
-        self.halt = self._lately.halt(plan, scene.rows) if not self.agreed else None
+            self._go_on()
+        else:
+            self.halt = self._lately.halt(plan, scene.rows)
         if self.halt is not None:
-            scene.fresh |= three.nodes
+            scene.fresh |= {node for node in three.nodes if scene.attached(node)}
             return
-        self.agreed = False
         self._lately.done(plan, scene.rows)
         self._take(three, plan)
         tasks = self._tasks(plan, three)
@@ -139,6 +141,11 @@ class Cycle:
         self._begin(tasks)
         self.decided = {path for path in self.decided if scene.rows.find(path) not in three.nodes}
         self.on_changed(plan.actions)
+
+    def _go_on(self) -> None:
+        """Somebody agreed to what it was halted for: to that, and not to what comes later."""
+        self.agreed, self.halt = False, None
+        self._lately.agreed()
 
     def _freshen(self, three: Three) -> Work[None]:
         """Look whether directories that may go hold something that is not synced: it may be gone meanwhile."""
@@ -162,7 +169,10 @@ class Cycle:
             node = rows.find(path)
             if node is not None and node not in three.unsettled:
                 node.agree(entry)
-                rows.touch(node)
+                self.scene.touch(node)
+        for node in three.nodes:
+            if node.empty:
+                self.scene.touch(node)
 
     def _solve(self, three: Three, tasks: list[Task]) -> None:
         """Forget troubles with paths on which nothing has to be done any more."""

@@ -10,6 +10,7 @@ from devbox.sync.core.entry import Kind, Side
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.cycle import Cycle
 from devbox.sync.endpoint import Barrier, Endpoint, Remove
+from devbox.sync.lately import Lately
 from devbox.sync.memory import Memory
 from devbox.sync.opening import opened, root_there
 from devbox.sync.pump import Ask, Pump, Rank, Work
@@ -42,12 +43,13 @@ class Live:
         ends: dict[Side, Endpoint],
         control: int,
         *,
+        lately: Lately,
         verify_every: float,
     ) -> None:
         self.memory = memory
         self.scene = scene
         self.pump = Pump(ends[Side.HOST], ends[Side.GUEST])
-        self.cycle = Cycle(scene, self.pump)
+        self.cycle = Cycle(scene, self.pump, lately)
         self._settling = Settling(scene)
         self.cycle.left = dict(memory.left)
         self.ends = ends
@@ -253,6 +255,7 @@ class Live:
     def _rest(self) -> None:
         """Save now and then; all that is left when there is nothing else to do."""
         now = time.monotonic()
+        self.scene.forget_empty()
         if self.pump.idle and self.open and not self.scene.fresh:
             self.scene.watch_made()
         if self._settling.at(quiet=not self._busy, hurry=self.hurry) <= now:
@@ -298,5 +301,6 @@ class Live:
         """Leave it, with what is known saved."""
         self.pump.close()
         self._settling.last(self.ends[Side.HOST])
+        self.scene.forget_empty()
         self.memory.left = dict(self.cycle.left)
         self.memory.save(self.scene, self.cycle.left)

@@ -6,7 +6,7 @@ both sides share is one object.
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from devbox.sync.core.entry import PACKED, Entry, Kind, Side, Stamp
@@ -92,6 +92,11 @@ class Node:
         while node is not None:
             yield node
             node = node.parent
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing on any side, and was nothing."""
+        return self.base is None and self.host is None and self.guest is None
 
     @property
     def agreed(self) -> bool:
@@ -210,25 +215,40 @@ class Rows:
             self.count += 1
         return node
 
-    def touch(self, node: Node) -> None:
-        """Let the state hear of this one, and forget it here if nothing is there on any side."""
+    @property
+    def agreed(self) -> int:
+        """How many files and links both sides have had at the same time."""
+        found = 0
+        waiting = [self.root.children]
+        while waiting:
+            for node in (waiting.pop() or {}).values():
+                base = node.base
+                if base is not None and base.kind is not Kind.DIRECTORY:
+                    found += 1
+                if node.children:
+                    waiting.append(node.children)
+        return found
+
+    def touch(self, node: Node, busy: Container[Node] = ()) -> list[Node]:
+        """Let the state hear of this one, and forget it here if nothing is there on any side, and so what is above it.
+
+        Returns what is forgotten: none of the `busy` ones, on which somebody works still.
+        """
         self.changed.add(node)
-        while (
-            node.parent is not None
-            and node.base is None
-            and node.host is None
-            and node.guest is None
-            and not node.children
-        ):
+        gone: list[Node] = []
+        while node.parent is not None and node.empty and not node.children and node not in busy:
             parent = node.parent
             if parent.children is None or parent.children.get(node.name) is not node:
-                return
+                self.changed.discard(node)
+                break
+            gone.append(node)
             self.gone.add(node.path)
             self.changed.discard(node)
             del parent.children[node.name]
             parent.children = parent.children or None
             self.count -= 1
             node = parent
+        return gone
 
     def forget(self, node: Node) -> None:
         """Know nothing of this one and of all below it any more: it is not synced."""

@@ -47,6 +47,7 @@ class Scene:
         self.made: dict[Side, set[Node]] = {side: set() for side in Side}  # directories of ours that nobody watches yet
         self.warnings: dict[str, str] = {}
         self.released = False  # a row is busy no more
+        self.empty: set[Node] = set()  # rows that works have left with nothing on any side
         self.temps: list[tuple[Side, bytes, Stamp]] = []
         self.locks: dict[tuple[Side, bytes], float] = {}  # of git, and when they were seen first
         self.root_events: set[Side] = set()
@@ -126,9 +127,14 @@ class Scene:
                 one.put(side, None, None)
                 self.fresh.add(one)
                 self.rows.changed.add(one)
-            self.polled[side].discard(one)
-            self.holds[side].discard(one)
-            self.made[side].discard(one)
+            self._let_go(one, side)
+
+    def _let_go(self, node: Node, *sides: Side) -> None:
+        """It is no directory on these sides any more (all, if none is named)."""
+        for side in sides or Side:
+            self.polled[side].discard(node)
+            self.holds[side].discard(node)
+            self.made[side].discard(node)
 
     def emptied(self, side: Side, node: Node) -> None:
         """Nothing is beneath it any more on this side."""
@@ -221,10 +227,7 @@ class Scene:
         """Sync this one no more: its rows go, and what is there stays on both sides as it is."""
         for one in node.walk():
             self.fresh.discard(one)
-            for side in Side:
-                self.polled[side].discard(one)
-                self.holds[side].discard(one)
-                self.made[side].discard(one)
+            self._let_go(one)
         gone = {id(one) for one in node.walk()}
         for watches in self.watches.values():
             for number in [number for number, one in watches.items() if id(one) in gone]:
@@ -287,6 +290,19 @@ class Scene:
         else:
             del self.busy[node]
             self.released = True
+            if node.empty:
+                self.empty.add(node)
+
+    def forget_empty(self) -> None:
+        """Know nothing any more of what works have left empty on both sides."""
+        while self.empty:
+            self.touch(self.empty.pop())
+
+    def touch(self, node: Node) -> None:
+        """Let the state hear of this one; if nothing is there on any side any more, nothing is known of it."""
+        for gone in self.rows.touch(node, self.busy):
+            self.fresh.discard(gone)
+            self._let_go(gone)
 
     @property
     def locked_until(self) -> float:

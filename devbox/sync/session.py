@@ -20,6 +20,7 @@ from devbox.sync.core.names import Guard
 from devbox.sync.core.plan import Action
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.endpoint import Endpoint
+from devbox.sync.lately import Lately
 from devbox.sync.live import Live
 from devbox.sync.memory import Memory
 from devbox.sync.pump import EndLost
@@ -96,6 +97,7 @@ class SyncSession:
         self._ended = False
         self._paused = False
         self._agreed = False
+        self._lately = Lately()
         self._lost = ""
         self._lost_at = 0.0
         self._live: Live | None = None
@@ -224,7 +226,8 @@ class SyncSession:
         ignore = Ignore({}, profile=settings.ignore, volumes=settings.volumes, git=settings.git)
         rules = Rules(mode=settings.mode, way=self._guard.way)
         scene = Scene(self._memory.rows, ignore, self._guard, rules)
-        self._live = Live(self._memory, rules, scene, ends, self._bell, verify_every=settings.verify_every)
+        every = settings.verify_every
+        self._live = Live(self._memory, rules, scene, ends, self._bell, lately=self._lately, verify_every=every)
         self._live.paused = self._paused
         self._live.cycle.agreed = self._agreed
         self._live.cycle.on_changed = self._changed
@@ -317,9 +320,12 @@ class SyncSession:
             self._live.resume()
 
     def _confirm(self) -> None:
+        live = self._live
+        if not self._lately.halted and (live is None or live.cycle.halt is None):
+            return  # else the next halt, for whatever it is, would be none
         self._agreed = True
-        if self._live is not None:
-            self._live.agree()
+        if live is not None:
+            live.agree()
 
     def _doing(self) -> tuple[Doing, str]:
         if self._lost:

@@ -111,6 +111,9 @@ class State:
         directories = {b"": rows.root}
         entries: dict[bytes, Entry | None] = {}  # most have a content of their own, but links and directories repeat
         for path, base, host, host_stamp, guest, guest_stamp in self._rows():
+            if base is None and host_stamp is None and guest_stamp is None:
+                rows.gone.add(path)  # it ended before it could say so
+                continue
             above, _, name = path.rpartition(b"/")
             parent = directories.get(above)
             if parent is None:

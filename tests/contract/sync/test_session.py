@@ -15,6 +15,7 @@ from devbox.sync.core.entry import Side
 from devbox.sync.core.modes import Mode
 from devbox.sync.host import HostEndpoint
 from devbox.sync.report import Doing, Rule, Settings
+from devbox.sync.state import State
 from tests.support.agent import host_agent
 from tests.support.sync_bed import Bed, eventually, flushed, put, trash, tree
 from tests.support.sync_guest import agent_program, guest_of
@@ -249,6 +250,66 @@ def test_many_deletions_one_after_another_are_taken_for_one(bed: Bed) -> None:
     assert len(bed.both()) == 41
 
 
+def test_what_it_halted_for_does_not_go_on_when_an_end_comes_back(bed: Bed) -> None:
+    agreed(bed, {f"d/{number}": "x" for number in range(100)})
+    ends: list[object] = []
+    make: Callable[[Path], object] = bed.guest_end
+    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    with bed.running() as session:
+        for first in (0, 25):
+            flushed(session)
+            session.pause()
+            for number in range(first, first + 25):
+                (bed.guest / f"d/{number}").unlink()
+            session.resume()
+        assert "much would be deleted (50 of 100)" in session.flush(timeout=20).halted
+        ends[0].process = broken  # type: ignore[attr-defined]
+        put(bed.host, {"wakes": "it"})
+        eventually(lambda: len(ends) == 2 and session.status().doing is Doing.HALTED)
+        assert len(tree(bed.host)) == 77
+        session.confirm()
+        flushed(session)
+    assert len(bed.both()) == 52
+
+
+def test_to_agree_before_there_is_anything_to_agree_to_is_nothing(bed: Bed) -> None:
+    agreed(bed, {f"{number}": "x" for number in range(100)})
+    with bed.running() as session:
+        flushed(session)
+        put(bed.host, {"one more": "x"})
+        flushed(session)  # so that nothing is left to plan for
+        session.confirm()
+        session.pause()
+        for number in range(60):
+            (bed.guest / f"{number}").unlink()
+        session.resume()
+        assert session.flush(timeout=20).halted
+    assert len(tree(bed.host)) == 101
+
+
+def test_of_what_is_deleted_nothing_is_known_any_more(bed: Bed) -> None:
+    agreed(bed, {f"{kind}/{number}": "x" for kind in ("host", "guest", "both", "stays") for number in range(20)})
+    with bed.running() as session:
+        flushed(session)
+        shutil.rmtree(bed.host / "host")
+        shutil.rmtree(bed.guest / "guest")
+        shutil.rmtree(bed.host / "both")
+        shutil.rmtree(bed.guest / "both")
+        flushed(session)
+        put(bed.host, {f"short/{number}": "x" for number in range(20)})
+        flushed(session)
+        shutil.rmtree(bed.host / "short")
+        (bed.host / "stays/0").rename(bed.host / "stays/other")
+        flushed(session)
+        assert len(bed.both()) == 21
+        assert session.status().entries == 21
+    state = State(bed.state)
+    try:
+        assert state.load().count == 21
+    finally:
+        state.close()
+
+
 def test_a_directory_of_the_guest_that_gets_another_name_is_no_deletion(bed: Bed) -> None:
     agreed(bed, {f"d/{number}": f"{number}" for number in range(100)})
     with bed.running() as session:
@@ -444,12 +505,7 @@ def test_it_goes_on_when_the_guest_comes_back(bed: Bed) -> None:
     agreed(bed, {"a": "one"})
     ends: list[object] = []
     make: Callable[[Path], object] = bed.guest_end
-
-    def counted(root: Path) -> object:
-        ends.append(end := make(root))
-        return end
-
-    bed.guest_end = counted  # type: ignore[assignment]
+    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
     with bed.running() as session:
         flushed(session)
         ends[0].ask = broken  # type: ignore[attr-defined]
@@ -463,6 +519,11 @@ def test_it_goes_on_when_the_guest_comes_back(bed: Bed) -> None:
 def stamps(bed: Bed) -> list[tuple[Path, int, int, int]]:
     paths = [path for side in (bed.host, bed.guest) for path in sorted(side.rglob("*"))]
     return [(path, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns, path.lstat().st_ino) for path in paths]
+
+
+def noted(ends: list[object], end: object) -> object:
+    ends.append(end)
+    return end
 
 
 def broken(*_: object) -> None:
