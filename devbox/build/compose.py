@@ -1,7 +1,7 @@
 """From a Profile to a Recipe. Pure: what the repo's files say is in `Inputs`, what the base is in `BaseImage`.
 
 Order of the layers, from what changes least: the base, /run/devbox, system packages with the toolchains, the user,
-Python, Node.js, variables, provision steps with `when = "build"`.
+Python, Node.js, provision steps with `when = "build"`, which variables come before.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from devbox.build.languages.base import Part, Setting, joined
 from devbox.build.languages.registry import LANGUAGES
 from devbox.build.layout import Layout, Link, Storeys, lay_out
 from devbox.build.recipe import BaseImage, ContextFile, Recipe, Step
-from devbox.build.steps.finalize import variables
+from devbox.build.steps.finalize import variables as variables_step
 from devbox.build.steps.provision import RUN_LIMIT, ProvisionPlan, interpreter, provision_step
 from devbox.build.steps.rundir import run_directory
 from devbox.build.steps.system import system_packages
@@ -67,6 +67,7 @@ def compose(
         open=layout.open,
         pending=layout.pending,
         lock=layout.lock,
+        variables=_variables(profile),
     )
     return recipe if layout.open is not None else replace(recipe, volumes=_volumes(recipe, parts))
 
@@ -78,15 +79,14 @@ def _layout(setting: Setting, part: Part) -> Layout:
     bottom = [run_directory(base), None if lockable else system_packages(base, wanted)]
     path = ":".join((*part.path, dict(base.env).get("PATH") or _DEFAULT_PATH))
     provision = _provisions(setting)
-    env = [step for step in (variables(profile.env.values),) if step is not None]
-    # Variables come last, so that nothing runs again for them; unless a provision step may want to see them.
-    links = (*part.chain, *env, *provision) if provision else part.chain
+    # A provision step may want to see the variables; without one they are none of the image's business.
+    env = [step for step in (variables_step(profile.env.values),) if step is not None] if provision else []
+    links = (*part.chain, *env, *provision)
     storeys = Storeys(
         bottom=tuple(step for step in bottom if step is not None),
         user=user_account(base, setting.user, path=path, env=part.env),
         links=links,
         names=tuple(_name(link, setting) for link in links),
-        top=() if provision else tuple(env),
     )
     return lay_out(base, storeys, wanted=wanted if lockable else (), lock=setting.lock)
 
@@ -113,6 +113,10 @@ def _provisions(setting: Setting) -> list[Step]:
     ]
 
 
+def _variables(profile: Profile) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(profile.env.values.items()))
+
+
 def _volumes(recipe: Recipe, parts: Sequence[Part]) -> tuple[tuple[str, str], ...]:
     """Return the directories that stay inside, each with the digest of the last step of its language."""
     digests = dict(zip(recipe.steps, recipe.digests(), strict=True))
@@ -125,7 +129,7 @@ def _volumes(recipe: Recipe, parts: Sequence[Part]) -> tuple[tuple[str, str], ..
 
 
 def _bare(profile: Profile, base: BaseImage) -> Recipe:
-    """Return the Recipe on a base of the application's own files alone: variables, and nothing that runs."""
+    """Return the Recipe on a base of the application's own files alone: no step, since none could run."""
     packages = profile.packages
     wanted = {
         "packages.system": bool(packages.system),
@@ -139,9 +143,8 @@ def _bare(profile: Profile, base: BaseImage) -> Recipe:
             hint="choose a base with a shell, as debian:12; for a Dockerfile, an earlier stage as base.target",
             problems=problems,
         )
-    step = variables(profile.env.values)
-    steps = (step,) if step else ()
-    return Recipe(base=base.id, base_layers=base.layers, epoch=base.epoch, steps=steps, env=base.env)
+    variables = _variables(profile)
+    return Recipe(base=base.id, base_layers=base.layers, epoch=base.epoch, steps=(), env=base.env, variables=variables)
 
 
 def secret_names(recipe: Recipe) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def containerfile(recipe: Recipe, *, base: str | None, certificates: bool) -> Re
     lines = [*_head(recipe), *_start(recipe, base)]
     for name, step in steps.items():
         lines += ["", *_step(name, step, certificates=certificates)]
-    lines += ["", "ENTRYPOINT []", f"CMD {_words(recipe.command)}"]
+    lines += ["", *_variables(recipe.variables), "ENTRYPOINT []", f"CMD {_words(recipe.command)}"]
     runs = {name: step for name, step in steps.items() if step.script}
     files = {FILE: "\n".join(lines) + "\n"} | {_script(name): step.script for name, step in runs.items()}
     if runs:
@@ -110,14 +110,16 @@ def _variables(values: tuple[tuple[str, str], ...]) -> Iterator[str]:
 
 def _check_variables(recipe: Recipe) -> None:
     """An instruction is one line, and no builder knows an escape for a line's end."""
+    values = dict(recipe.variables)
+    for step in recipe.steps:
+        values |= dict(step.env)
     problems = [
         Problem(
             key=f"env.{name}",
             message="has a line end, which no Containerfile can set",
             hint="put the value into a file, by a provision step",
         )
-        for step in recipe.steps
-        for name, value in step.env
+        for name, value in values.items()
         if "\n" in value or "\r" in value
     ]
     if problems:

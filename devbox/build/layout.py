@@ -30,7 +30,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storeys:
-    """What there is to lay out: `bottom`, the first group of packages, `user`, `links` with the later groups, `top`.
+    """What there is to lay out: `bottom`, the first group of packages, `user`, `links` with the later groups.
 
     `names`: by what the Lock knows each of the links, whoever builds and wherever.
     """
@@ -39,7 +39,6 @@ class Storeys:
     user: Step
     links: tuple[Link, ...]
     names: tuple[str, ...]
-    top: tuple[Step, ...] = ()
 
 
 def lay_out(base: BaseImage, storeys: Storeys, *, wanted: Collection[str], lock: Platform) -> Layout:
@@ -64,8 +63,6 @@ def lay_out(base: BaseImage, storeys: Storeys, *, wanted: Collection[str], lock:
             walk.ask(pending)
         if index < len(links):
             walk.link(links[index])
-    for step in storeys.top:
-        walk.step(step)
     return walk.layout()
 
 

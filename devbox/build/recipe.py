@@ -111,7 +111,8 @@ class Recipe:
 
     `open`: the first question that the Lock does not answer; the steps are then those before it. `pending`: the group
     of packages that it is about, if it is. `lock`: the Lock as far as it is known. `volumes`: directories of the
-    project whose content stays inside, each with the digest of the step that fills it.
+    project whose content stays inside, each with the digest of the step that fills it. `variables`: those that whatever
+    runs the image sets in it; they are no part of the image, hence of no digest.
     """
 
     base: str  # image id
@@ -124,6 +125,7 @@ class Recipe:
     pending: Group | None = None
     lock: Platform = field(default_factory=Platform)
     volumes: tuple[tuple[str, str], ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
     def digests(self) -> list[str]:
         """Return the digest of each step in order; each covers the base and all steps before it."""

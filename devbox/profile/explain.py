@@ -1,17 +1,14 @@
 """Effective values as plain data, where each came from, and the digest of what an Environment is made from."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from typing import Final
 
+from devbox.profile.digest import digest_of
 from devbox.profile.layers import Origin
 from devbox.profile.linemap import child
 from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
 
 BUILT_IN = Origin(value=None, source="built-in")
-_NOT_MADE_OF: Final = frozenset({"tasks"})  # what is run inside, and changes nothing of what is there
 
 
 def effective(profile: Profile) -> dict[str, object]:
@@ -31,9 +28,7 @@ def explain(loaded: Loaded) -> dict[str, dict[str, object]]:
 
 def digest(profile: Profile) -> str:
     """Return the SHA-256 (64 hex) of the effective values that an Environment is made from: of all but the tasks."""
-    values = {key: value for key, value in effective(profile).items() if key not in _NOT_MADE_OF}
-    text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest_of(effective(profile))
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""What `up` worked out last, kept with the signature of its inputs: the next `up` of the same inputs need not again.
+"""What `up` worked out last, kept with the state of its inputs: the next `up` of the same inputs need not again.
 
 A cache of a pure computation: a Profile's Recipe and InstanceSpec. It says nothing of what runs, it is not used when
 anything differs, and deleting it costs half a second once.
@@ -8,21 +8,23 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from devbox import paths, record
 from devbox.engine.base import Engine, EngineInfo
+from devbox.hot import inputs
 from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, ResourceLimits, Share
 from devbox.supervisor.order import SyncOrder, parse_order
 from devbox.supervisor.protocol import ControlError, Wanted
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import HotPlan
-from devbox.workspace.signature import Since, settled, signature
+from devbox.workspace.revised import Revisable, revise
+from devbox.workspace.signature import Since, settled
 
-SCHEMA: Final = 7
+SCHEMA: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Prepared:
     ports: tuple[Wanted, ...] = ()
     sync: SyncOrder | None = None
     hot: HotPlan | None = None
+    revisable: Revisable | None = None
 
     def holds(self, engine: Engine) -> bool:
         """Whether the engine still has the Image, and the base still means what it meant."""
@@ -48,6 +51,15 @@ class Prepared:
         if image is None or image.id != self.spec.image or image.labels.get(LABEL_RECIPE) != self.recipe:
             return False
         return candidates(engine, self.base) == self.bases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """A plan that was kept. `revised`: it is another one by now, made from `files` as the one that was kept."""
+
+    prepared: Prepared
+    files: list[str]
+    revised: bool
 
 
 def candidates(engine: Engine, base: str) -> tuple[str, ...]:
@@ -68,8 +80,8 @@ def remember(host: Host, workspace: Workspace, prepared: Prepared, *, files: lis
         return
     document = {
         "schema": SCHEMA,
-        "files": files,
-        "signature": signature(files, environ=host.environ, uid=host.uid, gid=host.gid),
+        "around": inputs.around(host.environ, uid=host.uid, gid=host.gid),
+        "states": inputs.states(files),
         "prepared": asdict(prepared),
     }
     text = json.dumps(document, default=sorted)
@@ -85,17 +97,33 @@ def remember(host: Host, workspace: Workspace, prepared: Prepared, *, files: lis
         return
 
 
-def recall(environ: Mapping[str, str], workspace: Workspace, *, uid: int, gid: int) -> Prepared | None:
-    """Return what was kept, if every input is as it was; None for anything else, a file that is damaged too."""
+def recall(environ: Mapping[str, str], workspace: Workspace, *, uid: int, gid: int) -> Recalled | None:
+    """Return what was kept, if every input is as it was, or what it comes to if only variables have other values.
+
+    None for anything else, a file that is damaged too.
+    """
     try:
         document = json.loads(Path(paths.prepared_file(workspace.hash)).read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
+        if document["schema"] != SCHEMA or document["around"] != inputs.around(environ, uid=uid, gid=gid):
             return None
-        if document["signature"] != signature(document["files"], environ=environ, uid=uid, gid=gid):
+        states = dict(zip(document["states"][::2], document["states"][1::2], strict=True))
+        changed = [path for path, then in states.items() if inputs.state(path) != then]
+        if changed and changed != [str(workspace.directory / paths.PROFILE)]:
             return None
-        return _prepared(document["prepared"])
+        prepared = _prepared(document["prepared"])
+        now = _revised(workspace, prepared) if changed else prepared
+        return None if now is None else Recalled(prepared=now, files=list(states), revised=bool(changed))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ControlError):
         return None
+
+
+def _revised(workspace: Workspace, prepared: Prepared) -> Prepared | None:
+    if prepared.revisable is None:
+        return None
+    made = revise(workspace.directory, prepared.revisable, prepared.spec)
+    if made is None:
+        return None
+    return replace(prepared, spec=made.spec, profile=made.profile, revisable=made.revisable)
 
 
 def now() -> int:
@@ -113,6 +141,7 @@ def _prepared(values: dict[str, Any]) -> Prepared:
             "ports": tuple(Wanted(**item) for item in values["ports"]),
             "sync": None if values["sync"] is None else parse_order(values["sync"]),
             "hot": _hot_plan(values["hot"]),
+            "revisable": _revisable(values["revisable"]),
         }
     )
 
@@ -121,6 +150,10 @@ def _hot_plan(values: dict[str, Any] | None) -> HotPlan | None:
     if values is None:
         return None
     return HotPlan(fixed=values["fixed"], files=tuple(values["files"]), inputs=tuple(values["inputs"]))
+
+
+def _revisable(values: dict[str, Any] | None) -> Revisable | None:
+    return None if values is None else Revisable(**{**values, "names": tuple(values["names"])})
 
 
 def _spec(values: dict[str, Any]) -> InstanceSpec:

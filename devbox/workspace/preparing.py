@@ -12,7 +12,7 @@ from devbox.build.inputs import Inputs
 from devbox.build.manifests import EDITABLE_FILES, NODE, NODE_LOCKS, NODE_SETTINGS
 from devbox.engine.base import Engine
 from devbox.engine.endpoint import agreed_version
-from devbox.profile.explain import digest
+from devbox.profile.explain import digest, effective
 from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
 from devbox.profile.trust import TrustStore
@@ -26,6 +26,7 @@ from devbox.workspace.entry import HotPlan
 from devbox.workspace.hot_plan import hot_plan
 from devbox.workspace.locks import lock_digest
 from devbox.workspace.prepared import Prepared, remember
+from devbox.workspace.revised import revisable
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import excess
 
@@ -73,6 +74,13 @@ def keep(
         ports=outcome.ports,
         sync=outcome.sync,
         hot=hot,
+        revisable=revisable(
+            workspace.directory,
+            values=effective(profile),
+            origins=loaded.origins,
+            spec=spec,
+            steps=made.recipe.steps,
+        ),
     )
     remember(host, workspace, prepared, files=sorted({*files, *wanted}), began=began)
     return hot

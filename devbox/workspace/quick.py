@@ -17,7 +17,7 @@ from devbox.workspace.find import instances
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import give
-from devbox.workspace.prepared import Prepared, now, recall
+from devbox.workspace.prepared import Prepared, now, recall, remember
 from devbox.workspace.signature import Since
 from devbox.workspace.state import locked
 from devbox.workspace.syncing import begin
@@ -28,8 +28,11 @@ _UNIX = "unix://"
 def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
     """Bring the Environment up as it was worked out before; None if that does not hold any more."""
     began = Since(at=now())
-    prepared = recall(host.environ, workspace, uid=host.uid, gid=host.gid)
-    if prepared is None or not prepared.engine.url.startswith(_UNIX) or prepared.engine.name != "docker":
+    recalled = recall(host.environ, workspace, uid=host.uid, gid=host.gid)
+    if recalled is None:
+        return None
+    prepared = recalled.prepared
+    if not prepared.engine.url.startswith(_UNIX) or prepared.engine.name != "docker":
         return None
     here = _with_engine(host, prepared)
     with locked(here, workspace, "devbox up") as state:
@@ -50,6 +53,8 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
         digests = {"profile": prepared.profile, "lock": prepared.lock}
         synced = begin(here, workspace, prepared.sync, identity=instance.spec_digest)
         given = give(here, workspace, prepared.ports, identity=instance.spec_digest)
+        if recalled.revised:
+            remember(here, workspace, prepared, files=recalled.files, began=began)
         hot = hot_fields(here, workspace, prepared.hot, instance, ports=given.ports, began=began)
         state.write({"project": str(workspace.directory), "engine": prepared.engine.url, **made, **digests, **hot})
     done = applied.done or (*synced.done, *given.done)

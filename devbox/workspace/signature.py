@@ -1,7 +1,5 @@
 """Whether anything that a plan was made from has changed since: the inputs' state on disk, and what is around them."""
 
-import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +17,6 @@ class Since:
 
     at: int
     written: Mapping[str, str] = field(default_factory=dict)
-
-
-def signature(files: Iterable[str], *, environ: Mapping[str, str], uid: int, gid: int) -> str:
-    """Return a digest (64 hex) of the state of `files`, there or not, of what else decides, and of this devbox."""
-    values = [inputs.around(environ, uid=uid, gid=gid), *inputs.states(files)]
-    return hashlib.sha256(json.dumps(values).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def settled(files: Iterable[str], *, since: Since) -> bool:

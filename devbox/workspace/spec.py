@@ -54,6 +54,7 @@ class Facts:
     agent: AgentSpec
     mounts: tuple[tuple[str, str, bool], ...] = ()
     kept_inside: tuple[tuple[str, str], ...] = ()  # directories of the project, and the digest of what filled each
+    variables: tuple[tuple[str, str], ...] = ()  # the profile's own
     certificates: Certificates | None = None
     synced: bool = False  # the project is a copy inside, kept in sync, and not mounted
 
@@ -77,13 +78,18 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
         user=facts.user,
         workdir=workspace.guest_directory,
         agent=facts.agent,
-        env=tuple(sorted(facts.certificates.env.items())) if facts.certificates else (),
+        env=_env(facts),
         shares=_shares(facts),
         volumes=_volumes(profile, facts),
         resources=_resources(profile, facts.engine),
         labels=tuple(sorted(labels.items())),
         granted=_granted(facts),
     )
+
+
+def _env(facts: Facts) -> tuple[tuple[str, str], ...]:
+    known = dict(facts.variables) | dict(facts.certificates.env if facts.certificates else {})
+    return tuple(sorted(known.items()))
 
 
 def _shares(facts: Facts) -> tuple[Share, ...]:

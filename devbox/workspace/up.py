@@ -193,6 +193,7 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
         agent=agent_spec(host, workspace),
         mounts=mounts,
         kept_inside=made.recipe.volumes,
+        variables=made.recipe.variables,
         certificates=certificates(workspace, made.bundle, java=profile.packages.java is not None),
         synced=order.mode != MOUNT,
     )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -69,6 +70,19 @@ def test_after_destroy_it_makes_the_same_container(plain: Devbox) -> None:
     assert plain("up").stdout == "nothing to do\n"
     plain("halt")
     assert "started" in plain("up").stdout
+
+
+def test_another_value_of_a_variable_needs_nothing_slow_and_comes_to_what_the_whole_up_would(plain: Devbox) -> None:
+    _settle(plain)
+    image = plain.json("status")["image"]
+    for word in ("two", "three"):  # the second time by what the first has kept
+        write(plain, ENV.replace("one", word))
+        time.sleep(0.1)  # a file that has only just changed may change again unseen, and is worked out in full
+        assert not SLOW - {"tomli"} & _imported(plain)
+        assert plain("exec", "--", "sh", "-c", "echo $WORD").stdout == f"{word}\n"
+        status = plain.json("status")
+        assert (status["image"], status["stale"]) == (image, False)
+        assert plain("up", "-v").stdout == "nothing to do\n"  # -v is not for the quick way
 
 
 def test_a_changed_profile_counts_at_once(plain: Devbox) -> None:

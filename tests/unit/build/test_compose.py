@@ -216,10 +216,18 @@ def test_copies_belong_to_the_user_in_the_home_and_to_root_elsewhere(project: Pa
     assert "cp -a /run/devbox/context/setup.sh /etc/setup.sh" in etc
 
 
-def test_on_a_base_without_a_shell_nothing_runs_and_variables_are_set(project: Path) -> None:
+def test_on_a_base_without_a_shell_nothing_runs(project: Path) -> None:
     bare = replace(UNKNOWN, shell=False, prepared=False)
     assert names(recipe(project, base=bare)) == []
-    assert names(recipe(project, base=bare, env={"A": "1"})) == ["variables"]
+    made = recipe(project, base=bare, env={"B": "2", "A": "1"})
+    assert (names(made), made.variables) == ([], (("A", "1"), ("B", "2")))
+
+
+def test_variables_are_no_part_of_an_image_that_no_provision_step_is_run_for(project: Path) -> None:
+    without, other = recipe(project, **full(provision=[])), recipe(project, **full(provision=[], env={"A": "2"}))
+    assert "variables" not in names(without)
+    assert without.digests() == other.digests()
+    assert (without.variables, other.variables) == ((("A", "1"),), (("A", "2"),))
 
 
 def test_what_needs_a_shell_that_the_base_lacks_is_named_key_by_key(project: Path) -> None:

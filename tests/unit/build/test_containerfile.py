@@ -50,6 +50,16 @@ def test_a_step_gets_its_script_its_files_and_its_caches() -> None:
     assert made.files[FILE].startswith(MARK + "\n")
 
 
+def test_what_no_step_sets_is_set_last() -> None:
+    assert lines(replace(RECIPE, variables=(("B", "2"),)))[-3:] == [
+        'ENV B="2"',
+        "ENTRYPOINT []",
+        'CMD ["sleep", "infinity"]',
+    ]
+    with pytest.raises(ProfileError):
+        lines(replace(RECIPE, variables=(("B", "2\n"),)))
+
+
 def test_a_base_that_no_registry_has_is_an_archive_and_its_variables_are_set() -> None:
     assert lines(base=None)[:5] == ["FROM scratch", f"ADD {BASE} /", 'ENV PATH="/bin"', "USER 0:0", "WORKDIR /"]
 

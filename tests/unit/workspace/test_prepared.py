@@ -13,7 +13,8 @@ from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, R
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.prepared import Prepared, now, recall, remember
-from devbox.workspace.signature import Since, settled, signature
+from devbox.workspace.revised import Revisable
+from devbox.workspace.signature import Since, settled
 from tests.support.desk import Desk
 
 SPEC = InstanceSpec(
@@ -37,6 +38,7 @@ ENGINE = EngineInfo(
 PREPARED = Prepared(
     spec=SPEC, reference="devbox/shop:1", recipe="r", base="debian:12", bases=("sha256:0",), engine=ENGINE,
     api="1.41", profile="p", lock="9", ports=(Wanted(name="web", guest=1, host=0),),
+    revisable=Revisable(names=("A",), rest="0", values={"env": {"A": "1\n2", "from_host": []}}),
 )  # fmt: skip
 LATER = 10**18  # nanoseconds from now: whatever changed, changed long before
 
@@ -52,7 +54,9 @@ def _keep(desk: Desk, *files: Path, began: int | None = None) -> None:
 
 
 def _recall(desk: Desk, environ: dict[str, str] | None = None) -> Prepared | None:
-    return recall(desk.environ if environ is None else environ, desk.workspace, uid=os.getuid(), gid=os.getgid())
+    found = recall(desk.environ if environ is None else environ, desk.workspace, uid=os.getuid(), gid=os.getgid())
+    assert found is None or not found.revised
+    return found.prepared if found else None
 
 
 def test_what_was_kept_comes_back_the_same(desk: Desk) -> None:
@@ -135,10 +139,10 @@ def test_the_file_is_the_users_alone(desk: Desk) -> None:
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_a_signature_is_of_this_devbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = signature([], environ={}, uid=0, gid=0)
+def test_it_is_of_this_devbox(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _keep(desk)
     monkeypatch.setattr("devbox.hot.inputs.__version__", "99")
-    assert signature([], environ={}, uid=0, gid=0) != before
+    assert _recall(desk) is None
 
 
 def test_it_holds_while_the_engine_has_the_image_and_the_base_is_the_same(desk: Desk) -> None:
