@@ -5,8 +5,9 @@
 
 PY := .venv/bin/python
 QUICK := not docker and not podman and not network and not wheel and not long and not nightly
+# The tests of real engines stand together in the order of files: worksteal has both workers busy with them to the end.
 # DEVBOX_NO_SKIP makes a skipped integration test a failure: on a machine that has been set up nothing is missing.
-PYTEST = TMPDIR="$$($(PY) scripts/tmpdir.py)" DEVBOX_NO_SKIP=1 $(PY) -m pytest -p tests.support.skips -n 2
+PYTEST = TMPDIR="$$($(PY) scripts/tmpdir.py)" DEVBOX_NO_SKIP=1 $(PY) -m pytest -p tests.support.skips -n 2 --dist worksteal
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
