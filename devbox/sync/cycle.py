@@ -26,6 +26,7 @@ from devbox.sync.seed import Seeds
 from devbox.sync.survey import Survey
 from devbox.sync.three import Three
 from devbox.sync.transfer import Task, Transfer
+from devbox.sync.trash import batch_name
 
 
 class Left(NamedTuple):
@@ -54,6 +55,7 @@ class Cycle:
         self.decided: set[bytes] = set()  # paths that somebody has decided on: what loses is kept
         # In the trash no two cycles may have one name, also if the next ends are met within the same second.
         self._number = time.time_ns() // 1000 % 1_000_000
+        self._batch = b""  # of the trash, for all that this cycle changes
         self._lately = lately
 
     def work(self) -> Work[None]:
@@ -63,6 +65,7 @@ class Cycle:
             if not (yield from self._locked()):
                 yield from self._looks()
                 fault("sync looked")
+                self._batch = self.new_batch()
                 self._quick()
                 self._seed()
                 if self.scene.fresh:
@@ -102,7 +105,6 @@ class Cycle:
             self.left.pop(action.path, None)
             self._start(Task(action, node, node.stamp_on(action.side), self._keep(action)))
         if found:
-            self._number += 1
             self.on_changed([action for _, action in found])
 
     def _seed(self) -> None:
@@ -197,14 +199,15 @@ class Cycle:
         expected = node.stamp_on(action.side) if action.was is not None else None
         return Task(action, node, expected, self._keep(action))
 
+    def new_batch(self) -> bytes:
+        """Return a name in the trash that nothing else has."""
+        self._number += 1
+        return batch_name(self._number, time.time())
+
     def _keep(self, action: Action) -> bytes:
         keep = action.keep or any(_beneath(action.path, path) for path in self.decided)
         leaf = action.was is not None and action.was.kind is not Kind.DIRECTORY
         return self._batch + b"/" + action.path if keep and leaf else b""
-
-    @property
-    def _batch(self) -> bytes:
-        return time.strftime(f"%Y%m%dT%H%M%SZ-{self._number:06}", time.gmtime()).encode()
 
     def _begin(self, tasks: list[Task]) -> None:
         moved, others = moves.paired(tasks)
@@ -219,7 +222,6 @@ class Cycle:
         for task in others:
             if id(task) not in first:
                 self._start(task)
-        self._number += 1
 
     def _anew(self, tasks: list[Task]) -> None:
         """A move could not be: do it as two."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from devbox.errors import SyncError
 from devbox.sync.core.entry import Kind, Side
+from devbox.sync.core.names import TEMPORARY, UPLOAD
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.cycle import Cycle
 from devbox.sync.endpoint import Barrier, Endpoint, Remove
@@ -284,9 +285,13 @@ class Live:
             release_memory()
 
     def _sweep(self) -> Work[None]:
-        """Remove what an earlier session began and nobody took up."""
+        """Remove what an earlier session began and nobody took up.
+
+        What is no upload may be somebody's file, on its way to the trash or out of the way when that one was killed.
+        """
         temps, self.scene.temps = self.scene.temps, []
-        yield [Ask(side, Remove(path, stamp)) for side, path, stamp in temps]
+        batch = self.cycle.new_batch()
+        yield [Ask(side, Remove(path, stamp, _kept(batch, path))) for side, path, stamp in temps]
 
     def barrier(self, reached: Callable[[], None]) -> None:
         """Call `reached` when all that happened until now on both sides has been told of, or is about to be seen."""
@@ -304,3 +309,11 @@ class Live:
         self.scene.forget_empty()
         self.memory.left = dict(self.cycle.left)
         self.memory.save(self.scene, self.cycle.left)
+
+
+def _kept(batch: bytes, path: bytes) -> bytes:
+    """Return under which name something temporary is to be found in the trash; an upload is not."""
+    above, slash, name = path.rpartition(b"/")
+    if UPLOAD.fullmatch(name):
+        return b""
+    return batch + b"/" + above + slash + b"rescued-" + name.removeprefix(TEMPORARY)

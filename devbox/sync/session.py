@@ -26,11 +26,13 @@ from devbox.sync.memory import Memory
 from devbox.sync.pump import EndLost
 from devbox.sync.report import Difference, Doing, Report, Settings, Status, shown, taken
 from devbox.sync.scene import Scene
+from devbox.sync.trash import Trash
 
 _FIRST: Final = 0.05  # seconds until a lost end is looked for, doubled each time
 _LONGEST: Final = 5.0
 _ANSWER: Final = 5.0  # seconds within which the thread answers a question
 FLUSH: Final = 60.0
+_DAY: Final = 24 * 60 * 60.0
 _GONE: Final = 10.0  # seconds without the other end, after which nobody is let wait for it
 
 T = TypeVar("T")
@@ -98,6 +100,7 @@ class SyncSession:
         self._paused = False
         self._agreed = False
         self._lately = Lately()
+        self._expire_at = 0.0
         self._lost = ""
         self._lost_at = 0.0
         self._live: Live | None = None
@@ -239,10 +242,18 @@ class SyncSession:
             live.turn(min((flush.until for flush in self._flushes), default=float("inf")))
             self._answer()
             self._flush(live)
+            if live.open and not live.working and self._expire_at <= time.monotonic():
+                self._expire()
             if self._matched and not live.working:
                 for name in sorted(self._matched):
                     self._notify(name)
                 self._matched.clear()
+
+    def _expire(self) -> None:
+        """Remove what has been in the trash of the host for too long."""
+        self._expire_at = time.monotonic() + _DAY
+        with contextlib.suppress(OSError), contextlib.closing(Trash(self._host_root)) as trash:
+            trash.expire(time.time())
 
     def _leave(self, ends: dict[Side, Endpoint]) -> None:
         live, self._live = self._live, None

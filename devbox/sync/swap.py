@@ -118,17 +118,18 @@ class Changer:
     def install(self, place: Place, temporary: bytes, expected: Stamp | None, keep: bytes) -> None:
         """Have what is under the name `temporary` of the same directory at `place`; it is gone from there after this.
 
-        `ChangedError`, `OSError`: all is as it was, and what was to be installed is removed.
+        `ChangedError`, `OSError`: all is as it was, and what was to be installed is removed. If not even that can be,
+        what was there stays under the temporary name.
         """
         fault("before the swap")
+        ours = stamp_of(os.stat(temporary, dir_fd=place.directory, follow_symlinks=False))
         try:
             if expected is None:
                 self._install_new(place, temporary)
             else:
-                self._install_over(place, temporary, expected, keep)
+                self._install_over(place, temporary, expected, keep, ours)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=place.directory)
+            _remove_ours(Place(place.directory, temporary), ours)
             raise
         fault("after the swap")
 
@@ -178,9 +179,8 @@ class Changer:
         except FileExistsError as error:
             raise ChangedError(look(place)) from error
 
-    def _install_over(self, place: Place, temporary: bytes, expected: Stamp, keep: bytes) -> None:
+    def _install_over(self, place: Place, temporary: bytes, expected: Stamp, keep: bytes, ours: Stamp) -> None:
         self.require(place, expected)
-        ours = stamp_of(os.stat(temporary, dir_fd=place.directory, follow_symlinks=False))
         try:
             confined.exchange(place.directory, temporary, place.directory, place.name)
         except (FileNotFoundError, FileExistsError) as error:
@@ -254,6 +254,14 @@ class Changer:
             os.write(descriptor, b"*\n")
             os.close(descriptor)
         return directory
+
+
+def _remove_ours(place: Place, ours: Stamp) -> None:
+    """Remove what was to be installed, and nothing that somebody else has there by now."""
+    found = look(place)
+    if found is not None and _still(found, ours):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(place.name, dir_fd=place.directory)
 
 
 def temporary_name() -> bytes:

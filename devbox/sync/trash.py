@@ -45,7 +45,7 @@ class Undone(NamedTuple):
 
 def batch_name(number: int, now: float) -> bytes:
     """Return the name of a new batch."""
-    return time.strftime(_FORMAT, time.gmtime(now)).encode() + b"-%d" % number
+    return time.strftime(_FORMAT, time.gmtime(now)).encode() + b"-%06d" % number
 
 
 class Trash:

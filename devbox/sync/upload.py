@@ -18,7 +18,7 @@ from devbox.sync.content import (
 from devbox.sync.core.names import TEMPORARY
 from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Commit, Copy
 from devbox.sync.puts import Unsettled
-from devbox.sync.swap import ChangedError, Changer, stamp_of
+from devbox.sync.swap import ChangedError, Changer, stamp_of, temporary_name
 
 _AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SYNC_EVERY = 8 << 20  # bytes
@@ -133,7 +133,11 @@ class Uploads:
         except BaseException:
             os.unlink(upload.temporary, dir_fd=place.directory)
             raise
-        self._changer.install(place, upload.temporary, request.expected, request.keep)
+        temporary = upload.temporary
+        if old is not None:  # what is there has the temporary name for a moment, and must not be taken for an upload
+            temporary = temporary_name()
+            confined.rename_new(place.directory, upload.temporary, place.directory, temporary)
+        self._changer.install(place, temporary, request.expected, request.keep)
         self._unsettled.add(os.dup(upload.descriptor))
         return Answer(stamp=after(upload.descriptor, new))
 

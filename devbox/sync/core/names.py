@@ -12,6 +12,7 @@ from devbox.sync.core.patterns import pattern
 
 OURS: Final = b".devbox"  # of a root: never synced
 TEMPORARY: Final = b".devbox-tmp-"  # in any directory: never synced
+UPLOAD: Final = re.compile(re.escape(TEMPORARY) + rb"[0-9a-f]{32}")  # of these, what was never at its place
 LONGEST_NAME: Final = 255  # bytes
 LONGEST_PATH: Final = 4095
 

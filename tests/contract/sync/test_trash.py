@@ -1,7 +1,9 @@
 """The trash of the host: what a session put there comes back, and goes when it is old."""
 
 import os
+import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from devbox.sync.endpoint import MakeLink, Remove
 from devbox.sync.host import HostEndpoint
 from devbox.sync.trash import DAYS, Trash, Undone, batch_name
+from tests.support import sync_bed
 from tests.support.ends import End, left_open, open_files, put
 
 NOW = 1_800_000_000
@@ -132,3 +135,35 @@ def test_a_trash_behind_a_link_is_none(end: End, trash: Trash, tmp_path: Path) -
     assert trash.batches() == []
     assert trash.expire(NOW) == 0
     assert outside.exists()
+
+
+def test_a_session_removes_what_is_old(tmp_path: Path) -> None:
+    bed = sync_bed.Bed(tmp_path)
+    kept = bed.host / ".devbox/trash"
+    names = [os.fsdecode(batch_name(1, time.time() - days * DAY)) for days in (DAYS + 1, DAYS - 1)]
+    sync_bed.put(kept, {f"{name}/file": "x" for name in names})
+    with bed.running() as session:
+        sync_bed.flushed(session)
+        sync_bed.eventually(lambda: [path.name for path in kept.iterdir()] == names[1:])
+
+
+def test_all_that_one_cycle_changes_is_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bed = sync_bed.Bed(tmp_path)
+    sync_bed.put(bed.host, {f"{number}": f"{number}" for number in range(20)})
+    bed.once()
+    seconds = count(NOW)
+    real = time.gmtime
+    monkeypatch.setattr(time, "gmtime", lambda _=0: real(next(seconds)))  # each look at the clock shows another
+    with bed.running() as session:
+        sync_bed.flushed(session)
+        for many in (20, 5):  # by a plan, and by the shortest way
+            session.pause()
+            sync_bed.put(bed.guest, {f"{number}": f"new {many}" for number in range(many)})
+            (bed.guest / f"{many - 1}").unlink()
+            session.resume()
+            sync_bed.flushed(session)
+    trash = Trash(bed.host)
+    try:
+        assert sorted(len(batch.paths) for batch in trash.batches()) == [5, 20]
+    finally:
+        trash.close()
