@@ -216,6 +216,11 @@ def exchange(from_dir: int, name: bytes, to_dir: int, other: bytes) -> None:
         _exchange_by_steps(from_dir, name, to_dir, other)
 
 
+def rename_aside(directory: int, name: bytes, spare: bytes) -> None:
+    """Rename to a name that nobody else has: in one step everywhere, so what is there in that very moment."""
+    os.rename(name, spare, src_dir_fd=directory, dst_dir_fd=directory)
+
+
 def rename_new(from_dir: int, name: bytes, to_dir: int, new: bytes) -> None:
     """Rename to where nothing is; `FileExistsError` if something is.
 
@@ -276,20 +281,34 @@ def _flagged(from_dir: int, name: bytes, to_dir: int, new: bytes, flag: int) -> 
 
 def _rename_by_steps(from_dir: int, name: bytes, to_dir: int, new: bytes) -> None:
     found = os.stat(name, dir_fd=from_dir, follow_symlinks=False)
-    if not stat.S_ISDIR(found.st_mode):
-        with contextlib.suppress(PermissionError, NotImplementedError):  # a file system without hard links: EPERM
-            os.link(name, new, src_dir_fd=from_dir, dst_dir_fd=to_dir, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode) and _link(from_dir, name, to_dir, new):
+        try:
             os.unlink(name, dir_fd=from_dir)
-            return
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(new, dir_fd=to_dir)
+            raise
+        return
     if look(to_dir, new) is not None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     os.rename(name, new, src_dir_fd=from_dir, dst_dir_fd=to_dir)
 
 
+def _link(from_dir: int, name: bytes, to_dir: int, new: bytes) -> bool:
+    """Give a file one more name; False where there are no hard links, which is EPERM."""
+    try:
+        os.link(name, new, src_dir_fd=from_dir, dst_dir_fd=to_dir, follow_symlinks=False)
+    except (PermissionError, NotImplementedError):
+        return False
+    return True
+
+
 def _exchange_by_steps(from_dir: int, name: bytes, to_dir: int, other: bytes) -> None:
     os.stat(name, dir_fd=from_dir, follow_symlinks=False)
     spare = name + b"~"
-    rename_new(to_dir, other, from_dir, spare)
+    if look(from_dir, spare) is not None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    os.rename(other, spare, src_dir_fd=to_dir, dst_dir_fd=from_dir)  # takes what is there, also if just saved
     try:
         rename_new(from_dir, name, to_dir, other)
     except FileExistsError:

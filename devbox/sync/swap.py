@@ -145,7 +145,7 @@ class Changer:
         else:
             temporary = temporary_name()
             try:
-                confined.rename_new(place.directory, place.name, place.directory, temporary)
+                confined.rename_aside(place.directory, place.name, temporary)
             except FileNotFoundError as error:
                 raise ChangedError(None) from error
             self._check_out(place, temporary, expected, keep)

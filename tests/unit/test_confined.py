@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,44 @@ def test_a_new_name_takes_nothing_away(
     confined.rename_new(here, name, here, b"new")
     assert os.stat(b"new", dir_fd=here, follow_symlinks=False).st_ino == inode
     assert confined.look(here, name) is None
+
+
+def at_the_first_unlink(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """By steps; and let something happen when the first name is about to go."""
+    left, real = [happens], os.unlink
+
+    def unlink(name: bytes, *, dir_fd: int) -> None:
+        if left:
+            left.pop()()
+        real(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(confined, "_rename2", None)
+    monkeypatch.setattr(os, "unlink", unlink)
+
+
+def forbid() -> None:
+    raise PermissionError(errno.EACCES, "the directory may not be written")
+
+
+def test_what_cannot_lose_its_old_name_gets_no_new_one(
+    root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root/file").write_bytes(b"x")
+    at_the_first_unlink(monkeypatch, forbid)
+    with pytest.raises(PermissionError):
+        confined.rename_new(root.descriptor, b"file", root.descriptor, b"new")
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["a", "file", "up"]
+
+
+def test_what_is_saved_between_two_steps_stays(root: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, file, saved = (tmp_path / "root" / name for name in ("ours", "file", "saved"))
+    ours.write_bytes(b"ours")
+    file.write_bytes(b"old")
+    saved.write_bytes(b"saved")
+    at_the_first_unlink(monkeypatch, lambda: saved.rename(file))
+    confined.exchange(root.descriptor, b"ours", root.descriptor, b"file")
+    assert (file.read_bytes(), ours.read_bytes()) == (b"saved", b"old")
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["a", "file", "ours", "up"]
 
 
 def test_a_file_is_opened_beneath(root: Root) -> None:

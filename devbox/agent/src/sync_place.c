@@ -18,6 +18,17 @@ static bool is_unknown(int error) {
     return error == EINVAL || error == ENOSYS || error == EPERM;
 }
 
+/* It has its new name: it loses the old one, or else the new one again. */
+static int let_go(int from, const char *name, int to, const char *new_name) {
+    if (unlinkat(from, name, 0) == 0) {
+        return 0;
+    }
+    int error = errno;
+    (void)unlinkat(to, new_name, 0);
+    errno = error;
+    return -1;
+}
+
 int rename_to_nothing(int from, const char *name, int to, const char *new_name) {
     struct stat found;
     int result = rename_by(from, name, to, new_name, RENAME_NOREPLACE);
@@ -25,7 +36,7 @@ int rename_to_nothing(int from, const char *name, int to, const char *new_name) 
         return result;
     }
     if (linkat(from, name, to, new_name, 0) == 0) {
-        return unlinkat(from, name, 0);
+        return let_go(from, name, to, new_name);
     }
     if (errno == EEXIST || fstatat(to, new_name, &found, AT_SYMLINK_NOFOLLOW) == 0) {
         errno = EEXIST;
@@ -61,10 +72,32 @@ static void put_back(const struct place *place, const char *temporary) {
     }
 }
 
+/* In one step or not at all, or where there is no such step: the name is missing for a moment. What somebody saves there
+   just then stays, this is EEXIST, and what was there is in the trash. */
+static int exchange(const struct place *place, const char *temporary) {
+    char spare[OWN_TEMPORARY];
+    int at = place->parent;
+    int result = rename_by(at, temporary, at, place->name, RENAME_EXCHANGE);
+    if (result == 0 || !is_unknown(errno)) {
+        return result;
+    }
+    own_temporary(spare);
+    if (renameat(at, place->name, at, spare) != 0) {
+        return -1;
+    }
+    if (rename_to_nothing(at, temporary, at, place->name) == 0) {
+        return renameat(at, spare, at, temporary);
+    }
+    int error = errno;
+    put_back(place, spare);
+    errno = error;
+    return -1;
+}
+
 /* Exchange them again. What comes back is ours and goes, unless somebody wrote into it, or over it, meanwhile. */
 static void exchange_back(const struct place *place, const char *temporary, const struct stat *ours) {
     struct stat found;
-    if (rename_by(place->parent, temporary, place->parent, place->name, RENAME_EXCHANGE) != 0) {
+    if (exchange(place, temporary) != 0) {
         put_back(place, temporary);
     } else if (look(place->parent, temporary, &found) == 0 && stat_was(ours, &found)) {
         (void)unlinkat(place->parent, temporary, 0);
@@ -73,17 +106,23 @@ static void exchange_back(const struct place *place, const char *temporary, cons
     }
 }
 
-/* Where names cannot be exchanged: the moment between the last look and the renaming is not covered. */
-static int replace_plainly(const struct change *change, const char *temporary) {
-    const struct place *place = &change->place;
-    bool directory = S_ISDIR(change->expected.stamp.mode);
-    if (directory && unlinkat(place->parent, place->name, AT_REMOVEDIR) != 0) {
+int place_move(const struct place *from, const struct place *to) {
+    char spare[OWN_TEMPORARY];
+    int result = rename_by(from->parent, from->name, to->parent, to->name, RENAME_NOREPLACE);
+    if (result == 0 || !is_unknown(errno)) {
+        return result;
+    }
+    own_temporary(spare); /* else what is saved between two steps would be taken for what was there */
+    if (renameat(from->parent, from->name, from->parent, spare) != 0) {
         return -1;
     }
-    if (!directory && change->keep[0] != '\0' && own_keep(place->parent, place->name, change->keep) != 0) {
-        return -1;
+    if (rename_to_nothing(from->parent, spare, to->parent, to->name) == 0) {
+        return 0;
     }
-    return renameat(place->parent, temporary, place->parent, place->name);
+    int error = errno;
+    put_back(from, spare);
+    errno = error;
+    return -1;
 }
 
 /* What the errno of a call that failed comes to. */
@@ -114,12 +153,8 @@ static enum outcome replace(const struct change *change, const char *temporary) 
     if (look(place->parent, temporary, &ours) != 0 || !place_holds(change)) {
         return discard(place, temporary, failure());
     }
-    if (rename_by(place->parent, temporary, place->parent, place->name, RENAME_EXCHANGE) != 0) {
-        if (!is_unknown(errno)) {
-            return discard(place, temporary, failure());
-        }
-        bool done = replace_plainly(change, temporary) == 0;
-        return done ? OUTCOME_DONE : discard(place, temporary, OUTCOME_FAILED);
+    if (exchange(place, temporary) != 0) {
+        return discard(place, temporary, failure());
     }
     bool same = look(place->parent, temporary, &old) == 0 && stamp_was(&change->expected.stamp, &old);
     if (same && dispose(change, temporary) == 0) {
@@ -152,7 +187,7 @@ enum outcome place_nothing(const struct change *change) {
         bool gone = unlinkat(place->parent, place->name, AT_REMOVEDIR) == 0;
         return gone ? OUTCOME_DONE : path_is_gone(errno) ? OUTCOME_CHANGED : OUTCOME_FAILED;
     }
-    if (rename_to_nothing(place->parent, place->name, place->parent, temporary) != 0) {
+    if (renameat(place->parent, place->name, place->parent, temporary) != 0) { /* a name that nobody else has */
         return failure();
     }
     bool same = look(place->parent, temporary, &found) == 0 && stamp_was(&change->expected.stamp, &found);

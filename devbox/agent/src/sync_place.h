@@ -15,6 +15,8 @@ struct change {
 
 /* Rename without replacing: 0, or -1 and errno. */
 int rename_to_nothing(int from, const char *name, int to, const char *new_name);
+/* The same of what is somebody's: what he saves there meanwhile is not lost. */
+int place_move(const struct place *from, const struct place *to);
 /* Whether what is there is what is expected; errno if not, ESTALE if it is something else. */
 bool place_holds(const struct change *change);
 /* What is under `temporary` in the same directory goes where it shall be; else it is removed. FAILED: see errno. */

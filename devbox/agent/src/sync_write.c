@@ -217,7 +217,7 @@ static void verify_rename(const struct change *change, const struct place *to) {
     } else if (stamp_was(&change->expected.stamp, &found)) {
         say_done(&found);
     } else {
-        (void)rename_to_nothing(to->parent, to->name, from->parent, from->name);
+        (void)place_move(to, from);
         say_outcome(OUTCOME_CHANGED, from);
     }
 }
@@ -242,7 +242,7 @@ void sync_rename(struct reader *reader) {
         say_failed(errno);
     } else if (!place_holds(&change)) {
         say_outcome(path_is_gone(errno) || errno == ESTALE ? OUTCOME_CHANGED : OUTCOME_FAILED, &change.place);
-    } else if (rename_to_nothing(change.place.parent, change.place.name, to.parent, to.name) == 0) {
+    } else if (place_move(&change.place, &to) == 0) {
         verify_rename(&change, &to);
     } else {
         say_outcome(errno == EEXIST ? OUTCOME_CHANGED : OUTCOME_FAILED, errno == EEXIST ? &to : &change.place);

@@ -1,8 +1,9 @@
 """The ends that keep the contract of `devbox.sync.endpoint`: the same suite over each of them.
 
-The guest's is the agent's real program, run on this host.
+The guest's is the agent's real program, run on this host; once more where the calls are missing that it prefers.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.host import HostEndpoint
+from tests.support import filtered
 from tests.support.agent import HostAgent, host_agent
 from tests.support.ends import End, left_open, open_files
 from tests.support.sync_guest import agent_program, guest_of
@@ -23,14 +25,20 @@ def shared_agent() -> Iterator[HostAgent]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def filtered_agent() -> Iterator[HostAgent]:
+    with host_agent(argv=[sys.executable, filtered.__file__, agent_program()]) as found:
+        yield found
+
+
 def opener(request: pytest.FixtureRequest) -> Opener:
     if request.param == "host":
         return HostEndpoint
-    agent: HostAgent = request.getfixturevalue("shared_agent")
+    agent: HostAgent = request.getfixturevalue("shared_agent" if request.param == "guest" else "filtered_agent")
     return lambda tree: guest_of(agent, tree)
 
 
-@pytest.fixture(params=["host", "guest"])
+@pytest.fixture(params=["host", "guest", "by steps"])
 def end(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[End]:
     """An end of an empty tree. It must leave nothing behind, neither temporary names nor open files."""
     tree = tmp_path / "tree"

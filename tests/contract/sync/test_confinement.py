@@ -94,6 +94,7 @@ def swapping(tree: Path, outside: Path) -> Iterator[None]:
         while not stop.is_set():
             directory.rename(spare)
             link.rename(directory)
+            time.sleep(0.0003)
             directory.rename(link)
             spare.rename(directory)
             time.sleep(0.0003)

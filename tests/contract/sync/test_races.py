@@ -200,4 +200,5 @@ def at_the_last_moment(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], ob
     if not atomic:
         monkeypatch.setattr(confined, "_rename2", None)
     monkeypatch.setattr(confined, "exchange", before(confined.exchange))
+    monkeypatch.setattr(confined, "rename_aside", before(confined.rename_aside))
     monkeypatch.setattr(confined, "rename_new", before(confined.rename_new))
