@@ -60,13 +60,14 @@ sleep 4105 &
 kill %1
 wait %1
 echo status $?
-sh -c 'read word; echo "got $word"' &
+sh -c 'until [ -e go ]; do sleep 0.05; done; read word; echo "got $word"' &
 fg
 echo status $?
 """
     (place.devbox.directory / "jobs.sh").write_text(script)
     shell.enter("bash jobs.sh")
-    shell.until("^status 143$")
+    shell.until("^sh -c 'until")  # said by fg; what reads before that is stopped, and bash may take it for stopped still
+    (place.devbox.directory / "go").touch()
     shell.enter("typed")  # only the foreground may read it
     shell.until("^got typed$")
     shell.until("^status 0$")
