@@ -21,7 +21,7 @@ from devbox.build.recipe import (
     UNTOUCHED,
     Step,
 )
-from devbox.build.steps.script import refuse
+from devbox.build.steps.script import refuse, shell_argv
 from devbox.engine.base import ContainerRequest, Engine, ImageConfig, Labels, Mount, MountKind, Stream
 from devbox.engine.policy_container import STEP_CAPABILITIES
 from devbox.errors import EngineError, EngineUnavailableError
@@ -163,7 +163,7 @@ def request_for(job: StepJob) -> ContainerRequest:
     return ContainerRequest(
         name=None,
         image=job.image,
-        command=("/bin/sh", "-c", _preamble(job) + (_staying(step.script) if job.stays else step.script)),
+        command=shell_argv(_preamble(job) + (_staying(step.script) if job.stays else step.script)),
         labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
         env=job.env,
         workdir="/",

@@ -113,7 +113,7 @@ class LeanEngine:
     def images(self, labels: Labels) -> list[ImageInfo]:
         """Return the local images, untagged ones included, that carry all `labels`."""
         found = self._ask("list images", "GET", f"/images/json?{_filters(labels)}&all=1")
-        infos = (self.image(item) for item in dict.fromkeys(str(item["Id"]) for item in found))
+        infos = (self.image(item) for item in dict.fromkeys(str(item["Id"]) for item in found or ()))
         return [info for info in infos if info is not None]
 
     def pull(self, reference: str) -> Iterator[str]:
@@ -210,7 +210,7 @@ class LeanEngine:
     def containers(self, labels: Labels) -> list[ContainerInfo]:
         """Return the containers, stopped ones included, that carry all `labels`."""
         found = self._ask("list containers", "GET", f"/containers/json?{_filters(labels)}&all=1")
-        infos = (self.container(str(item["Id"])) for item in found)
+        infos = (self.container(str(item["Id"])) for item in found or ())
         return [info for info in infos if info is not None]
 
     def export(self, container_id: str) -> Iterator[bytes]:
@@ -266,7 +266,7 @@ class LeanEngine:
     def networks(self, labels: Labels) -> list[str]:
         """Return the names of the networks that carry all `labels`."""
         found = self._ask("list networks", "GET", f"/networks?{_filters(labels)}")
-        return [str(item["Name"]) for item in found]
+        return [str(item["Name"]) for item in found or ()]
 
     def remove_network(self, name: str) -> None:
         """Remove a network."""

@@ -69,7 +69,7 @@ class Relay:
                 os.kill(self._pid, signal.SIGTERM)
 
     def _keep(self) -> None:
-        argv = devbox_argv("-C", self._directory, VERB, "--", self._path)
+        argv = devbox_argv("-C", self._directory, VERB, "--", self._path, str(os.getpid()))
         while not self._closed.is_set():
             self._pid = HostProcesses(SilentReporter()).start(argv, log=self._output)
             os.waitpid(self._pid, 0)

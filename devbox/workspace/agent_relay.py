@@ -16,9 +16,11 @@ _CHUNK: Final = 64 * 1024
 _LOOK: Final = 1.0  # seconds between two looks whether somebody still needs this
 
 
-def serve(host: Host, workspace: Workspace, path: str) -> None:
-    """Lead every connection to the socket at `path` to the agent of the running Environment; ends with its parent."""
-    parent = os.getppid()
+def serve(host: Host, workspace: Workspace, path: str, *, parent: int) -> None:
+    """Lead every connection to the socket at `path` to the agent of the running Environment.
+
+    It ends with the process `parent`, which has started it and may be gone before this begins.
+    """
     with contextlib.closing(_listening(path)) as listener:
         listener.settimeout(_LOOK)
         while os.getppid() == parent:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from devbox.errors import EngineError
 from devbox.runtimes.base import Instance
 
 
@@ -18,15 +19,24 @@ def leaving(instances: Iterable[Instance], *, name: str) -> Iterator[Callable[[]
     going: list[_Departure] = []
     try:
         for instance in instances:
-            if instance.name == name:
-                instance.release_name()
-            going.append(_Departure(instance))
+            if instance.name == name and not _renamed(instance):
+                instance.remove()
+            else:
+                going.append(_Departure(instance))
         yield lambda: _all(one.ended for one in going)
     except BaseException:
         for one in going:
             one.join()
         raise
     _all(one.gone for one in going)
+
+
+def _renamed(instance: Instance) -> bool:
+    try:
+        instance.release_name()
+    except EngineError:  # it can still go first, and what takes its place is made then
+        return False
+    return True
 
 
 def _all(waits: Iterable[Callable[[], None]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from devbox.build.live import LiveScript, live_scripts
+from devbox.build.steps.script import shell_argv
 from devbox.errors import DevboxError
 from devbox.profile.lock import Platform
 from devbox.runtimes.base import ExecSpec, Instance
@@ -50,7 +51,7 @@ class Live:
     def _run(self, instance: Instance, scripts: Sequence[LiveScript]) -> None:
         try:
             for one in scripts:
-                spec = ExecSpec(argv=("/bin/sh", "-c", one.script), user=one.user, workdir="/", stdin=False)
+                spec = ExecSpec(argv=shell_argv(one.script), user=one.user, workdir="/", stdin=False)
                 status = stream_lines(instance, spec, self._tail.append)
                 if status:
                     last = next((line for line in reversed(self._tail) if line.strip()), "")

@@ -70,8 +70,9 @@ def _left(host: Host, workspace: Workspace) -> list[str]:
         return [EVERYTHING] if known[1] is None else known[1]
     if not is_synced(instance):  # it is mounted now, and the copy of before is still there
         return [EVERYTHING] if known[1] is None else known[1]
-    left = known[1] if instance.state is not InstanceState.RUNNING else None
-    return _looked_for(host, workspace) if left is None else left
+    # That nothing was left when it was halted says nothing of what its processes wrote while they ended.
+    halted = instance.state is not InstanceState.RUNNING
+    return known[1] if halted and known[1] else _looked_for(host, workspace)
 
 
 def _looked_for(host: Host, workspace: Workspace) -> list[str]:

@@ -2,8 +2,20 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from devbox.build.recipe import CACHE_DIRECTORY, REFUSAL, STATUS_TOOLCHAIN
+
+_WORD: Final = 30_000  # characters: at most 120,000 bytes, and the kernel takes 131,071 in one word
+_JOINED: Final = 'script=; for part; do script=$script$part; done; set --; eval "$script"'
+
+
+def shell_argv(text: str) -> tuple[str, ...]:
+    """Return the command that runs the script `text`, which may be longer than the kernel takes in one word."""
+    if len(text) <= _WORD:
+        return ("/bin/sh", "-c", text)
+    parts = (text[start : start + _WORD] for start in range(0, len(text), _WORD))
+    return ("/bin/sh", "-c", _JOINED, "sh", *parts)
 
 
 def quoted(words: Iterable[str]) -> str:

@@ -9,12 +9,16 @@ from devbox.cli.group import invocation_of, verb
 
 @verb(
     "agent-relay",
-    examples=(("devbox agent-relay -- PATH", "lead from a socket at PATH to the agent"),),
+    examples=(("devbox agent-relay -- PATH PID", "lead from a socket at PATH to the agent"),),
     next_step="devbox logs --supervisor",
 )
-def command(context: typer.Context, path: Annotated[str, typer.Argument(metavar="PATH")]) -> None:
-    """Lead every connection to the socket PATH to the environment's agent, until whoever started this ends."""
+def command(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH")],
+    parent: Annotated[int, typer.Argument(metavar="PID")],
+) -> None:
+    """Lead every connection to the socket PATH to the environment's agent, until PID ends, which has started this."""
     invocation = invocation_of(context)
     from devbox.workspace.agent_relay import serve
 
-    serve(invocation.host, invocation.workspace, path)
+    serve(invocation.host, invocation.workspace, path, parent=parent)

@@ -66,7 +66,7 @@ echo status $?
 """
     (place.devbox.directory / "jobs.sh").write_text(script)
     shell.enter("bash jobs.sh")
-    shell.until("^sh -c 'until")  # said by fg; what reads before that is stopped, and bash may take it for stopped still
+    shell.until("^sh -c 'until")  # by fg; what reads before it is stopped, and bash may take it so still
     (place.devbox.directory / "go").touch()
     shell.enter("typed")  # only the foreground may read it
     shell.until("^got typed$")

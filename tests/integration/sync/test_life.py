@@ -102,6 +102,17 @@ def test_halt_brings_home_and_up_goes_on(devbox: Devbox) -> None:
     assert inside(devbox, "cat a.txt; ls last.txt 2>/dev/null || true") == "while it was halted"
 
 
+def test_what_is_written_while_it_ends_comes_home_before_it_is_destroyed(devbox: Devbox) -> None:
+    devbox("up")
+    writes = "trap 'echo late > late.txt; exit' TERM; echo ready > ready.txt; while :; do sleep 0.1; done"
+    devbox("exec", "-d", "--", "sh", "-c", writes)
+    eventually((devbox.directory / "ready.txt").exists, "it does not begin")
+    devbox("halt")
+    assert not (devbox.directory / "late.txt").exists()
+    devbox("destroy", "-f")
+    assert has(devbox.directory / "late.txt", "late\n")
+
+
 def test_a_container_made_anew_deletes_nothing_here_with_its_volume_or_without(devbox: Devbox) -> None:
     devbox("up")
     names = sorted(path.name for path in devbox.directory.iterdir())

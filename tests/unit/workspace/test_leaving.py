@@ -9,7 +9,7 @@ from devbox.workspace.leaving import leaving
 
 
 class Going:
-    """As much of an Instance as leaves. `block`: its end is waited for; `fail`: it cannot be removed."""
+    """As much of an Instance as leaves. `block`: its end is waited for; `fail`: what cannot be done."""
 
     def __init__(self, name: str = "shop", *, block: threading.Event | None = None, fail: str = "") -> None:
         self.name = name
@@ -18,7 +18,7 @@ class Going:
         self._fail = fail
 
     def release_name(self) -> None:
-        self.did.append("name")
+        self._do("name")
 
     def watch(self) -> int | None:
         return None
@@ -46,6 +46,14 @@ def test_the_name_is_free_at_once_and_the_end_is_waited_for() -> None:
         ended()
         assert one.did[:2] == ["name", "kill"]
     assert one.did == ["name", "kill", "remove"]
+
+
+def test_one_that_keeps_its_name_is_gone_before_another_is_made() -> None:
+    one, two = Going(fail="name"), Going("else")
+    with leaving([one, two], name="shop") as ended:  # type: ignore[list-item]
+        assert one.did == ["remove"]
+        ended()
+    assert (one.did, two.did) == (["remove"], ["kill", "remove"])
 
 
 def test_one_of_another_name_keeps_it() -> None:
