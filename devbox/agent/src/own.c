@@ -27,6 +27,7 @@ static const char *number(const char *text, unsigned *value) {
 
 /* The directory at an absolute path, name by name: one that the user has replaced by a link leads nowhere. */
 static int open_directory(char *path) {
+    errno = EINVAL;
     int at = *path == '/' ? open("/", STEP) : -1;
     char *rest;
     for (char *name = strtok_r(path, "/", &rest); name != NULL && at >= 0; name = strtok_r(NULL, "/", &rest)) {

@@ -152,7 +152,9 @@ static void copy(struct file *file, int from, const struct expected *expected, u
         offset += (uint64_t)got;
         size -= (uint64_t)got;
     }
-    if (fstat(from, &found) != 0 || !stamp_is(&expected->stamp, &found)) {
+    if (fstat(from, &found) != 0) {
+        say_failed(errno);
+    } else if (!stamp_is(&expected->stamp, &found)) {
         say_changed(&found);
     } else {
         say_done(fstat(file->fd, &found) == 0 ? &found : NULL);

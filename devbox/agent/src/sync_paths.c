@@ -11,7 +11,7 @@
 
 #include "sync_packet.h"
 
-enum { DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum { RACES = 64, DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 static int root = -1;
 static const char *root_path;
@@ -24,10 +24,11 @@ static int beneath(const char *path, int flags) {
         .flags = (uint64_t)(flags | O_CLOEXEC),
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
-    int fd;
-    do {
+    int fd = -1;
+    errno = EAGAIN; /* something was renamed at that moment */
+    for (int tries = 0; fd < 0 && errno == EAGAIN && tries < RACES; tries++) {
         fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-    } while (fd < 0 && errno == EAGAIN); /* something was renamed at that moment */
+    }
     return fd;
 }
 

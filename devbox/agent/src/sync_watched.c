@@ -40,7 +40,7 @@ static bool make_room(size_t number) {
     if (number < room) {
         return true;
     }
-    size_t more = number < 64 ? 128 : number * 2;
+    size_t more = number < 64 ? 128 : number < NUMBERS_MOST / 2 ? number * 2 : NUMBERS_MOST;
     struct watched *grown = number < NUMBERS_MOST ? realloc(all, more * sizeof *all) : NULL;
     if (grown == NULL) {
         return false;

@@ -27,6 +27,11 @@ def test_what_is_no_uid_and_gid_is_refused(tmp_path: Path, owner: str) -> None:
     assert done.stderr.startswith("agent: not uid:gid: ")
 
 
+def test_a_path_that_is_not_absolute_is_told_to_be_none() -> None:
+    done = _own("1:1", Path("a"))
+    assert (done.returncode, done.stderr) == (1, "agent: a: Invalid argument\n")
+
+
 def test_roots_are_given_others_stay_and_no_link_is_followed(tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip(f"{NOT_HERE}only root can give something away")

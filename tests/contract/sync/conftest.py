@@ -3,7 +3,6 @@
 The guest's is the agent's real program, run on this host; once more where the calls are missing that it prefers.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.host import HostEndpoint
-from tests.support import filtered
 from tests.support.agent import HostAgent, host_agent
 from tests.support.ends import End, left_open, open_files
+from tests.support.filtered import filtered
 from tests.support.sync_guest import agent_program, guest_of
 
 Opener = Callable[[Path], Endpoint]
@@ -27,7 +26,7 @@ def shared_agent() -> Iterator[HostAgent]:
 
 @pytest.fixture(scope="module")
 def filtered_agent() -> Iterator[HostAgent]:
-    with host_agent(argv=[sys.executable, filtered.__file__, agent_program()]) as found:
+    with host_agent(argv=filtered(agent_program())) as found:
         yield found
 
 

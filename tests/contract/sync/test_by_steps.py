@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from devbox.agent.client import dial
-from devbox.sync.endpoint import Code, Rename
+from devbox.sync.endpoint import Code, Rename, Stat
 from devbox.sync.guest import open_guest
-from tests.support.agent import HostAgent
-from tests.support.sync_guest import USER, ask, stamp
+from tests.support.agent import HostAgent, host_agent
+from tests.support.filtered import filtered
+from tests.support.sync_guest import USER, agent_program, ask, guest_of, stamp
 
 NOBODY = "65534:65534" if os.geteuid() == 0 else USER  # whom a mode can keep from writing
 
@@ -41,3 +42,11 @@ def test_what_cannot_leave_its_directory_gets_no_second_name(filtered_agent: Hos
     shut.chmod(0o755)
     assert [*free.iterdir()] == []
     assert (shut / "file").stat().st_nlink == 1
+
+
+def test_a_kernel_that_says_try_again_each_time_is_not_asked_for_ever(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with host_agent(argv=filtered(agent_program(), "EAGAIN")) as agent:
+        guest = guest_of(agent, tmp_path)
+        assert ask(guest, Stat(b"a")).code is Code.DONE
+        guest.close()
