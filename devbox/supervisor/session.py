@@ -49,6 +49,11 @@ class LocalSession:
         """End, and return when it has."""
         self._session.stop()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._session.alive
+
     def flush(self, timeout: float) -> Document:
         """Wait until both sides are equal, and no longer than there is hope for it."""
         until = time.monotonic() + timeout

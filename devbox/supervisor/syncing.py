@@ -27,6 +27,10 @@ class Session(Protocol):
     def stop(self) -> None:
         """End, and return when it has."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
     def flush(self, timeout: float) -> Document:
         """Wait until both sides are equal, at most so many seconds; return the status, and `settled`."""
 
@@ -67,15 +71,16 @@ class SyncService:
 
     @property
     def active(self) -> bool:
-        """Whether there is one."""
-        return self._session is not None
+        """Whether there is one that runs."""
+        session = self._session
+        return session is not None and session.alive
 
     def answer(self, op: str, message: Mapping[str, Any]) -> Document:
         """Do what a request asks for and return what comes of it; waits, so it is not for the loop's own thread."""
         if op == "sync.declare":
             return self._declare(message.get("order"))
         session = self._session
-        if session is None:
+        if session is None or not session.alive:
             return {"active": False}
         return {"active": True, **self._asked(session, op, message)}
 

@@ -129,6 +129,11 @@ class SyncSession:
             os.close(self._bell)
             os.close(self._rope)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs: not before `start`, not after `stop`, nor after a fault of ours, which ends it."""
+        return self._thread.is_alive() and not self._ended
+
     def flush(self, timeout: float = FLUSH) -> Report:
         """Bring over all that was changed on either side before this call, and say what is left.
 

@@ -501,6 +501,23 @@ def test_git_checkout_back_and_forth_settles_on_the_last(bed: Bed) -> None:
         assert host == {path: what for path, what in tree(bed.guest).items() if not path.startswith(".git/")}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_session_that_ends_by_a_fault_of_ours_says_so(bed: Bed) -> None:
+    ends: list[object] = []
+    make: Callable[[Path], object] = bed.guest_end
+    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    session = bed.session()
+    assert not session.alive
+    with session:
+        flushed(session)
+        assert session.alive
+        ends[0].process = None  # type: ignore[attr-defined]
+        put(bed.host, {"wakes": "it"})
+        eventually(lambda: not session.alive)
+        assert "ended" in session.flush().halted
+    assert not session.alive
+
+
 def test_it_goes_on_when_the_guest_comes_back(bed: Bed) -> None:
     agreed(bed, {"a": "one"})
     ends: list[object] = []

@@ -23,6 +23,7 @@ class FakeSession:
         self.order = order
         self._said = said
         self.now = dict(QUIET)
+        self.alive = True
 
     def start(self) -> None:
         self._said.append(f"start {self.order.mode}")
@@ -82,6 +83,25 @@ def test_a_session_begins_ends_and_makes_room_for_another_order_but_not_for_the_
     assert _declare(service, other)["changed"]
     assert _declare(service, None) == {"active": False, "changed": True}
     assert said == ["start two-way", "stop", "start one-way", "stop"]
+
+
+def test_one_that_has_ended_by_itself_is_none_and_the_same_order_begins_another(
+    tmp_path: Path, said: list[str]
+) -> None:
+    sessions: list[FakeSession] = []
+
+    def opened(order: SyncOrder) -> FakeSession:
+        sessions.append(FakeSession(order, said))
+        return sessions[-1]
+
+    service = SyncService(opened, Log(str(tmp_path / "log")))
+    _declare(service, ORDER)
+    sessions[0].alive = False
+    assert not service.active
+    assert service.answer("sync.status", {}) == {"active": False}
+    assert _declare(service, ORDER) == {"active": True, "changed": True}
+    assert said == ["start two-way", "stop", "start two-way"]
+    assert service.answer("sync.status", {})["active"]
 
 
 def test_it_is_asked_and_steered(service: SyncService, said: list[str]) -> None:
