@@ -33,20 +33,11 @@ def began(base: Path) -> Bed:
     return bed
 
 
-def number_of(base: Path, point: str) -> int:
-    began(base)
-    points = base / "points"
-    assert run(base, f"count:{points}") == 0
-    names = [line.split(" ", 1)[1] for line in points.read_text(encoding="utf-8").splitlines()]
-    return names.index(point) + 1
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("emptied", [("file",), ("new",), ("file", "new")])
 def test_files_that_a_loss_of_power_emptied_are_no_edits_of_the_host(tmp_path: Path, emptied: tuple[str, ...]) -> None:
-    number = number_of(tmp_path / "count", "before it is on the disk")
-    bed = began(tmp_path / "killed")
-    assert run(bed.base, f"{number}:kill") == -9
+    bed = began(tmp_path)
+    assert run(bed.base, "kill:1:before it is on the disk") == -9
     assert (bed.host / "file").read_text() == "the guest's edit"
     for name in emptied:
         os.truncate(bed.host / name, 0)

@@ -21,6 +21,12 @@ def test_the_nth_point_kills() -> None:
     assert run("4:kill").stdout == "end\n"
 
 
+def test_the_nth_point_of_a_name_kills() -> None:
+    assert run("kill:1:b").returncode == -signal.SIGKILL
+    assert run("kill:2:b").stdout == "end\n"
+    assert run("kill:1:d").stdout == "end\n"
+
+
 def test_points_can_be_counted(tmp_path: Path) -> None:
     run(f"count:{tmp_path / 'points'}")
     assert (tmp_path / "points").read_text() == "1 a\n2 b\n3 c\n"
