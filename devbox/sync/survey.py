@@ -19,6 +19,7 @@ from devbox.sync.core.names import holds_git
 from devbox.sync.endpoint import SMALL, Answer, Code, Hash, List, Read, Stat
 from devbox.sync.pump import Ask, Work
 from devbox.sync.rows import DIRECTORY, Node, digest_of, inode, seen
+from devbox.sync.ruling import Ruling
 from devbox.sync.scene import Scene
 from devbox.sync.troubles import CHANGING
 
@@ -32,41 +33,45 @@ class Survey:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._ruling = Ruling(scene)
         self.contents: dict[tuple[Side, Node], tuple[Stamp, bytes]] = {}
 
     def scan(self, tops: dict[Side, list[Node]]) -> Work[None]:
         """Look at everything in these directories."""
         host, guest = tops.get(Side.HOST, []), tops.get(Side.GUEST, [])
+        whole = set(guest)
         behind: list[Node] = []
         while host or guest or behind:
-            held: list[tuple[Node, Answer]] = []
+            held: dict[Node, list[bytes]] = {}
             host_next: list[Node] = []
             guest_next: list[Node] = []
             asks = [self._list(Side.HOST, node, host_next, held) for node in host]
-            asks += [self._list(Side.GUEST, node, guest_next, None) for node in behind]
+            asks += [self._list(Side.GUEST, node, guest_next) for node in behind]
             yield asks
             if held:
                 yield from self._rules(held, host_next)
+                guest += [node for node in held if node.guest == DIRECTORY and whole.isdisjoint(node.chain)]
             behind = guest + guest_next if guest else guest_next
             host, guest = host_next, []
 
-    def _list(self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None) -> Ask:
+    def _list(self, side: Side, node: Node, deeper: list[Node], held: dict[Node, list[bytes]] | None = None) -> Ask:
         take = partial(self._take_list, side, node, deeper, held)
         known = node.stamps_beneath(side)
         return Ask(side, List(node.path, watch=True, known=known, contents=True), take)
 
     def _take_list(
-        self, side: Side, node: Node, deeper: list[Node], held: list[tuple[Node, Answer]] | None, answer: Answer
+        self, side: Side, node: Node, deeper: list[Node], held: dict[Node, list[bytes]] | None, answer: Answer
     ) -> None:
+        """Take what is in a directory; with `held`, only if it is known what of it is ignored."""
         scene = self._scene
         if not scene.attached(node):
             return
         if answer.code is Code.DONE:
-            scene.holds[side].discard(node)
             scene.watched(side, node, answer.watch)
-            if held is not None and _has_rules(answer):
-                held.append((node, answer))
-            else:
+            if held is not None and (unread := self._ruling.unread(node, answer)):
+                held[node] = unread
+            elif not self._ruling.sealed(node.path):
+                scene.holds[side].discard(node)
                 deeper.extend(scene.listed(side, node, answer))
         elif answer.code is Code.FAILED and node.on(side) is not None and node.parent is not None:
             self._unlistable(side, node, answer)
@@ -80,24 +85,13 @@ class Survey:
         else:
             scene.unreadable(side, node, os.strerror(answer.errno))
 
-    def _rules(self, held: list[tuple[Node, Answer]], deeper: list[Node]) -> Work[None]:
-        """Read the ignore files of these directories of the host, before their names are taken."""
-        scene = self._scene
-        asked = []
-        for node, answer in held:
-            prefix = node.path + b"/" if node.parent else b""
-            asked += [prefix + name for name in FILES if _has(answer, name)]
-        files = yield from self.read_rules(asked)
-        scene.ignore = scene.ignore.replaced(files)
-        for node, answer in held:
-            deeper.extend(scene.listed(Side.HOST, node, answer))
+    def _rules(self, held: dict[Node, list[bytes]], deeper: list[Node]) -> Work[None]:
+        """Read the ignore files of these directories of the host, and then look at their names anew.
 
-    def read_rules(self, paths: Iterable[bytes]) -> Work[dict[bytes, bytes | None]]:
-        """Return the content of ignore files of the host, None for those that are none."""
-        paths = list(paths)
-        answers = yield [Ask(Side.HOST, Read(path, None, 0, SMALL)) for path in paths]
-        done = zip(paths, answers, strict=True)
-        return {path: answer.data if answer.code is Code.DONE else None for path, answer in done}
+        What was seen of them before is old by now: of what we did meanwhile it would be taken for undone.
+        """
+        yield from self._ruling.read(path for paths in held.values() for path in paths)
+        yield [self._list(Side.HOST, node, deeper) for node in held if self._scene.attached(node)]
 
     def look(self, paths: dict[Side, set[bytes]]) -> Work[dict[Side, list[Node]]]:
         """Look at these paths; returns the directories in which everything has to be looked at."""
@@ -105,6 +99,9 @@ class Survey:
         stats: list[Ask] = []
         left = _READ_ALONG
         asks: list[Ask] = []
+        rules = [path for path in paths.get(Side.HOST, ()) if path.rpartition(b"/")[2] in FILES]
+        if rules:
+            self._changed_rules((yield from self._ruling.read(rules)), tops)
         told, self._scene.told = self._scene.told, {}
         for side, some in paths.items():
             for path in some:
@@ -120,8 +117,6 @@ class Survey:
         yield asks
         if stats:
             yield stats
-        if any(path.rpartition(b"/")[2] in FILES for path in paths.get(Side.HOST, ())):
-            yield from self._changed_rules(paths[Side.HOST], tops)
         return tops
 
     def _likely_small(self, side: Side, path: bytes) -> bool:
@@ -195,7 +190,7 @@ class Survey:
             scene.locks.setdefault((side, path), time.monotonic())
         above, _, name = path.rpartition(b"/")
         parent = scene.rows.find(above)
-        if parent is None or parent.on(side) != DIRECTORY:
+        if parent is None or parent.on(side) != DIRECTORY or self._ruling.sealed(above):
             return None  # whoever finds its directory finds it there
         now = seen(stamp, target)
         if scene.here(parent).ignores(name, directory=now.kind is Kind.DIRECTORY):
@@ -209,14 +204,10 @@ class Survey:
         scene.look(side, node, stamp, target)
         return node
 
-    def _changed_rules(self, paths: set[bytes], tops: dict[Side, list[Node]]) -> Work[None]:
-        """Take ignore files anew, and look at all of the directories for which they hold."""
-        scene = self._scene
-        changed = [path for path in paths if path.rpartition(b"/")[2] in FILES]
-        files = yield from self.read_rules(changed)
-        scene.ignore = scene.ignore.replaced(files)
+    def _changed_rules(self, changed: list[bytes], tops: dict[Side, list[Node]]) -> None:
+        """Have everything looked at in the directories for which these ignore files hold."""
         for path in changed:
-            node = scene.rows.find(path.rpartition(b"/")[0])
+            node = self._scene.rows.find(path.rpartition(b"/")[0])
             for side in Side:
                 if node is not None and node.on(side) == DIRECTORY:
                     tops[side].append(node)
@@ -247,11 +238,3 @@ class Survey:
             scene.troubles.add(node.path, side, CHANGING)
         else:
             scene.dirty[side].add(node.path)
-
-
-def _has_rules(answer: Answer) -> bool:
-    return any(_has(answer, name) for name in FILES)
-
-
-def _has(answer: Answer, name: bytes) -> bool:
-    return name in answer.same or any(found.name == name for found in answer.found)

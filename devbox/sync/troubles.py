@@ -29,38 +29,61 @@ class Troubles:
 
     def __init__(self) -> None:
         self._all: dict[bytes, Trouble] = {}
+        self._doubts: dict[bytes, Trouble] = {}  # files of the host of which nobody knows what they say
+        self._doubted: dict[bytes, float] = {}  # and since when
 
     def add(self, path: bytes, side: Side, text: str, *, again: bool = True) -> Trouble:
         """Note one more try that did not work. `again`: try later by itself, each time after twice the time."""
-        tries = self._all[path].tries + 1 if path in self._all else 1
+        return self._note(self._all, path, side, text, again=again)
+
+    def _note(self, into: dict[bytes, Trouble], path: bytes, side: Side, text: str, *, again: bool) -> Trouble:
+        tries = into[path].tries + 1 if path in into else 1
         wait = min(_FIRST * 2**tries, _LONGEST) if again else float("inf")
-        found = Trouble(path, side, text, tries, time.monotonic() + wait)
-        self._all[path] = found
+        found = into[path] = Trouble(path, side, text, tries, time.monotonic() + wait)
         return found
 
     def solved(self, path: bytes) -> None:
         """It works."""
         self._all.pop(path, None)
 
+    def doubt(self, path: bytes, text: str) -> None:
+        """Nobody knows what a file of the host says: look again, until it is `sure`, whatever else is solved."""
+        self._note(self._doubts, path, Side.HOST, text, again=True)
+        self._doubted.setdefault(path, time.monotonic())
+
+    def sure(self, path: bytes) -> None:
+        """It is known what it says."""
+        self._doubts.pop(path, None)
+        self._doubted.pop(path, None)
+
+    def doubted(self, path: bytes) -> float:
+        """For how many seconds it is a doubt; negative if it is none."""
+        return time.monotonic() - self._doubted[path] if path in self._doubted else -1.0
+
     def due(self) -> list[Trouble]:
         """Return what is to be tried now."""
-        if not self._all:
-            return []
+        found: list[Trouble] = []
         now = time.monotonic()
-        found = [one for one in self._all.values() if one.due <= now]
-        for one in found:
-            self._all[one.path] = one._replace(due=float("inf"))
+        for some in (self._all, self._doubts):
+            due = [one for one in some.values() if one.due <= now]
+            for one in due:
+                some[one.path] = one._replace(due=float("inf"))
+            found += due
         return found
 
     @property
     def next(self) -> float:
         """When something is to be tried (monotonic)."""
-        return min((one.due for one in self._all.values()), default=float("inf"))
+        return min((one.due for one in self._both()), default=float("inf"))
 
     @property
     def soon(self) -> bool:
         """Whether a file that was being changed is to be tried again, which is worth waiting for."""
-        return any(one.text == CHANGING and one.tries < BUSY for one in self._all.values())
+        return any(one.text == CHANGING and one.tries < BUSY for one in self._both())
+
+    def _both(self) -> Iterator[Trouble]:
+        yield from self._all.values()
+        yield from self._doubts.values()
 
     def changing(self, path: bytes) -> int:
         """How many times in a row a file was being changed when it was looked at."""
@@ -75,7 +98,7 @@ class Troubles:
     @property
     def told(self) -> list[Trouble]:
         """Return those that people should know of: a file that changed while it was read is tried a few times."""
-        return [one for one in self._all.values() if one.text != CHANGING or one.tries >= BUSY]
+        return [one for one in self._both() if one.text != CHANGING or one.tries >= BUSY]
 
 
 CHANGING: Final = "busy: it changes all the time"

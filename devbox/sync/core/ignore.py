@@ -11,7 +11,7 @@ from devbox.sync.core.modes import Git
 from devbox.sync.core.patterns import PatternError, pattern
 
 FILES: Final = (b".gitignore", b".devboxignore")  # names that hold rules; the later is stronger
-LONGEST: Final = 256 * 1024  # bytes of such a file that are read
+LONGEST: Final = 256 * 1024 - 1  # bytes of such a file that are taken: one more can be read in one piece
 MOST: Final = 5000  # lines
 
 DEFAULTS: Final = (
@@ -89,6 +89,10 @@ class Ignore:
         other._files |= {path: _file(path, text) for path, text in files.items() if text is not None}
         other._cache = {}
         return other
+
+    def tells(self, path: bytes) -> bool:
+        """Whether the ignore file at `path` has a rule, as it is known."""
+        return path in self._files and bool(self._files[path].rules)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
