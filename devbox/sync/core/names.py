@@ -103,18 +103,16 @@ def _plainest(name: bytes) -> bytes:
 
 
 def escapes(path: bytes, target: bytes) -> bool:
-    """Whether a link at `path` leads out of the root, by the text of it alone."""
+    """Whether a link at `path` may lead out of the root, by the text of it alone.
+
+    What comes after a name may be anywhere, for the name may be another link: `..` is harmless in front alone.
+    """
     if target.startswith(b"/"):
         return True
     depth = path.count(b"/")
-    for name in target.split(b"/"):
-        if name == b"..":
-            depth -= 1
-        elif name not in (b"", b"."):
-            depth += 1
-        if depth < 0:
-            return True
-    return False
+    names = [name for name in target.split(b"/") if name not in (b"", b".")]
+    up = next((at for at, name in enumerate(names) if name != b".."), len(names))
+    return up > depth or b".." in names[up:]
 
 
 def holds_git(path: bytes) -> bool:
