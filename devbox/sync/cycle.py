@@ -164,8 +164,9 @@ class Cycle:
         self.left = {path: left for path, left in self.left.items() if not self._told_anew(three, path)}
         now = int(time.time())
         whats: list[Conflict | Note] = [*plan.kept, *plan.conflicts]
+        unsettled = {node.path for node in three.unsettled}
         for what in whats:
-            if all(node.path != what.path for node in three.unsettled):
+            if what.path not in unsettled:
                 self.left[what.path] = Left(what, now)
         for path, entry in plan.ancestor:
             node = rows.find(path)

@@ -11,6 +11,7 @@ from devbox.sync.core.names import TEMPORARY, UPLOAD
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.cycle import Cycle
 from devbox.sync.endpoint import Barrier, Endpoint, Remove
+from devbox.sync.inquiry import Inquiry
 from devbox.sync.lately import Lately
 from devbox.sync.memory import Memory
 from devbox.sync.opening import opened, root_there
@@ -216,11 +217,14 @@ class Live:
         self.cycle.again = self.cycle.again or bool(self.scene.fresh)
         self._verify_later()
 
-    def verify_content(self, found: list[bytes], done: Callable[[], None]) -> None:
-        """Read all files on both sides; what was not as it is known to be is added to `found`."""
-        self.pump.start(self._verify_content(found, done), Rank.SOON)
+    def verify_content(self, done: Callable[[tuple[bytes, ...]], None]) -> None:
+        """Read all files on both sides; `done` gets what was not as it is known to be, though nobody told of it."""
+        if self.scene.inquiry is not None:
+            raise SyncError("everything is being read already", hint="devbox sync status")
+        self.pump.start(self._verify_content(self.scene.inquire(), done), Rank.SOON)
 
-    def _verify_content(self, found: list[bytes], done: Callable[[], None]) -> Work[None]:
+    def _verify_content(self, inquiry: Inquiry, done: Callable[[tuple[bytes, ...]], None]) -> Work[None]:
+        yield from self._hear()
         yield from self._verify()
         files = [
             (side, node)
@@ -228,12 +232,18 @@ class Live:
             for side in Side
             if (entry := node.on(side)) is not None and entry.kind is Kind.FILE
         ]
-        known = set(self.scene.fresh)
         for first in range(0, len(files), _PIECE):
             yield from self.cycle.survey.digests(files[first : first + _PIECE])
-        found += [node.path for node in self.scene.fresh - known]
+        yield from self._hear()
+        self.scene.inquiry = None
         self.cycle.again = True
-        done()
+        done(inquiry.found())
+
+    def _hear(self) -> Work[None]:
+        """Take what is told of all that happened until now."""
+        yield [Ask(side, Barrier()) for side in Side]
+        for side, end in self.ends.items():
+            self.scene.hear(side, end.events())
 
     def resolve(self, path: bytes, side: Side) -> None:
         """Take what the other side has at `path` for what both had: then only this side has changed."""

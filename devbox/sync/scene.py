@@ -10,6 +10,7 @@ from devbox.sync.core.ignore import Ignore
 from devbox.sync.core.names import OURS, TEMPORARY, Guard, holds_git, is_name
 from devbox.sync.core.reconcile import Rules
 from devbox.sync.endpoint import Answer, Event, Found
+from devbox.sync.inquiry import Inquiry
 from devbox.sync.rows import DIRECTORY, Node, Rows, ctime, packed
 from devbox.sync.troubles import Troubles
 
@@ -46,6 +47,7 @@ class Scene:
         self.holds: dict[Side, set[Node]] = {side: set() for side in Side}  # directories with names that are not synced
         self.made: dict[Side, set[Node]] = {side: set() for side in Side}  # directories of ours that nobody watches yet
         self.warnings: dict[str, str] = {}
+        self.inquiry: Inquiry | None = None  # somebody looks at everything
         self.released = False  # a row is busy no more
         self.empty: set[Node] = set()  # rows that works have left with nothing on any side
         self.temps: list[tuple[Side, bytes, Stamp]] = []
@@ -97,6 +99,8 @@ class Scene:
 
     def _take(self, side: Side, path: bytes, event: Event) -> None:
         self.dirty[side].add(path)
+        if self.inquiry is not None:
+            self.inquiry.told.add((side, path))
         if event.stamp is not None and len(self.told) < _TOLD:
             self.told[side, path] = (event.stamp, event.data)
         elif self.told:
@@ -108,6 +112,20 @@ class Scene:
         else:  # another directory may be at its path by now, also one with the same inode, that nobody watches
             self.dirty[side].add(node.path)
             self.rescan.add((side, node.path))
+            if self.inquiry is not None:
+                self.inquiry.told.add((side, node.path))
+
+    def inquire(self) -> Inquiry:
+        """From now on, tell apart what was told of and what is only found."""
+        told = {(side, path) for side, paths in self.dirty.items() for path in paths}
+        told |= {(one.side, one.path) for one in self.troubles} | {(side, node.path) for side, node in self.doubts}
+        self.inquiry = Inquiry(told)
+        return self.inquiry
+
+    def found(self, side: Side, node: Node) -> None:
+        """It is not as it was known to be."""
+        if self.inquiry is not None:
+            self.inquiry.news.add((side, node.path))
 
     def look(self, side: Side, node: Node, stamp: Stamp | None, target: bytes = b"") -> bool:
         """Take what a look showed; whether it is news, which is then fresh."""
@@ -116,6 +134,7 @@ class Scene:
         news = node.look(side, stamp, target)
         if news:
             self.fresh.add(node)
+            self.found(side, node)
             if side is Side.GUEST or node.base is not None or node.guest is not None:  # else the next sees the same
                 self.rows.changed.add(node)
         return news
@@ -125,6 +144,7 @@ class Scene:
         for one in node.walk():
             if one.on(side) is not None:
                 one.put(side, None, None)
+                self.found(side, one)
                 self.fresh.add(one)
                 self.rows.changed.add(one)
             self._let_go(one, side)
@@ -145,6 +165,7 @@ class Scene:
         """What is there on this side cannot be read, so it counts as of no kind that is synced."""
         node.put(side, Entry(Kind.OTHER, reason=reason), _NO_STAMP)
         self.troubles.add(node.path, side, reason)
+        self.found(side, node)
         self.fresh.add(node)
         self.rows.changed.add(node)
 

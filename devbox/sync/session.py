@@ -63,6 +63,19 @@ class _Flush:
     bytes: int = 0
 
 
+class _Verify:
+    """Somebody waits for everything to be read. `found`: None if that came to no end."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.found: tuple[bytes, ...] | None = None
+
+    def come(self, found: tuple[bytes, ...]) -> None:
+        """It has."""
+        self.found = found
+        self.done.set()
+
+
 class SyncSession:
     """Keeps `host_root`, which `connect_host` opens, and what `connect_guest` opens equal.
 
@@ -91,6 +104,7 @@ class SyncSession:
         self._guard = Guard(settings.git, settings.allow, [taken(path) for path in settings.protect])
         self._questions: deque[_Question] = deque()
         self._flushes: list[_Flush] = []
+        self._verifies: list[_Verify] = []
         self._bell, self._rope = os.pipe()
         for descriptor in (self._bell, self._rope):
             os.set_blocking(descriptor, False)
@@ -174,12 +188,19 @@ class SyncSession:
         self._ask(lambda: self._required().resolve(taken(path), side))
 
     def verify(self, timeout: float = FLUSH) -> tuple[str, ...]:
-        """Read everything on both sides; return the paths that were not as the session knew them, and sync them."""
-        found: list[bytes] = []
-        done = threading.Event()
-        self._ask(lambda: self._required().verify_content(found, done.set))
-        done.wait(timeout)
-        return tuple(shown(path) for path in sorted(found))
+        """Read everything on both sides; return the paths that were not as the session knew them, and sync them.
+
+        `SyncError` if it does not come to the end of it, within `timeout` seconds or at all.
+        """
+        asked = _Verify()
+        self._ask(lambda: self._verify(asked))
+        asked.done.wait(timeout)
+        if asked.found is None:
+            why = "an end was lost" if asked.done.is_set() else f"it takes more than {timeout:g} s"
+            raise SyncError(
+                f"not all was read: {why}", hint="look at devbox sync status, then again: devbox sync verify"
+            )
+        return tuple(map(shown, asked.found))
 
     def __enter__(self) -> "SyncSession":
         """Start."""
@@ -265,6 +286,8 @@ class SyncSession:
         if live is not None:
             self._agreed = live.cycle.agreed
             live.close()
+        for verify in self._verifies:
+            verify.done.set()
         for flush in self._flushes:  # what was asked of the ends that have gone is asked of the next ones
             flush.begun = flush.reached = False
         for end in ends.values():
@@ -327,6 +350,10 @@ class SyncSession:
         if self._live is None or not self._live.open:
             raise SyncError("the guest is not connected yet", hint="try again in a moment: devbox sync status")
         return self._live
+
+    def _verify(self, asked: _Verify) -> None:
+        self._required().verify_content(asked.come)
+        self._verifies = [one for one in self._verifies if not one.done.is_set()] + [asked]
 
     def _set_paused(self, *, paused: bool) -> None:
         self._paused = paused

@@ -161,6 +161,8 @@ class Survey:
         entry = node.on(side)
         if entry is None or entry.kind is not Kind.FILE or node.stamp_on(side) != stamp or entry.digest == digest:
             return
+        if entry.digest:
+            self._scene.found(side, node)
         self._scene.fresh.add(node)
         self._scene.rows.changed.add(node)
         node.learn(side, digest)

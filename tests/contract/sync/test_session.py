@@ -1,5 +1,6 @@
 """A SyncSession over two real directories: the guest's end once of this host, once by the real agent."""
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -459,7 +460,36 @@ def test_verify_finds_what_nobody_told_of(bed: Bed) -> None:
     with bed.running() as session:
         flushed(session)
         assert session.verify() == ()
+        with (bed.host / "a").open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+            mapped[:3] = b"new"  # nobody tells of what is written through a mapping, until it is closed
+            put(bed.guest, {"b": "told of", "c/d": "told of"})
+            assert session.verify() == ("a",)
+            flushed(session)
+        assert bed.both() == {"a": b"new", "b": b"told of", "c": None, "c/d": b"told of"}
+        assert session.verify() == ()
+
+
+def test_verify_that_does_not_come_to_its_end_says_so(bed: Bed) -> None:
+    agreed(bed, {"a": "one"})
+    ends: list[object] = []
+    make: Callable[[Path], object] = bed.guest_end
+    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    with bed.running() as session:
         flushed(session)
+        ends[0].ask = lambda *_: None  # type: ignore[attr-defined]
+        with pytest.raises(SyncError, match="more than 0 s"):
+            session.verify(timeout=0)
+        with pytest.raises(SyncError, match="already"):
+            session.verify()
+        ends[0].process = broken  # type: ignore[attr-defined]
+        put(bed.host, {"wakes": "it"})
+        eventually(lambda: len(ends) == 2)
+        flushed(session)
+        ends[1].ask = lambda *_: setattr(ends[1], "process", broken)  # type: ignore[attr-defined]
+        with pytest.raises(SyncError, match="an end was lost"):
+            session.verify()
+        flushed(session)
+        assert session.verify() == ()
 
 
 def test_two_sessions_on_one_directory_or_in_it_are_refused(bed: Bed) -> None:
