@@ -5,7 +5,7 @@ cycles that come meanwhile; so a save goes through while a big file is on its wa
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -162,12 +162,7 @@ class Cycle:
         """Remember what the plan says of these paths, instead of what was said before."""
         rows = self.scene.rows
         self.left = {path: left for path, left in self.left.items() if not self._told_anew(three, path)}
-        now = int(time.time())
-        whats: list[Conflict | Note] = [*plan.kept, *plan.conflicts]
-        unsettled = {node.path for node in three.unsettled}
-        for what in whats:
-            if what.path not in unsettled:
-                self.left[what.path] = Left(what, now)
+        self.left |= staying(plan, three.unsettled, int(time.time()))
         for path, entry in plan.ancestor:
             node = rows.find(path)
             if node is not None and node not in three.unsettled:
@@ -231,6 +226,13 @@ class Cycle:
 
     def _start(self, task: Task) -> None:
         self._pump.start(self.transfer.work(task), task.rank, task.size)
+
+
+def staying(plan: Plan, unsettled: Iterable[Node], now: int) -> dict[bytes, Left]:
+    """Return what a plan leaves different, without what is not decided on yet."""
+    later = {node.path for node in unsettled}
+    whats: list[Conflict | Note] = [*plan.kept, *plan.conflicts]
+    return {what.path: Left(what, now) for what in whats if what.path not in later}
 
 
 def _first(task: Task, coming: set[bytes]) -> bool:
