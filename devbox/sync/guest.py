@@ -40,7 +40,6 @@ from devbox.sync.wire_many import NUMBERS, Planted
 PATIENCE: Final = 10.0  # seconds for its first word
 _EAGER: Final = 8  # with fewer requests unanswered, one is sent at once; else with those that come after it
 _BATCH: Final = 48 * 1024  # bytes that are sent together then
-_QUEUE: Final = 256 * 1024  # bytes that may wait to be sent before `ask` waits
 _TURNS: Final = 16  # of receiving in one `process`
 _EVENTS_MAX: Final = 1 << 17  # that may lie here; whoever does not fetch them must look at everything
 _CONTENTS_MAX: Final = 1 << 20  # bytes of content that may lie here with them
@@ -178,7 +177,10 @@ class GuestEndpoint:
         return self._selector.fileno()
 
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
-        """Do this; `done` is called from a later `ask` or `process`, or at once. Waits if there is no room for it."""
+        """Do this; `done` is called from a later `process`, or at once. What there is no room for goes out later.
+
+        Whoever asks bounds what is on its way: a guest that does not go on would be waited for without end here.
+        """
         self._check()
         if isinstance(request, Gather):
             ask_each(request, self.ask, done)
@@ -194,9 +196,6 @@ class GuestEndpoint:
             return  # what is asked in a `done` goes out when all that has come is taken
         if len(self._asked) <= _EAGER or self._queued >= _BATCH:
             self._send()
-        while self._queued > _QUEUE:
-            self._waiting.poll()
-            self._take()
         self._remember()
 
     def _encoded(self, request: Request, done: Callable[[Answer], None]) -> bytes:
@@ -343,6 +342,8 @@ class GuestEndpoint:
             raise WireError(f"an answer to {number} of verb {verb} out of order")
         if isinstance(asked, Planted):
             self._answered = number
+            if self._contents:
+                self._forget_contents()
             if asked.hear(payload):
                 self._asked.popleft()
                 self._flying -= asked.size

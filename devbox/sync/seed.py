@@ -83,6 +83,7 @@ class Seeds:
         answer = yield from one(Side.GUEST, MakeDirectory(node.path))
         scene = self._scene
         scene.release(node)
+        scene.told.pop((Side.GUEST, node.path), None)  # it may be from before
         if answer.code is not Code.DONE or answer.stamp is None or not scene.attached(node):
             self._leave([node, *(one for nodes in _reached(node, below).values() for one in nodes)])
             return
@@ -136,6 +137,8 @@ class Seeds:
         there = (parent.children if parent is not None and scene.attached(parent) else None) or {}
         stamps = answer.stamps or (None,) * len(coming)
         for (node, sent), entry, stamp in zip(coming, entries, stamps, strict=True):
+            if scene.told:
+                scene.told.pop((Side.GUEST, node.path), None)  # it may be from before
             if there.get(node.name) is not node:
                 continue  # it is not synced any more
             if stamp is None:

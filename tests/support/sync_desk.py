@@ -12,6 +12,7 @@ from devbox.sync.core.reconcile import Rules
 from devbox.sync.cycle import Cycle
 from devbox.sync.endpoint import Barrier
 from devbox.sync.host import HostEndpoint
+from devbox.sync.lately import Lately
 from devbox.sync.pump import Ask, Pump, Work
 from devbox.sync.rows import Rows
 from devbox.sync.scene import Scene
@@ -35,7 +36,7 @@ class Desk:
         guard = Guard()
         self.scene = Scene(self.rows, Ignore({}), guard, Rules(mode=Mode.TWO_WAY, way=guard.way))
         self.pump = Pump(self.ends[Side.HOST], self.ends[Side.GUEST])
-        self.cycle = Cycle(self.scene, self.pump)
+        self.cycle = Cycle(self.scene, self.pump, Lately())
 
     def scan(self) -> None:
         """Look at everything, and do what there is to do."""

@@ -19,8 +19,10 @@ from devbox.sync.endpoint import (
     Hash,
     List,
     MakeDirectory,
+    Plant,
     Read,
     Request,
+    Seed,
     Stat,
 )
 from devbox.sync.guest import GuestEndpoint, GuestLost
@@ -119,6 +121,29 @@ def test_no_more_is_unanswered_than_the_program_has_room_for() -> None:
         guest.process()
     assert wire.WINDOW - CHUNK < program.most <= wire.WINDOW
     guest.close()
+
+
+def test_one_that_does_not_go_on_is_not_waited_for(program: SyncProgram, guest: GuestEndpoint) -> None:
+    found: list[Answer] = []
+    for _ in range(8):
+        guest.ask(Chunk(1, 0, bytes(CHUNK - 64)), found.append)
+    assert wire.WINDOW - CHUNK < len(program.heard) <= wire.WINDOW
+    program.say(b"".join(answer(number, 7) for number in range(1, 4)))
+    until(guest, lambda: len(found) == 3)
+    assert len(program.heard) > wire.WINDOW
+
+
+@pytest.mark.parametrize("request_", [Plant(b"", (Seed(b"n", b"x", bytes(32), False, 1),)), MakeDirectory(b"n")])
+def test_what_came_before_the_answer_to_a_change_says_nothing_of_content(
+    program: SyncProgram, guest: GuestEndpoint, request_: Request
+) -> None:
+    found: list[Answer] = []
+    guest.ask(request_, found.append)
+    verb = wire.PUT if isinstance(request_, Plant) else wire.verb(request_)
+    event = struct.pack("<iB", 1, 1) + b"n" + STAMP.pack(*SOME._replace(size=3)) + b"old"
+    program.say(frame(0, wire.FILE, event) + answer(1, verb, FILE, fields=1))
+    until(guest, lambda: found)
+    assert list(guest.events()) == [Event(1, b"n")]
 
 
 def test_events_that_nobody_fetches_come_to_one(

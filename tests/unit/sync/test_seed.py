@@ -1,6 +1,7 @@
 """What is sent in batches is what a plan would send, and nothing else is."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from devbox.sync.rows import DIRECTORY, Node, Rows, packed
 from devbox.sync.scene import Scene
 from devbox.sync.seed import MANY, Seeds
 from devbox.sync.transfer import Counters
+from tests.support.sync_bed import put, tree
+from tests.support.sync_desk import desk_at
 from tests.support.sync_trees import MODES
 
 A, B = (Entry(Kind.FILE, digest=letter * 32) for letter in (b"a", b"b"))
@@ -103,3 +106,22 @@ def test_few_are_a_matter_for_a_plan() -> None:
     scene = scene_of(Mode.TWO_WAY)
     scene.fresh.pop()
     assert not begun(scene)
+
+
+def test_what_was_told_of_a_file_before_it_was_put_there_is_void(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        put(desk.host, {f"{number}": "new" for number in range(MANY)} | {"d/a": "new"})
+        old = (Stamp(0o100644, 3, 1, 1, 1), b"old")
+        desk.run(desk.cycle.survey.scan({side: [desk.rows.root] for side in Side}))
+        told = {(Side.GUEST, path): old for path in (b"1", b"d", b"d/a")}
+        asked = desk.cycle.survey.look
+
+        def look(paths: dict[Side, set[bytes]]) -> Work[dict[Side, list[Node]]]:
+            tops = yield from asked(paths)
+            desk.scene.told = dict(told)
+            return tops
+
+        desk.cycle.survey.look = look  # type: ignore[method-assign]
+        desk.run(desk.cycle.work())
+        assert desk.scene.told == {}
+        assert tree(desk.guest) == tree(desk.host)
