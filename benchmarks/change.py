@@ -143,7 +143,7 @@ def _cache(container: str) -> str:
     with engine() as client:
         owner = client.containers.get(container).labels[LABEL_OWNER]
         wanted = {"label": [f"{LABEL_OWNER}={owner}", f"{LABEL_ROLE}={ROLE_CACHE}"]}
-        [name] = [one.name for one in client.volumes.list(filters=wanted) if "-apt-debian-12" in one.name]
+        [name] = [one.name for one in client.volumes.list(filters=wanted) if "-apt-debian-12-" in one.name]
     return str(name)
 
 
