@@ -102,8 +102,11 @@ class _Asked:
             watch, found = wire.parse_list(part.body, self.request.known, self._same)
             self._watch = watch
             self._found += found
+            self._bytes += len(part.body)
             if len(self._found) + len(self._same) > wire.ENTRIES_MAX:
                 raise WireError(f"a directory of more than {wire.ENTRIES_MAX} names")
+            if self._bytes > wire.LIST_MAX:
+                raise WireError(f"a directory whose names take more than {wire.LIST_MAX} bytes")
         elif isinstance(self.request, Read | Hash):
             self._data.append(bytes(part.body))
             self._bytes += len(part.body)

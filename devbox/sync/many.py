@@ -7,7 +7,7 @@ from functools import partial
 from devbox import confined
 from devbox.confined import Root
 from devbox.sync.core.entry import Stamp
-from devbox.sync.endpoint import Answer, Gather, Plant, Put, Read, Request
+from devbox.sync.endpoint import SMALL, Answer, Gather, Plant, Put, Read, Request
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -26,6 +26,8 @@ def gather(root: Root, request: Gather) -> Answer:
 
 
 def _content(directory: int, name: bytes, stamp: Stamp) -> bytes | None:
+    if stamp.size > SMALL:
+        return None
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=directory)
     except OSError:

@@ -43,6 +43,7 @@ class Scene:
         self.rescan: set[tuple[Side, bytes]] = set()  # directories whose whole content has to be looked at
         self.busy: dict[Node, int] = {}  # nodes on which works are under way
         self.watches: dict[Side, dict[int, Node]] = {side: {} for side in Side}
+        self._numbers: dict[Side, dict[Node, int]] = {side: {} for side in Side}  # of those, by node
         self.polled: dict[Side, set[Node]] = {side: set() for side in Side}
         self.holds: dict[Side, set[Node]] = {side: set() for side in Side}  # directories with names that are not synced
         self.made: dict[Side, set[Node]] = {side: set() for side in Side}  # directories of ours that nobody watches yet
@@ -152,6 +153,7 @@ class Scene:
     def _let_go(self, node: Node, *sides: Side) -> None:
         """It is no directory on these sides any more (all, if none is named)."""
         for side in sides or Side:
+            self._unwatch(side, node)
             self.polled[side].discard(node)
             self.holds[side].discard(node)
             self.made[side].discard(node)
@@ -249,10 +251,6 @@ class Scene:
         for one in node.walk():
             self.fresh.discard(one)
             self._let_go(one)
-        gone = {id(one) for one in node.walk()}
-        for watches in self.watches.values():
-            for number in [number for number, one in watches.items() if id(one) in gone]:
-                del watches[number]
         if node.parent is not None:
             for side in Side:
                 self.holds[side].add(node.parent)
@@ -261,10 +259,19 @@ class Scene:
     def watched(self, side: Side, node: Node, number: int) -> None:
         """Remember by which number the events of a directory come; without one it is looked at again and again."""
         if number > 0:
+            if self._numbers[side].get(node) != number:
+                self._unwatch(side, node)
             self.watches[side][number] = node
+            self._numbers[side][node] = number
             self.polled[side].discard(node)
         elif number < 0:
             self.polled[side].add(node)
+
+    def _unwatch(self, side: Side, node: Node) -> None:
+        """Forget by which number the events of a directory came: it is another's by now, or nobody's."""
+        number = self._numbers[side].pop(node, 0)
+        if self.watches[side].get(number) is node:
+            del self.watches[side][number]
 
     def watch_made(self) -> None:
         """Have the directories looked at that were made by us, now that what belongs into them is there."""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from devbox.sync.bulk import DELTA, hashed
+from devbox.sync.contents import Contents
 from devbox.sync.core.entry import Kind, Side, Stamp
 from devbox.sync.core.ignore import FILES
 from devbox.sync.core.names import holds_git
@@ -29,12 +30,12 @@ _ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class Survey:
-    """Looks for a Scene. `contents`: what was read along with a look, by side and node, for whoever sends it on."""
+    """Looks for a Scene. `contents`: what was read along with a look, for whoever sends it on."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._ruling = Ruling(scene)
-        self.contents: dict[tuple[Side, Node], tuple[Stamp, bytes]] = {}
+        self.contents = Contents()
 
     def scan(self, tops: dict[Side, list[Node]]) -> Work[None]:
         """Look at everything in these directories."""
@@ -141,7 +142,7 @@ class Survey:
         node = self._taken(side, path, stamp, b"", tops)
         if node is not None and stamp.size == len(answer.data):
             self.digested(side, node, stamp, digest_of(answer.data))
-            self.contents[side, node] = (stamp, answer.data)
+            self.contents.put(side, node, stamp, answer.data)
 
     def _just_emptied(self, side: Side, path: bytes) -> bool:
         """Whether a file that was not empty is so since a moment: most likely somebody is about to write into it."""

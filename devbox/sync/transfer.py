@@ -116,7 +116,7 @@ class Transfer:
             else:
                 self._sent(task, want._replace(digest=sent.digest), stamp, sent.answer)
             return
-        known, data = self._survey.contents.pop((source, node), (None, b""))
+        known, data = self._survey.contents.take(source, node)
         if known != stamp:
             answer = yield from one(source, Read(task.path, stamp, 0, SMALL))
             data = answer.data

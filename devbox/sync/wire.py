@@ -42,6 +42,7 @@ from devbox.sync.endpoint import (
 VERSION: Final = 1
 WINDOW: Final = 1 << 20  # bytes of requests that may be unanswered: the guest has room for as many
 ENTRIES_MAX: Final = 1 << 20  # of one directory
+LIST_MAX: Final = 64 << 20  # bytes that all of them take
 EVENTS, HELLO, FILE, ANSWER = 64, 65, 66, 128  # verbs of the guest's; the last is added to a request's
 NAME_MAX, PATH_MAX, NONCE_MAX, ERRNO_MAX = 255, 4095, 256, 4095
 PUT: Final = 5  # the verb of Put

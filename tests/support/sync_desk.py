@@ -49,6 +49,7 @@ class Desk:
         self.scene.watch_made()
         self.hear()
         self.run(self.cycle.work())
+        self.scene.forget_empty()
 
     def hear(self) -> None:
         """Hear of all that happened."""

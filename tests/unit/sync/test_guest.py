@@ -199,6 +199,16 @@ def test_a_directory_without_end_is_not_taken(
         guest.process()
 
 
+def test_nor_one_whose_names_take_too_much_room(
+    program: SyncProgram, guest: GuestEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "LIST_MAX", 100)
+    guest.ask(List(b""), lambda _: None)
+    program.say(answer(1, 2, struct.pack("<iH", 1, 1) + b"x" + FILE + bytes(2), fields=4) * 3)
+    with pytest.raises(GuestLost):
+        guest.process()
+
+
 def test_one_that_ends_is_lost(program: SyncProgram, guest: GuestEndpoint) -> None:
     program.end()
     with pytest.raises(GuestLost, match="ended"):

@@ -1,0 +1,85 @@
+"""What a session remembers does not grow with all that ever happened."""
+
+from pathlib import Path
+
+import pytest
+
+from devbox.sync import contents
+from devbox.sync.contents import Contents
+from devbox.sync.core.entry import Side, Stamp
+from devbox.sync.endpoint import SMALL, Answer, Gather, Stat
+from devbox.sync.host import HostEndpoint
+from devbox.sync.rows import Node
+from tests.support.sync_bed import put, tree
+from tests.support.sync_desk import desk_at
+
+SOME = Stamp(0o100644, 1, 1, 1, 1)
+
+
+def test_contents_that_nobody_takes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "MOST", 10_000)
+    found, nodes = Contents(), [Node(b"%d" % number, None) for number in range(100)]
+    for node in nodes:
+        found.put(Side.HOST, node, SOME, bytes(500))
+    assert len(found) == 9
+    assert found.take(Side.HOST, nodes[0]) == (None, b"")
+    assert found.take(Side.HOST, nodes[-1]) == (SOME, bytes(500))
+    assert found.take(Side.HOST, nodes[-1]) == (None, b"")
+    for _ in range(100):  # nor is the same one counted twice
+        found.put(Side.GUEST, nodes[0], SOME, bytes(500))
+    assert len(found) == 9
+
+
+def test_what_both_have_is_not_remembered_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "MOST", 5_000)
+    with desk_at(tmp_path) as desk:
+        desk.scan()
+        for number in range(20):
+            for root in (desk.host, desk.guest):
+                put(root, {f"{number}": "the same"})
+            desk.turn()
+        assert len(desk.cycle.survey.contents) <= 10
+
+
+def test_no_more_is_gathered_of_a_file_than_goes_in_one_piece(tmp_path: Path) -> None:
+    found: list[Answer] = []
+    for name, size in ((b"small", SMALL), (b"big", SMALL + 1)):
+        (tmp_path / name.decode()).write_bytes(bytes(size))
+    end = HostEndpoint(tmp_path)
+    try:
+        files = []
+        for name in (b"small", b"big"):
+            end.ask(Stat(name), found.append)
+            files.append((name, found.pop().found[0].stamp))
+        end.ask(Gather(b"", tuple(files)), found.append)
+    finally:
+        end.close()
+    assert found[0].contents == (bytes(SMALL), None)
+
+
+def test_directories_that_are_gone_are_not_watched(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        put(desk.host, {"a": "x"})
+        desk.scan()
+        for number in range(3):
+            put(desk.host, {f"d{number}/e/f": "x"})
+            desk.turn()
+            desk.turn()
+            (desk.host / f"d{number}").rename(tmp_path / f"out{number}")
+            desk.turn()
+            desk.turn()
+        assert tree(desk.guest) == {"a": b"x"}
+        assert {side: len(watches) for side, watches in desk.scene.watches.items()} == dict.fromkeys(Side, 1)
+
+
+def test_a_directory_with_another_name_is_watched_on(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        put(desk.host, {"d/e/f": "x"})
+        desk.scan()
+        for name in ("c", "e", "d"):
+            old = next(path for path in desk.host.iterdir() if path.name != ".devbox")
+            old.rename(desk.host / name)
+            desk.turn()
+            put(desk.host, {f"{name}/e/f": name})
+            desk.turn()
+            assert (desk.guest / name / "e/f").read_text() == name
