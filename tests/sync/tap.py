@@ -23,7 +23,7 @@ from devbox.sync.endpoint import (
     Request,
     SetExecutable,
 )
-from tests.sync.lies import Lie
+from tests.sync.lies import EventLie, Lie
 
 WRITES = (Put, Plant, Commit, MakeDirectory, MakeLink, Remove, Rename, SetExecutable)
 
@@ -34,6 +34,8 @@ class Tap:
     def __init__(self) -> None:
         self.before_write: Callable[[], object] | None = None  # once, before the next change of the guest
         self.lie: Lie | None = None  # instead of what the guest answers
+        self.event_lie: EventLie | None = None  # instead of what it tells
+        self.lied = 0  # so often was it another thing than the truth
         self.watches = 1 << 30  # that the guest has
         self.free = threading.Event()
         self.free.set()
@@ -83,7 +85,18 @@ class Tap:
         if isinstance(request, List) and request.watch and answer.watch >= 0:
             self.watches -= 1
             answer = answer._replace(watch=-1) if self.watches < 0 else answer
-        return self.lie(request, answer) if self.lie else answer
+        said = self.lie(request, answer) if self.lie else answer
+        self.lied += said != answer
+        return said
+
+    def told(self, side: Side, events: Iterator[Event]) -> Iterator[Event]:
+        """Pass events on, or others in their place."""
+        if side is Side.HOST or self.event_lie is None:
+            return events
+        honest = list(events)
+        said = [other for event in honest for other in self.event_lie(event)]
+        self.lied += said != honest
+        return iter(said)
 
 
 class Tapped:
@@ -122,7 +135,7 @@ class Tapped:
         self._end.process()
 
     def events(self) -> Iterator[Event]:
-        return self._end.events()
+        return self._tap.told(self._side, self._end.events())
 
     def close(self) -> None:
         self._end.close()

@@ -18,13 +18,13 @@ from devbox.sync.endpoint import Endpoint
 from devbox.sync.host import HostEndpoint
 from devbox.sync.report import Report, Settings
 from devbox.sync.session import SyncSession
-from tests.sync.lies import Lie
+from tests.sync.lies import EventLie, Lie
 from tests.sync.stage import Can, Scenario
 from tests.sync.tap import Tap, Tapped
 from tests.sync.trees import HostTree, Tree
 
 PATIENCE = 60.0
-_SHORT = 3.0  # for a flush that need not end
+_SHORT = 0.3  # for a flush that need not end
 COMMON = frozenset({Can.MODES, Can.TELL, Can.RESOLVE, Can.CUT, Can.TAP, Can.BRAKE, Can.TRASH, Can.LOCK})
 
 
@@ -84,6 +84,11 @@ class SessionPair:
     def conflicts(self) -> set[str]:
         return {one.path for one in self._report.conflicts}
 
+    @property
+    def halted(self) -> str:
+        """Why it did nothing when it was to come to rest; "" if it did all."""
+        return self._report.halted
+
     def problems(self) -> list[str]:
         """Return what does not work, each with its path, in words."""
         status = self.session.status()
@@ -117,8 +122,9 @@ class SessionPair:
     def before_write(self, do: Callable[[], object]) -> None:
         self.tap.before_write = do
 
-    def lie(self, lie: Lie | None) -> None:
-        self.tap.lie = lie
+    def lie(self, lie: Lie | None = None, of_events: EventLie | None = None) -> None:
+        """Let the guest lie so from now on, or not at all."""
+        self.tap.lie, self.tap.event_lie, self.tap.lied = lie, of_events, 0
 
     def few_watches(self, count: int) -> None:
         self.tap.watches = count

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.support.waiting import until
-from tests.sync.lies import LIES
+from tests.sync.lies import EVENT_LIES, LIES, VERY_MANY, EventLie, Lie
 from tests.sync.stage import Can, Stage, scenario
 
 _FEW = "for i in 1 2 3 4 5 6 7 8; do echo $i >f$i; done"
@@ -24,18 +24,32 @@ def lying_guest(stage: Stage) -> None:
     outside.write_text("secret")
     before = stage.pair.host.look()
     siblings = {path.name for path in stage.pair.host.path.parent.iterdir()}
-    for name, lie in LIES.items():
-        stage.pair.lie(lie)
-        stage.guest("echo new >new; rm -f new; echo again >d/again; rm -f d/again")
+    lies: list[tuple[str, Lie | None, EventLie | None]] = [(name, lie, None) for name, lie in LIES.items()]
+    lies += [(name, None, lie) for name, lie in EVENT_LIES.items()]
+    lies.append(("very many names", VERY_MANY, None))
+    for number, (name, lie, of_events) in enumerate(lies):
+        stage.pair.lie(lie, of_events)
+        many = 100 if "planted" in name else 3
+        new = f"mkdir h{number}; for i in $(seq {many}); do echo $i >h{number}/$i; done"
+        stage.at_once(host=new, guest=_work(number))
+        until(lambda: stage.pair.tap.lied, within=30)
         stage.pair.settle_if_it_can()
         now = stage.pair.host.look()
         lost = {path for path, thing in before.items() if now.get(path) != thing}
         stage.expect(not lost, f"{name}: the host's {sorted(lost)[:3]} is not what it was")
         stage.expect({path.name for path in stage.pair.host.path.parent.iterdir()} == siblings, f"{name}: it got out")
-    stage.pair.lie(None)
+    stage.pair.lie()
     stage.pair.resume()
     stage.play(host="echo honest >f1")
     stage.on("guest", {"f1": "honest"})
+    stage.expect(outside.read_text() == "secret", "what is outside was written")
+    read = [path for path, thing in stage.pair.guest.look().items() if b"secret" in thing.data]
+    stage.expect(not read, f"guest: what is outside is at {read[:3]}")
+
+
+def _work(number: int) -> str:
+    """Something for the guest to tell of: a new directory, a file, and one that is gone at once."""
+    return f"mkdir p{number}; echo x >p{number}/x; echo new >new{number}; echo gone >gone; rm -f gone"
 
 
 _GIT = (
