@@ -48,6 +48,7 @@ class Tap:
         self.requests = self.writes = 0
         self.bytes = 0  # of content, to and from the guest
         self.paths: set[bytes] = set()
+        self.puts: list[tuple[bytes, int]] = []  # whole files, each with its size
 
     def cut_at(self, request: int) -> None:
         """Cut the line to the guest at this request from now on."""
@@ -67,6 +68,7 @@ class Tap:
         self.requests += 1
         self.writes += isinstance(request, WRITES)
         self.paths.add(getattr(request, "path", b""))
+        self.puts += [(request.path, len(request.data))] if isinstance(request, Put) else []
         if side is Side.HOST:
             return False
         self.bytes += len(request.data) if isinstance(request, Put | Chunk) else 0
