@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -184,10 +184,14 @@ def test_one_that_hangs_is_ended_by_force(real: Bench, monkeypatch: pytest.Monke
     monkeypatch.setattr(client, "_PATIENCE", 0.2)
     pid = real.supervisors.start(real.hash, IDENTITY).pid
     os.kill(pid, signal.SIGSTOP)
-    assert real.supervisors.alive(real.hash)
-    assert real.supervisors.find(real.hash) is None
-    assert real.supervisors.end(real.hash)
-    assert gone(real.hash)
+    try:
+        assert real.supervisors.alive(real.hash)
+        assert real.supervisors.find(real.hash) is None
+        assert real.supervisors.end(real.hash)
+        assert gone(real.hash)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_one_of_another_devbox_tells_nothing_and_is_replaced(real: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

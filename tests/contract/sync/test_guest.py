@@ -250,13 +250,16 @@ def test_a_queue_of_events_that_ran_over_is_told(guest: GuestEndpoint, root: Pat
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     programs = [int(line) for pid in children for line in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    for pid in programs:
-        os.kill(pid, signal.SIGSTOP)
-    for index in range(limit // 2 + 10):
-        (root / f"{index % 100}").touch()
-        (root / f"{index % 100}").unlink()
-    for pid in programs:
-        os.kill(pid, signal.SIGCONT)
+    assert programs
+    try:
+        for pid in programs:
+            os.kill(pid, signal.SIGSTOP)
+        for index in range(limit // 2 + 10):
+            (root / f"{index % 100}").touch()
+            (root / f"{index % 100}").unlink()
+    finally:
+        for pid in programs:
+            os.kill(pid, signal.SIGCONT)
     assert Event(-1, b"") in happened(guest)
 
 

@@ -383,7 +383,7 @@ def test_a_small_edit_does_not_wait_for_a_big_file(bed: Bed) -> None:
             file.truncate(400 << 20)
         eventually(lambda: session.status().pending > 0)
         (bed.host / "a").write_text("two")
-        eventually(lambda: (bed.guest / "a").read_text() == "two", 5)
+        eventually(lambda: (bed.guest / "a").read_text() == "two")
         assert not (bed.guest / "big").exists()
         flushed(session)
         assert (bed.guest / "big").stat().st_size == 400 << 20
@@ -452,7 +452,7 @@ def test_while_git_works_nothing_is_brought_over(bed: Bed) -> None:
         time.sleep(0.5)
         assert (bed.guest / "a").read_text() == "one"
         (bed.host / ".git/index.lock").rename(bed.host / ".git/index")
-        eventually(lambda: (bed.guest / "a").read_text() == "two", 3)
+        eventually(lambda: (bed.guest / "a").read_text() == "two")
 
 
 def test_verify_finds_what_nobody_told_of(bed: Bed) -> None:

@@ -1,6 +1,5 @@
 """`add`, where packages come from an archive of the test's own: one container asks and goes on, and nothing else."""
 
-import os
 import re
 import signal
 import time
@@ -52,7 +51,8 @@ def test_a_question_without_a_step_leaves_no_container(shelf: Shelf) -> None:
     assert shelf.engine.containers({LABEL_WORKSPACE: shelf.devbox.hash, LABEL_ROLE: ROLE_STEP}) == []
 
 
-def test_add_that_was_killed_anywhere_is_repaired_by_add(shelf: Shelf, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.nightly)], ids=["some", "every"])
+def test_add_that_was_killed_anywhere_is_repaired_by_add(shelf: Shelf, every: bool) -> None:
     def prepare() -> None:
         shelf.forget_images()
         shelf.write("apple")
@@ -64,12 +64,15 @@ def test_add_that_was_killed_anywhere_is_repaired_by_add(shelf: Shelf, request: 
     replace(shelf.devbox, variables={"DEVBOX_FAULT": f"count:{log}"})("add", "pear")
     text, points = shelf.lock.read_text(), [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
     assert any(re.match("engine post containers attach|engine post containers start", point) for point in points)
-    every = "nightly" in str(request.config.option.markexpr) or os.environ.get("DEVBOX_TEST_EVERY") == "1"
+    kills = 0
     for number in range(1, len(points) + 1, 1 if every else max(1, len(points) // SAMPLE)):
         prepare()
         killed = replace(shelf.devbox, variables={"DEVBOX_FAULT": f"{number}:kill"})
-        assert killed("add", "pear", status=None).returncode in (-signal.SIGKILL, 0), points[number - 1]
+        status = killed("add", "pear", status=None).returncode
+        assert status in (-signal.SIGKILL, 0), points[number - 1]
+        kills += status != 0
         shelf.devbox("add", "pear")
         assert shelf.holds("apple", "pear") == "1\n1\n", points[number - 1]
         assert shelf.lock.read_text() == text, points[number - 1]
         assert shelf.devbox("up").stdout.strip() == "nothing to do"
+    assert kills, "it was never killed"

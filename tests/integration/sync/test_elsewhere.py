@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from tests.integration.sync.conftest import eventually, has, inside
 from tests.integration.workspace.conftest import write
-from tests.support.command import Devbox
+from tests.support.command import Devbox, containers_made, left_over
 from tests.support.supervisors import gone, processes
 
 pytestmark = pytest.mark.docker
@@ -35,7 +36,9 @@ def test_a_project_is_synced_both_ways_and_outlives_the_supervisor(remote: Devbo
 
 def test_a_mount_is_refused_with_what_to_write_instead(remote: Devbox) -> None:
     write(remote, '[sync]\nmode = "mount"\n')
+    begun = time.time()
     refused = remote("up", status=3)
     assert "error[runtime-unavailable]" in refused.stderr
     assert "another machine" in refused.stderr
     assert 'mode = "two-way"' in refused.stderr
+    assert containers_made(remote.hash, begun, time.time()) == left_over(remote.hash) == []

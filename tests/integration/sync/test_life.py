@@ -91,7 +91,10 @@ def test_a_killed_supervisor_and_a_restarted_container_are_taken_in_their_stride
 
 def test_halt_brings_home_and_up_goes_on(devbox: Devbox) -> None:
     devbox("up")
-    devbox("exec", "-d", "--", "sh", "-c", "echo last > last.txt")
+    devbox("exec", "-d", "--", "sh", "-c", "echo last > last.txt; touch /tmp/written")
+    with engine() as client:
+        waits = ["sh", "-c", "until [ -e /tmp/written ]; do sleep 0.01; done"]
+        assert client.containers.get(_box(devbox)).exec_run(waits).exit_code == 0
     devbox("halt")
     assert gone(devbox.hash)
     assert has(devbox.directory / "last.txt", "last\n")

@@ -1,7 +1,6 @@
 """kill -9 at each side effect of `up` and `destroy` on the real engine; the same command again repairs (fault 1)."""
 
 import hashlib
-import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +17,18 @@ SAMPLE_SECONDS = 40  # how long one scenario may take in an ordinary run; nightl
 KILLED = -9
 
 pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(False, marks=pytest.mark.timeout(600)),
+        pytest.param(True, marks=[pytest.mark.nightly, pytest.mark.timeout(3600)]),
+    ],
+    ids=["some", "every"],
+)
+def every(request: pytest.FixtureRequest) -> bool:
+    """Whether each point is tried, or as many as there is time for."""
+    return bool(request.param)
 
 
 def _run(devbox: Devbox, *words: str, fault: str) -> int:
@@ -55,7 +66,7 @@ def _order(count: int) -> list[int]:
 
 def _each_point(
     devbox: Devbox,
-    request: pytest.FixtureRequest,
+    every: bool,
     *words: str,
     prepare: Callable[[], object],
     check: Callable[[], None],
@@ -65,7 +76,7 @@ def _each_point(
     count = _points(devbox, *words)
     assert count > 4, "the command passes fault points"
     files = _tree(devbox.directory)
-    every = "nightly" in str(request.config.option.markexpr) or os.environ.get("DEVBOX_TEST_EVERY") == "1"
+    kills = 0
     end = time.monotonic() + SAMPLE_SECONDS
     for done, number in enumerate(_order(count)):
         if not every and done >= 3 and time.monotonic() > end:
@@ -73,9 +84,11 @@ def _each_point(
         prepare()
         status = _run(devbox, *words, fault=f"{number}:kill")
         assert status in (KILLED, 0), f"point {number} of {count}: {status}"  # 0: it had fewer points this time
+        kills += status == KILLED
         devbox(*words)
         check()
         assert _tree(devbox.directory) == files, f"point {number} of {count}"
+    assert kills, "it was never killed"
 
 
 def _mine(engine: Engine, devbox: Devbox) -> dict[str, str]:
@@ -87,10 +100,7 @@ def _clean(engine: Engine, devbox: Devbox) -> None:
     remove_images(engine, devbox)
 
 
-@pytest.mark.timeout(600)
-def test_up_that_was_killed_anywhere_is_repaired_by_up(
-    docker_engine: Engine, devbox: Devbox, request: pytest.FixtureRequest
-) -> None:
+def test_up_that_was_killed_anywhere_is_repaired_by_up(docker_engine: Engine, devbox: Devbox, every: bool) -> None:
     (devbox.directory / "src").mkdir()
     (devbox.directory / "src" / "main.py").write_text("print('mine')\n")
 
@@ -101,12 +111,11 @@ def test_up_that_was_killed_anywhere_is_repaired_by_up(
         said = devbox("exec", "--", "cat", "/built", "/tmp/created").stdout.splitlines()
         assert said[:2] == ["built", "created"]
 
-    _each_point(devbox, request, "up", prepare=lambda: _clean(docker_engine, devbox), check=check)
+    _each_point(devbox, every, "up", prepare=lambda: _clean(docker_engine, devbox), check=check)
 
 
-@pytest.mark.timeout(600)
 def test_the_quick_up_that_was_killed_anywhere_is_repaired_by_up(
-    docker_engine: Engine, devbox: Devbox, request: pytest.FixtureRequest
+    docker_engine: Engine, devbox: Devbox, every: bool
 ) -> None:
     write(devbox)  # no step runs when the environment is made, so the next up goes by the plan of this one
     plan = devbox.home / ".cache" / "devbox" / "prepared" / f"{devbox.hash}.json"
@@ -121,16 +130,15 @@ def test_the_quick_up_that_was_killed_anywhere_is_repaired_by_up(
         assert [one.labels[LABEL_ROLE] for one in found] == [ROLE_ENVIRONMENT]
         assert devbox.json("up")["changed"] is False
 
-    _each_point(devbox, request, "up", prepare=prepare, check=check)
+    _each_point(devbox, every, "up", prepare=prepare, check=check)
 
 
-@pytest.mark.timeout(600)
 def test_destroy_that_was_killed_anywhere_is_finished_by_destroy(
-    docker_engine: Engine, devbox: Devbox, request: pytest.FixtureRequest
+    docker_engine: Engine, devbox: Devbox, every: bool
 ) -> None:
     def check() -> None:
         labels = _mine(docker_engine, devbox)
         left = (docker_engine.containers(labels), docker_engine.volumes(labels), docker_engine.networks(labels))
         assert left == ([], [], [])
 
-    _each_point(devbox, request, "destroy", "-f", prepare=lambda: devbox("up"), check=check)
+    _each_point(devbox, every, "destroy", "-f", prepare=lambda: devbox("up"), check=check)
