@@ -105,6 +105,11 @@ class AgentSession:
         """Whether there is something for `receive_ready` that the descriptor does not tell of."""
         return bool(self._frames) or self._is_over()
 
+    @property
+    def room(self) -> int:
+        """How many bytes `send` takes now without waiting for the process to read."""
+        return self._credit
+
     def receive_ready(self) -> list[tuple[int, bytes]] | None:
         """Return the output that is here, without waiting; None at the end. `AgentLost` if it broke.
 

@@ -60,6 +60,10 @@ class Stream(Protocol):
     def pending(self) -> bool:
         """Whether there is something that `fileno` does not tell of."""
 
+    @property
+    def room(self) -> int:
+        """How many bytes `send` takes without waiting; when there is more, `fileno` tells."""
+
     def fileno(self) -> int:
         """The descriptor to wait on for reading."""
 
@@ -67,7 +71,7 @@ class Stream(Protocol):
         """Return the `(1 stdout | 2 stderr, bytes)` that are here, without waiting; None at the end."""
 
     def send(self, data: bytes) -> None:
-        """Send all of `data` to its stdin; waits while it does not read."""
+        """Send all of `data` to its stdin."""
 
     def close(self) -> None:
         """Leave it."""
@@ -148,6 +152,7 @@ class GuestEndpoint:
         self._asked: deque[_Asked | Planted] = deque()  # not answered, in their order
         self._queue: deque[bytes] = deque()  # the last of those, not sent
         self._queued = 0  # bytes of them
+        self._going = b""  # the rest of what is going out
         self._flying = 0  # bytes sent and not answered
         self._number = 0  # of the request that was asked last
         self._answered = 0
@@ -256,17 +261,19 @@ class GuestEndpoint:
             self._is_woken = True
 
     def _send(self) -> None:
-        """Send of the queue what there is room for."""
-        pieces, size = [], 0
+        """Send of the queue what there is room for, and never wait for more: a guest may have stopped for good."""
+        pieces, size = [self._going], 0
         while self._queue and self._flying + size + len(self._queue[0]) <= wire.WINDOW:
             pieces.append(self._queue.popleft())
             size += len(pieces[-1])
-        if not pieces:
-            return
         self._queued -= size
         self._flying += size
+        going = b"".join(pieces)
         try:
-            self._stream.send(b"".join(pieces))
+            room = max(0, self._stream.room) if going else 0
+            self._going = going[room:]
+            if going and room:
+                self._stream.send(going[:room])
         except (OSError, AgentError) as error:
             raise self._lose(error) from error
 

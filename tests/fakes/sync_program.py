@@ -27,6 +27,7 @@ class SyncProgram:
         self._held: deque[bytes] = deque()
         self.heard = b""
         self.closed = False
+        self.room_left = 1 << 30
         if hello:
             self.say(frame(0, wire.HELLO, HELLO))
         for data in says:
@@ -46,6 +47,10 @@ class SyncProgram:
     @property
     def pending(self) -> bool:
         return bool(self._held)
+
+    @property
+    def room(self) -> int:
+        return self.room_left
 
     def fileno(self) -> int:
         return self._read

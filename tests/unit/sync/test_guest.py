@@ -133,6 +133,20 @@ def test_one_that_does_not_go_on_is_not_waited_for(program: SyncProgram, guest: 
     assert len(program.heard) > wire.WINDOW
 
 
+def test_what_it_does_not_read_is_not_waited_for_either(program: SyncProgram, guest: GuestEndpoint) -> None:
+    found: list[Answer] = []
+    program.room_left = 100
+    guest.ask(Chunk(1, 0, bytes(CHUNK - 64)), found.append)
+    assert len(program.heard) == 100
+    program.room_left = 0
+    guest.ask(Barrier(), found.append)
+    guest.process()
+    assert len(program.heard) == 100
+    program.room_left = 1 << 20
+    guest.process()
+    assert program.heard == wire.encode(1, Chunk(1, 0, bytes(CHUNK - 64))) + wire.encode(2, Barrier())
+
+
 @pytest.mark.parametrize("request_", [Plant(b"", (Seed(b"n", b"x", bytes(32), False, 1),)), MakeDirectory(b"n")])
 def test_what_came_before_the_answer_to_a_change_says_nothing_of_content(
     program: SyncProgram, guest: GuestEndpoint, request_: Request
