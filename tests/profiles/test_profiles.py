@@ -16,12 +16,13 @@ pytestmark = pytest.mark.docker
 PROFILES = sorted(path for path in (ROOT / "profiles").iterdir() if path.is_dir())
 HEAVY = {
     "data-science",
+    "go",
     "java",
     "php",
     "ruby",
     "rust",
     "web",
-}  # hundreds of megabytes; web is python and node once more
+}  # hundreds of megabytes; web is python and node once more, and a project in Go is among tests/real
 SERVICES = {name: (name, name, f"{name}-stop") for name in ("postgres", "redis")}  # twice is once
 NIGHTLY = dict.fromkeys(HEAVY, pytest.mark.nightly)
 

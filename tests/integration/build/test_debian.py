@@ -45,6 +45,7 @@ ASKED = {
 }
 
 
+@pytest.mark.nightly  # by day two clones of a whole project are compared: tests/integration/parity/test_reproducible.py
 def test_an_environment_holds_what_was_asked_for_and_nothing_else_twice_the_same(room: Room, debian: BaseImage) -> None:
     project(room.directory)
     built = room.build(debian, given={"PIP_SECRET": "canary-0451-x"}, **ASKED)

@@ -102,6 +102,7 @@ def test_buildkit(export: Export, docker_engine: SdkEngine) -> None:
         assert export.differences(manifest(docker_engine, image, export.view)) == []
 
 
+@pytest.mark.nightly  # by day another builder does it
 @pytest.mark.podman
 def test_podman(export: Export) -> None:
     require_podman()
