@@ -136,6 +136,8 @@ class Root:
         descriptor: int = -1
         if _has_openat2:
             descriptor = _open2(_OPENAT2, self.descriptor, path, _HOW_FILE, _HOW_SIZE)
+            if descriptor < 0 and ctypes.get_errno() == errno.ENOENT:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if descriptor < 0:  # by steps, to know why
             with self.place(path) as place:
                 descriptor = place.open()
@@ -147,15 +149,7 @@ class Root:
 
     def make_directories(self, path: bytes, mode: int, made: Callable[[int], None]) -> int:
         """Open the directory at `path`, made with all above it where they are missing; `made` gets each new one."""
-        check(path)
-        handle = os.open(b".", _FOLDER, dir_fd=self.descriptor)
-        for name in path.split(b"/"):
-            try:
-                following = make_directory(handle, name, mode, made)
-            finally:
-                os.close(handle)
-            handle = following
-        return handle
+        return make_beneath(os.open(b".", _FOLDER, dir_fd=self.descriptor), path, mode, made)
 
     def close(self) -> None:
         """Give the handle back."""
@@ -198,6 +192,20 @@ def make_directory(directory: int, name: bytes, mode: int, made: Callable[[int],
     handle = open_directory(directory, name)
     os.fchmod(handle, mode)
     made(handle)
+    return handle
+
+
+def make_beneath(handle: int, path: bytes, mode: int, made: Callable[[int], None]) -> int:
+    """Open the directory at `path` in that of `handle`, which is closed; see `Root.make_directories`."""
+    try:
+        check(path)
+        for name in path.split(b"/"):
+            following = make_directory(handle, name, mode, made)
+            os.close(handle)
+            handle = following
+    except BaseException:
+        os.close(handle)
+        raise
     return handle
 
 

@@ -16,7 +16,7 @@ from devbox.sync.core.entry import Kind, Side
 from devbox.sync.core.names import holds_git
 from devbox.sync.core.plan import Action, Conflict, Note, Plan
 from devbox.sync.core.reconcile import reconcile
-from devbox.sync.endpoint import List
+from devbox.sync.endpoint import Barrier, List
 from devbox.sync.lately import Lately
 from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.quick import edits
@@ -51,7 +51,7 @@ class Cycle:
         self.again = False  # there is something to decide on, though nothing is dirty
         self.running = False
         self.ended = 0.0
-        self.on_changed: Callable[[list[Action]], None] = lambda _: None
+        self.on_changed: Callable[[list[Action]], None] | None = None
         self.decided: set[bytes] = set()  # paths that somebody has decided on: what loses is kept
         # In the trash no two cycles may have one name, also if the next ends are met within the same second.
         self._number = time.time_ns() // 1000 % 1_000_000
@@ -66,7 +66,9 @@ class Cycle:
                 yield from self._looks()
                 fault("sync looked")
                 self._batch = self.new_batch()
-                self._quick()
+                if (sides := self._quick()) and self.scene.fresh:
+                    yield []  # they go out, and are there before there is more to think about
+                    yield [Ask(side, Barrier()) for side in sides]
                 self._seed()
                 if self.scene.fresh:
                     yield from self._decide(Three(self.scene))
@@ -98,14 +100,15 @@ class Cycle:
         if any(tops.values()):
             yield from self.survey.scan(tops)
 
-    def _quick(self) -> None:
-        """Send edits on by the shortest way."""
+    def _quick(self) -> set[Side]:
+        """Send edits on by the shortest way; returns to where."""
         found = edits(self.scene) if self.halt is None else []
         for node, action in found:
             self.left.pop(action.path, None)
             self._start(Task(action, node, node.stamp_on(action.side), self._keep(action)))
-        if found:
+        if found and self.on_changed is not None:
             self.on_changed([action for _, action in found])
+        return {action.side for _, action in found}
 
     def _seed(self) -> None:
         """Begin with what is plainly new in batches; the rest is a matter for a plan."""
@@ -142,7 +145,8 @@ class Cycle:
         self._solve(three, tasks)
         self._begin(tasks)
         self.decided = {path for path in self.decided if scene.rows.find(path) not in three.nodes}
-        self.on_changed(plan.actions)
+        if self.on_changed is not None:
+            self.on_changed(plan.actions)
 
     def _go_on(self) -> None:
         """Somebody agreed to what it was halted for: to that, and not to what comes later."""

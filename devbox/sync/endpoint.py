@@ -42,8 +42,8 @@ class Answer(NamedTuple):
     """What came of a request. What is not asked for by its kind is empty.
 
     `stamp`: of what is there now. `data`: content, or digests. `found`: of List and Stat. `same`, `watch`: of List.
-    `room`: bytes free, if the failure was for want of room. `contents`, `stamps`: of Gather and Plant, one for each of
-    their files, None of one with which it did not go as it should.
+    `room`: bytes free, if the failure was for want of room. `contents`, `stamps` (packed): of Gather and Plant, one for
+    each of their files, None of one with which it did not go as it should.
     """
 
     code: Code = Code.DONE
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     room: int = 0
     same: tuple[bytes, ...] = ()
     contents: tuple[bytes | None, ...] = ()
-    stamps: tuple[Stamp | None, ...] = ()
+    stamps: tuple[bytes | None, ...] = ()
 
     @property
     def good(self) -> bool:

@@ -152,7 +152,7 @@ class GuestEndpoint:
         self._asked: deque[_Asked | Planted] = deque()  # not answered, in their order
         self._queue: deque[bytes] = deque()  # the last of those, not sent
         self._queued = 0  # bytes of them
-        self._going = b""  # the rest of what is going out
+        self._going = memoryview(b"")  # the rest of what is going out
         self._flying = 0  # bytes sent and not answered
         self._number = 0  # of the request that was asked last
         self._answered = 0
@@ -262,20 +262,27 @@ class GuestEndpoint:
 
     def _send(self) -> None:
         """Send of the queue what there is room for, and never wait for more: a guest may have stopped for good."""
-        pieces, size = [self._going], 0
-        while self._queue and self._flying + size + len(self._queue[0]) <= wire.WINDOW:
-            pieces.append(self._queue.popleft())
-            size += len(pieces[-1])
-        self._queued -= size
-        self._flying += size
-        going = b"".join(pieces)
+        pieces: list[memoryview] = []
+        room = self._stream.room
+        while room > 0 and (self._going or self._goes_next()):
+            pieces.append(self._going[:room])
+            self._going = self._going[room:]
+            room -= len(pieces[-1])
         try:
-            room = max(0, self._stream.room) if going else 0
-            self._going = going[room:]
-            if going and room:
-                self._stream.send(going[:room])
+            if pieces:
+                self._stream.send(b"".join(pieces))
         except (OSError, AgentError) as error:
             raise self._lose(error) from error
+
+    def _goes_next(self) -> bool:
+        """Take the next one out of the queue, if the guest has room for it."""
+        if not self._queue or self._flying + len(self._queue[0]) > wire.WINDOW:
+            return False
+        data = self._queue.popleft()
+        self._queued -= len(data)
+        self._flying += len(data)
+        self._going = memoryview(data)
+        return True
 
     def _take(self) -> bool:
         """Take what is here, if there is anything, and send what there is room for by that."""

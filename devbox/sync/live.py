@@ -27,6 +27,7 @@ FEW: Final = 4  # paths, and cycles, that are none
 BULK: Final = 200  # paths to look at that are a storm
 STORM: Final = 0.05  # seconds for which more is waited for, within one
 _SAVE: Final = 0.25  # seconds between two saves while there is work
+_SELDOM: Final = 20  # times as long as a save takes is it waited until the next, at least
 _SETTLE: Final = 2.5  # seconds without anything, after which what was read is trusted
 _POLL: Final = 2.0  # seconds between two looks at what cannot be watched
 _ENOUGH: Final = 2048  # works under way; no more are planned for what is left of a storm
@@ -108,8 +109,7 @@ class Live:
     def turn(self, until: float = _NEVER) -> None:
         """Wait until something happens, or until then, and do what there is to do."""
         wait = self._wait(until)
-        self._poll.poll(None if wait is None else wait * 1000)
-        self.pump.turn()
+        self.pump.turn({descriptor for descriptor, _ in self._poll.poll(None if wait is None else wait * 1000)})
         for side, end in self.ends.items():
             self.scene.hear(side, end.events())
         self._retry()
@@ -273,7 +273,7 @@ class Live:
             self.pump.start(self._settling.work())
         if self.cycle.running or not self.pump.idle:
             self._active = now
-            if now - self.memory.saved < _SAVE or self.cycle.running:
+            if now - self.memory.saved < max(_SAVE, self.memory.took * _SELDOM) or self.cycle.running:
                 return
         elif self._wanted():
             self._active = now

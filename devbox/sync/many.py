@@ -6,7 +6,7 @@ from functools import partial
 
 from devbox import confined
 from devbox.confined import Root
-from devbox.sync.core.entry import Stamp
+from devbox.sync.core.entry import PACKED, Stamp
 from devbox.sync.endpoint import SMALL, Answer, Gather, Plant, Put, Read, Request
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -33,9 +33,8 @@ def _content(directory: int, name: bytes, stamp: Stamp) -> bytes | None:
     except OSError:
         return None
     try:
-        if not _is(descriptor, stamp):
-            return None
         data = os.read(descriptor, stamp.size + 1)
+        # Only afterwards: what was another before the read, or became so, shows it now.
         return data if len(data) == stamp.size and _is(descriptor, stamp) else None
     except OSError:
         return None
@@ -71,7 +70,7 @@ def plant(request: Plant, put: Ask, done: Callable[[Answer], None]) -> None:
     """Put each; `done` when all are answered."""
 
     def take(answers: list[Answer]) -> None:
-        done(Answer(stamps=tuple([answer.stamp if answer.good else None for answer in answers])))
+        done(Answer(stamps=tuple([PACKED.pack(*one.stamp) if one.good and one.stamp else None for one in answers])))
 
     each = _Each(len(request.files), take)
     for index, one in enumerate(request.puts()):

@@ -9,7 +9,7 @@ from devbox.sync.core.plan import Conflict, Note, Why
 from devbox.sync.cycle import Left
 from devbox.sync.endpoint import Identity
 from devbox.sync.rows import Node, unpacked
-from devbox.sync.scene import Scene
+from devbox.sync.scene import RACY, Scene
 from devbox.sync.state import State
 
 _NONCE: Final = "nonce"
@@ -27,7 +27,8 @@ class Memory:
         self._written = dict(self._facts)
         self.left = _read_left(self.state.conflicts())
         self._left_written = dict(self.left)
-        self.saved = 0.0
+        self.saved = 0.0  # when (monotonic), and how long that took
+        self.took = 0.0
 
     @property
     def nonce(self) -> bytes:
@@ -64,6 +65,11 @@ class Memory:
         """Forget digests of files that may have changed after they were read, with nothing to show it."""
         for side in Side:
             since = self._facts.get(_doubt(side), b"")
+            # What was trusted by an earlier session still is; a clock that was put back dates changes before that.
+            trusted = int(since) - 1 if since else int(self._facts.get(_trusted(side), b"0"))
+            settled = scene.settled[side] = max(0, min(trusted, time.time_ns() - RACY))
+            if since and settled < trusted:
+                self._facts[_doubt(side)] = b"%d" % (settled + 1)
             for node in self.rows.root.walk() if since else ():
                 stamp, entry = node.packed_on(side), node.on(side)
                 if stamp is None or entry is None:
@@ -77,6 +83,7 @@ class Memory:
         """All is as it was two seconds ago, on the word of the watches: so what was read is what is there."""
         for side in Side:
             self._facts[_doubt(side)] = b""
+            self._facts[_trusted(side)] = b"%d" % scene.latest[side]
             scene.settled[side] = scene.latest[side]
 
     def save(self, scene: Scene, left: dict[bytes, Left]) -> None:
@@ -90,12 +97,14 @@ class Memory:
         waiting = {node for node in self.rows.changed if node in scene.unsettled or node in scene.settling}
         if not (facts or differ or len(self.rows.changed) > len(waiting) or self.rows.gone):
             return
+        begin = time.monotonic()
         self.rows.changed -= waiting
         self.state.save(self.rows, facts, _write_left(left) if differ else None)
         self.rows.changed |= waiting
         self._written = dict(self._facts)
         self._left_written = dict(left)
         self.saved = time.monotonic()
+        self.took = self.saved - begin
 
 
 def _root(side: Side) -> str:
@@ -104,6 +113,10 @@ def _root(side: Side) -> str:
 
 def _doubt(side: Side) -> str:
     return f"{side.value} doubt"
+
+
+def _trusted(side: Side) -> str:
+    return f"{side.value} trusted"
 
 
 def _identity(identity: Identity) -> bytes:

@@ -1,12 +1,12 @@
 """Work on both ends at once: generators that ask and are told, with a bounded number of requests and bytes on the way.
 
-A Work yields a list of Asks and is sent the list of their Answers, in their order, when all are there. What one end
-is asked reaches it in the order in which it was asked for, whoever asked. Small work is begun before big work, and
-goes on between its steps.
+A Work yields a list of Asks and is sent the list of their Answers, in their order, when all are there; one without
+any Ask lets what was started begin. What one end is asked reaches it in the order in which it was asked for, whoever
+asked. Small work is begun before big work, and goes on between its steps.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
@@ -119,11 +119,13 @@ class Pump:
             bool(self._ready) or any(end.open and end.waiting for end in (self._host, self._guest)) or self._startable()
         )
 
-    def turn(self) -> None:
-        """Begin, send and take what can be, for a bounded time."""
+    def turn(self, readable: Container[int] | None = None) -> None:
+        """Begin, send and take what can be, for a bounded time; from ends that are `readable`, if that is known."""
         self._go_on()
         for end in (self._host, self._guest):
             self._send(end)
+            if readable is not None and end.endpoint.fileno() not in readable:
+                continue
             try:
                 end.endpoint.process()
             except OSError as error:
@@ -166,7 +168,10 @@ class Pump:
             return False
         self._begun[running.rank] += 1
         self._held += running.weight
-        self._ready.append(running)
+        if running.rank is Rank.NOW:
+            self._ready.appendleft(running)
+        else:
+            self._ready.append(running)
         return True
 
     def _step(self, running: _Running) -> None:

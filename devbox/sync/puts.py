@@ -90,7 +90,7 @@ class Puts:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(temporary, dir_fd=place.directory)
                     raise
-                self._changer.install(place, temporary, request.expected, request.keep)
+                self._changer.install(place, temporary, request.expected, request.keep, ours=new)
                 answer = Answer(stamp=after(descriptor, new))
             except BaseException:
                 os.close(descriptor)

@@ -11,7 +11,7 @@ from devbox.sync.core.entry import Entry, Kind, Side
 from devbox.sync.core.plan import Action, Reason
 from devbox.sync.endpoint import SMALL, Answer, Code, Gather, MakeDirectory, Plant, Seed
 from devbox.sync.pump import Rank, Work, one
-from devbox.sync.rows import DIRECTORY, Node, digest_of, packed, unpacked
+from devbox.sync.rows import DIRECTORY, Node, ctime, digest_of, packed, unpacked
 from devbox.sync.scene import Scene
 from devbox.sync.transfer import Counters
 
@@ -38,7 +38,7 @@ class Seeds:
         self._pump = pump
         self._counters = counters
         self._failed: set[Node] = set()  # a matter for a plan
-        self.on_changed: Changed = lambda _: None
+        self.on_changed: Changed | None = None
 
     def begin(self) -> set[Node]:
         """Begin with all that can be done so; returns what it is."""
@@ -145,9 +145,9 @@ class Seeds:
                 self._leave([node])
                 continue
             node.base = node.guest = entry
-            node.guest_stamp = packed(stamp)
-            latest = max(latest, stamp.ctime)
-            self._counters.bytes += stamp.size
+            node.guest_stamp = stamp
+            latest = max(latest, ctime(stamp))
+            self._counters.bytes += int.from_bytes(stamp[4:12], "little")
             if node.host_stamp == sent:
                 node.host = entry
             elif node.host != entry:
@@ -162,7 +162,8 @@ class Seeds:
         if len(self._scene.troubles):
             for node, _ in done:
                 self._scene.troubles.solved(node.path)
-        self.on_changed([Action(Side.GUEST, node.path, entry, None, Reason.CHANGED) for node, entry in done])
+        if self.on_changed is not None:
+            self.on_changed([Action(Side.GUEST, node.path, entry, None, Reason.CHANGED) for node, entry in done])
 
 
 def _goes(node: Node) -> bool:

@@ -1,6 +1,7 @@
 """A SyncSession: one thread that keeps two trees equal, and what may be asked of it from any other thread."""
 
 import contextlib
+import gc
 import os
 import threading
 import time
@@ -32,6 +33,7 @@ _FIRST: Final = 0.05  # seconds until a lost end is looked for, doubled each tim
 _LONGEST: Final = 5.0
 _ANSWER: Final = 5.0  # seconds within which the thread answers a question
 FLUSH: Final = 60.0
+_FULL: Final = 10_000  # collections of the middle generation before one of all
 _DAY: Final = 24 * 60 * 60.0
 _GONE: Final = 10.0  # seconds without the other end, after which nobody is let wait for it
 
@@ -214,6 +216,8 @@ class SyncSession:
     # What follows runs in the thread.
 
     def _run(self) -> None:
+        # A full collection goes through all rows, to find nothing; there is one whenever the session comes to rest.
+        gc.set_threshold(*gc.get_threshold()[:2], _FULL)
         try:
             self._keep_on()
         finally:  # also if it is a fault of ours, whose traceback is in the log
@@ -259,7 +263,7 @@ class SyncSession:
         self._live = Live(self._memory, rules, scene, ends, self._bell, lately=self._lately, verify_every=every)
         self._live.paused = self._paused
         self._live.cycle.agreed = self._agreed
-        self._live.cycle.on_changed = self._changed
+        self._live.cycle.on_changed = self._changed if self._rules else None
 
     def _work(self) -> None:
         live = self._live
@@ -339,8 +343,6 @@ class SyncSession:
 
     def _changed(self, actions: list[Action]) -> None:
         """Remember the rules that match what came from the host: what the guest makes must start nothing anew."""
-        if not self._rules:
-            return
         came = [shown(action.path) for action in actions if action.side is Side.GUEST]
         for name, spec in self._rules:
             if any(map(spec.match_file, came)):

@@ -135,7 +135,10 @@ class Survey:
     ) -> None:
         stamp = answer.stamp
         if answer.code is not Code.DONE or stamp is None:
-            stats.append(stat)
+            if answer.code is Code.CHANGED and stamp is None:  # there is nothing, as a second look would say
+                self._take_stat(side, path, tops, answer)
+            else:
+                stats.append(stat)
             return
         if not stamp.size and self._just_emptied(side, path):
             return

@@ -115,14 +115,16 @@ class Changer:
         os.utime(descriptor, ns=(mtime, mtime))
         return stamp_of(os.fstat(descriptor))
 
-    def install(self, place: Place, temporary: bytes, expected: Stamp | None, keep: bytes) -> None:
+    def install(
+        self, place: Place, temporary: bytes, expected: Stamp | None, keep: bytes, *, ours: Stamp | None = None
+    ) -> None:
         """Have what is under the name `temporary` of the same directory at `place`; it is gone from there after this.
 
         `ChangedError`, `OSError`: all is as it was, and what was to be installed is removed. If not even that can be,
-        what was there stays under the temporary name.
+        what was there stays under the temporary name. `ours`: the stamp of what is to be installed, if it is known.
         """
         fault("before the swap")
-        ours = stamp_of(os.stat(temporary, dir_fd=place.directory, follow_symlinks=False))
+        ours = ours or stamp_of(os.stat(temporary, dir_fd=place.directory, follow_symlinks=False))
         try:
             if expected is None:
                 self._install_new(place, temporary)
@@ -235,15 +237,24 @@ class Changer:
             os.unlink(name, dir_fd=directory)
 
     def _keep(self, directory: int, name: bytes, keep: bytes) -> None:
-        path = TRASH + b"/" + keep
+        above, _, kept_as = (TRASH + b"/" + keep).rpartition(b"/")
         try:
-            place = self._root.place(path)
+            trash = self._root.directory(above)
+        except FileNotFoundError:
+            trash = self._in_trash(above.removeprefix(TRASH + b"/"))
+        try:
+            confined.rename_new(directory, name, trash, kept_as)
+        finally:
+            os.close(trash)
+
+    def _in_trash(self, path: bytes) -> int:
+        """Open a directory in the trash, made where it is missing."""
+        try:
+            trash = self._root.directory(TRASH)
         except FileNotFoundError:
             os.close(self.open_ours())
-            os.close(self._root.make_directories(path.rpartition(b"/")[0], TRASH_MODE, self.owner.give))
-            place = self._root.place(path)
-        with place:
-            confined.rename_new(directory, name, place.directory, place.name)
+            trash = self._root.make_directories(TRASH, TRASH_MODE, self.owner.give)
+        return confined.make_beneath(trash, path, TRASH_MODE, self.owner.give)
 
     def open_ours(self) -> int:
         """Open the directory that is ours in the root, made where it is missing; whoever asked closes it."""

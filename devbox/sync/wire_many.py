@@ -6,14 +6,15 @@ from typing import Final
 
 from devbox.agent.fields import WireError
 from devbox.sync import wire
-from devbox.sync.core.entry import Stamp
+from devbox.sync.core.entry import PACKED
 from devbox.sync.endpoint import CHUNK, Answer, Code, Plant
 
 NUMBERS: Final = 0xFFFFFFFF  # of requests, which begin anew after it; 0 is for what comes by itself
 _PUT: Final = wire.PUT
 _HEAD = Struct("<IIBI")  # and the length of the path
 _TAIL = Struct("<BqI")  # executable, mtime, and no name in the trash
-_STAMPED = Struct("<BBHIQqqQ")
+_STAMPED: Final = bytes((Code.DONE.value, 1, 0, 0))  # an answer of a stamp alone begins so; the stamp follows
+_LENGTH: Final = len(_STAMPED) + PACKED.size
 _FIXED: Final = 4 + 1 + 32 + _TAIL.size
 _DIGEST: Final = 32
 
@@ -46,19 +47,18 @@ class Planted:
     def __init__(self, request: Plant, done: Callable[[Answer], None], size: int) -> None:
         self.request, self.done, self.size = request, done, size
         self.verb = _PUT | wire.ANSWER
-        self._stamps: list[Stamp | None] = []
+        self._stamps: list[bytes | None] = []
 
     def hear(self, payload: memoryview) -> bool:
         """Take the answer to the next one; whether it was the last."""
-        if len(payload) == _STAMPED.size:
-            code, fields, errno, *stamp = _STAMPED.unpack(payload)
-            if not code and fields == 1 and not errno:
-                self._stamps.append(Stamp._make(stamp))
-                return len(self._stamps) == len(self.request.files)
+        if len(payload) == _LENGTH and payload[:4] == _STAMPED:
+            self._stamps.append(bytes(payload[4:]))
+            return len(self._stamps) == len(self.request.files)
         part = wire.parse_part(payload)
         if part.more or part.body:
             raise WireError("an answer that is too long")
-        self._stamps.append(part.answer.stamp if part.answer.code is Code.DONE else None)
+        stamp = part.answer.stamp if part.answer.code is Code.DONE else None
+        self._stamps.append(None if stamp is None else PACKED.pack(*stamp))
         return len(self._stamps) == len(self.request.files)
 
     def whole(self) -> Answer:

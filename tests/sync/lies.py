@@ -5,6 +5,7 @@ from typing import Final
 
 from devbox.sync.core.entry import Stamp
 from devbox.sync.endpoint import Answer, Code, Event, Found, Hash, List, Plant, Read, Request, Stat
+from devbox.sync.rows import packed
 
 Lie = Callable[[Request, Answer], Answer]
 EventLie = Callable[[Event], tuple[Event, ...]]
@@ -58,7 +59,7 @@ def _all_done(_request: Request, answer: Answer) -> Answer:
 def _planted_otherwise(request: Request, answer: Answer) -> Answer:
     if not isinstance(request, Plant):
         return answer
-    return answer._replace(stamps=tuple(_stamp(number) for number, _ in enumerate(answer.stamps)))
+    return answer._replace(stamps=tuple(packed(_stamp(number)) for number, _ in enumerate(answer.stamps)))
 
 
 def _none_planted(request: Request, answer: Answer) -> Answer:

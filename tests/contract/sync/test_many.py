@@ -7,6 +7,7 @@ import pytest
 
 from devbox.sync.core.entry import PACKED
 from devbox.sync.endpoint import SMALL, Gather, List, Plant, Seed
+from devbox.sync.rows import unpacked
 from tests.support.ends import WHEN, End, digest
 
 CONTENTS = {b"empty": b"", b"text": b"hello\n", b"large": os.urandom(SMALL)}
@@ -21,10 +22,10 @@ def test_what_was_planted_is_there_and_can_be_gathered(end: End, path: bytes) ->
     directory = end.tree / os.fsdecode(path)
     directory.mkdir(parents=True, exist_ok=True)
     files = tuple(seed(name, data, executable=name == b"text") for name, data in CONTENTS.items())
-    stamps = end.do(Plant(path, files)).stamps
+    stamps = [one and unpacked(one) for one in end.do(Plant(path, files)).stamps]
     names = end.names(path)
     assert {name: names[name].stamp for name in CONTENTS} == dict(zip(CONTENTS, stamps, strict=True))
-    assert all(one is not None and one.mtime == WHEN for one in stamps)
+    assert all(one and one.mtime == WHEN for one in stamps)
     assert {name: (directory / os.fsdecode(name)).read_bytes() for name in CONTENTS} == CONTENTS
     assert [os.access(directory / os.fsdecode(name), os.X_OK) for name in CONTENTS] == [False, True, False]
     gathered = end.do(Gather(path, tuple((name, names[name].stamp) for name in CONTENTS)))

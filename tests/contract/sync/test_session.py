@@ -485,7 +485,12 @@ def test_verify_that_does_not_come_to_its_end_says_so(bed: Bed) -> None:
         put(bed.host, {"wakes": "it"})
         eventually(lambda: len(ends) == 2)
         flushed(session)
-        ends[1].ask = lambda *_: setattr(ends[1], "process", broken)  # type: ignore[attr-defined]
+
+        def breaks(*_: object) -> None:
+            ends[1].process = broken  # type: ignore[attr-defined]
+            put(bed.guest, {"heard": "of"})  # an end that is lost can be read
+
+        ends[1].ask = breaks  # type: ignore[attr-defined]
         with pytest.raises(SyncError, match="an end was lost"):
             session.verify()
         flushed(session)
