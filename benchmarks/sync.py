@@ -7,6 +7,7 @@ kind to the same agent, with nothing on it but the same bytes.
 """
 
 import contextlib
+import gc
 import itertools
 import os
 import shutil
@@ -64,6 +65,7 @@ def fresh(made: Bed) -> Way:
     def prepare() -> None:
         made.empty_guest()
         shutil.rmtree(made.host.path / ".devbox", ignore_errors=True)
+        gc.collect()  # a Supervisor has not had other sessions before
         running.append(made.session(f"state-{next(_numbers)}"))
 
     def run() -> None:

@@ -314,5 +314,10 @@ def _entries(directory: int, known: Mapping[bytes, bytes | None], same: list[byt
                 if pack(mode, size, mtime, ctime, found.st_ino) == known[name]:
                     same.append(name)
                     continue
-            with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISLNK(found.st_mode):
+                yield Found(name, stamp_of(found))
+                continue
+            try:
                 yield _entry(directory, name, name, found)
+            except FileNotFoundError:
+                continue

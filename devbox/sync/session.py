@@ -217,7 +217,8 @@ class SyncSession:
 
     def _run(self) -> None:
         # A full collection goes through all rows, to find nothing; there is one whenever the session comes to rest.
-        gc.set_threshold(*gc.get_threshold()[:2], _FULL)
+        before = gc.get_threshold()
+        gc.set_threshold(*before[:2], _FULL)
         try:
             self._keep_on()
         finally:  # also if it is a fault of ours, whose traceback is in the log
@@ -228,6 +229,7 @@ class SyncSession:
             self._answer()
             if self._memory is not None:
                 self._memory.state.close()
+            gc.set_threshold(*before)
 
     def _keep_on(self) -> None:
         wait = _FIRST

@@ -17,7 +17,7 @@ from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
 from tests.support.agent import IDENTITY
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 PATIENCE = 10.0  # seconds; only ever spent by what fails
 MIB = 1024 * 1024

@@ -14,7 +14,7 @@ from devbox.agent.session import AgentSession, ask_sessions
 from tests.contract.agent.conftest import Target, read_all
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.long]
 
 MIB = 1024 * 1024
 

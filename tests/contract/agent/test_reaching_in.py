@@ -17,7 +17,7 @@ from devbox.agent.mux import AgentMux
 from devbox.agent.session import ask_listeners, ask_stat
 from tests.contract.agent.conftest import Target
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.long]
 
 HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
 needs_ipv6 = pytest.mark.skipif(not HAS_IPV6, reason="not possible here: no IPv6 on loopback")

@@ -15,6 +15,8 @@ from devbox.values import short_hash
 from tests.support.stand import standing
 from tests.support.tree import ROOT
 
+pytestmark = pytest.mark.long
+
 COMMAND = (sys.executable, "-m", "devbox")
 BASE = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DOCKER_HOST": "unix:///no/such.sock"}
 

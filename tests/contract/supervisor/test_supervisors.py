@@ -23,6 +23,8 @@ from tests.fakes.agent import FakeAgent
 from tests.fakes.supervisor import FakeSupervisors
 from tests.support.supervisors import gone, processes
 
+pytestmark = pytest.mark.long
+
 IDENTITY = "1" * 64
 WEB = Wanted(name="web", guest=80, host=0)
 

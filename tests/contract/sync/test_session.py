@@ -21,6 +21,8 @@ from tests.support.agent import host_agent
 from tests.support.sync_bed import Bed, eventually, flushed, put, trash, tree
 from tests.support.sync_guest import agent_program, guest_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(params=["host", "agent"])
 def bed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:

@@ -11,6 +11,8 @@ from devbox.profile.detect import detect, render, require_clear
 from devbox.profile.load import load
 from tests.support.corpus import PROJECTS
 
+pytestmark = pytest.mark.long
+
 NAMES = sorted(
     {
         str(path.relative_to(project / "repo"))
