@@ -15,10 +15,10 @@ from devbox.cli.group import invocation_of, verb
 def command(
     context: typer.Context,
     path: Annotated[str, typer.Argument(metavar="PATH")],
-    parent: Annotated[int, typer.Argument(metavar="PID")],
+    parent: Annotated[str, typer.Argument(metavar="PID")],
 ) -> None:
     """Lead every connection to the socket PATH to the environment's agent, until PID ends, which has started this."""
     invocation = invocation_of(context)
     from devbox.workspace.agent_relay import serve
 
-    serve(invocation.host, invocation.workspace, path, parent=parent)
+    serve(invocation.host, invocation.workspace, path, parent=int(parent))
