@@ -92,6 +92,7 @@ class Cycle:
         scene = self.scene
         rescan, scene.rescan = scene.rescan, set()
         dirty, scene.dirty = scene.dirty, {side: set() for side in Side}
+        scene.looking = rescan | {(side, path) for side, paths in dirty.items() for path in paths}
         tops = yield from self.survey.look(dirty)
         for side, path in rescan:
             node = scene.rows.find(path)
@@ -99,6 +100,7 @@ class Cycle:
                 tops[side].append(node)
         if any(tops.values()):
             yield from self.survey.scan(tops)
+        scene.looking = set()
 
     def _quick(self) -> set[Side]:
         """Send edits on by the shortest way; returns to where."""

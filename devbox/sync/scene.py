@@ -49,6 +49,7 @@ class Scene:
         self.made: dict[Side, set[Node]] = {side: set() for side in Side}  # directories of ours that nobody watches yet
         self.warnings: dict[str, str] = {}
         self.inquiry: Inquiry | None = None  # somebody looks at everything
+        self.looking: set[tuple[Side, bytes]] = set()  # what a cycle looks at just now
         self.released = False  # a row is busy no more
         self.empty: set[Node] = set()  # rows that works have left with nothing on any side
         self.temps: list[tuple[Side, bytes, Stamp]] = []
@@ -118,7 +119,7 @@ class Scene:
 
     def inquire(self) -> Inquiry:
         """From now on, tell apart what was told of and what is only found."""
-        told = {(side, path) for side, paths in self.dirty.items() for path in paths}
+        told = self.looking | {(side, path) for side, paths in self.dirty.items() for path in paths}
         told |= {(one.side, one.path) for one in self.troubles} | {(side, node.path) for side, node in self.doubts}
         self.inquiry = Inquiry(told)
         return self.inquiry
