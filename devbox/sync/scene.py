@@ -164,6 +164,11 @@ class Scene:
         for below in list((node.children or {}).values()):
             self.lost(side, below)
 
+    def another(self, side: Side, node: Node) -> None:
+        """A directory was not there: whatever is found at its path is another one, also if it has the same inode."""
+        node.put(side, node.on(side), _NO_STAMP)
+        self.dirty[side].add(node.path)
+
     def unreadable(self, side: Side, node: Node, reason: str) -> None:
         """What is there on this side cannot be read, so it counts as of no kind that is synced."""
         node.put(side, Entry(Kind.OTHER, reason=reason), _NO_STAMP)

@@ -82,7 +82,7 @@ class Survey:
         scene = self._scene
         scene.emptied(side, node)
         if answer.errno in _ABSENT:
-            scene.dirty[side].add(node.path)
+            scene.another(side, node)
         else:
             scene.unreadable(side, node, os.strerror(answer.errno))
 
