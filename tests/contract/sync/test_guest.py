@@ -43,6 +43,8 @@ from tests.support.sync_guest import (
     until,
 )
 
+pytestmark = pytest.mark.long
+
 MTIME = 1_700_000_000_123_456_789
 
 

@@ -10,6 +10,8 @@ from devbox.supervisor.protocol import ControlError
 from devbox.sync.core.modes import Mode
 from devbox.sync.report import Difference, Doing, Status
 
+pytestmark = pytest.mark.long
+
 ORDER = SyncOrder(
     host="/src/shop",
     guest="/workspaces/shop",

@@ -19,6 +19,8 @@ from devbox.supervisor.protocol import (
     wanted,
 )
 
+pytestmark = pytest.mark.long
+
 PORT = Wanted(name="web", guest=80, host=8080)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

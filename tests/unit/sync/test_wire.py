@@ -40,6 +40,8 @@ from devbox.sync.endpoint import (
 )
 from tests.fakes.sync_program import STAMP, answer, frame
 
+pytestmark = pytest.mark.long
+
 U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 I64 = st.integers(-(2**63), 2**63 - 1)
 STAMPS = st.builds(Stamp, U32, U64, I64, I64, U64)

@@ -27,6 +27,8 @@ from devbox.workspace.up import UpResult, up
 from tests.fakes.engine_streams import Outcome
 from tests.support.desk import BASE, Desk
 
+pytestmark = pytest.mark.long
+
 CREATE_STEP = '[[provision]]\nname = "schema"\nrun = "make schema"\n'
 
 

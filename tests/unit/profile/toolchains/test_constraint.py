@@ -7,6 +7,8 @@ from packaging.specifiers import SpecifierSet
 
 from devbox.profile.toolchains.constraint import LENGTH_MAX, check, numbers, parse
 
+pytestmark = pytest.mark.long
+
 number = st.integers(min_value=0, max_value=4)
 full = st.tuples(number, number, number).map(lambda parts: ".".join(map(str, parts)))
 prefix = st.lists(number, min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
