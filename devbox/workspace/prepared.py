@@ -111,8 +111,8 @@ def recall(environ: Mapping[str, str], workspace: Workspace, *, uid: int, gid: i
         if changed and changed != [str(workspace.directory / paths.PROFILE)]:
             return None
         prepared = _prepared(document["prepared"])
-        now = _revised(workspace, prepared) if changed else prepared
-        return None if now is None else Recalled(prepared=now, files=list(states), revised=bool(changed))
+        plan = _revised(workspace, prepared) if changed else prepared
+        return None if plan is None else Recalled(prepared=plan, files=list(states), revised=bool(changed))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ControlError):
         return None
 

@@ -81,7 +81,11 @@ LIES: Final[dict[str, Lie]] = {
     "everything works": _all_done,
 }
 
-VERY_MANY: Final = _listed(tuple(Found(b"many%d" % n, _stamp(n)) for n in range(2_000)))
+
+def very_many(count: int) -> Lie:
+    """Tell of so many files that are not there."""
+    return _listed(tuple(Found(b"many%d" % number, _stamp(number)) for number in range(count)))
+
 
 EVENT_LIES: Final[dict[str, EventLie]] = {
     **{f"an event at {name[:12]!r}": lambda event, name=name: (event._replace(name=name),) for name in _NAMES if name},

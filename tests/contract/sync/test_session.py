@@ -255,9 +255,7 @@ def test_many_deletions_one_after_another_are_taken_for_one(bed: Bed) -> None:
 
 def test_what_it_halted_for_does_not_go_on_when_an_end_comes_back(bed: Bed) -> None:
     agreed(bed, {f"d/{number}": "x" for number in range(100)})
-    ends: list[object] = []
-    make: Callable[[Path], object] = bed.guest_end
-    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    ends = guest_ends(bed)
     with bed.running() as session:
         for first in (0, 25):
             flushed(session)
@@ -473,9 +471,7 @@ def test_verify_finds_what_nobody_told_of(bed: Bed) -> None:
 
 def test_verify_that_does_not_come_to_its_end_says_so(bed: Bed) -> None:
     agreed(bed, {"a": "one"})
-    ends: list[object] = []
-    make: Callable[[Path], object] = bed.guest_end
-    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    ends = guest_ends(bed)
     with bed.running() as session:
         flushed(session)
         ends[0].ask = lambda *_: None  # type: ignore[attr-defined]
@@ -540,9 +536,7 @@ def test_git_checkout_back_and_forth_settles_on_the_last(bed: Bed) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_session_that_ends_by_a_fault_of_ours_says_so(bed: Bed) -> None:
-    ends: list[object] = []
-    make: Callable[[Path], object] = bed.guest_end
-    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    ends = guest_ends(bed)
     session = bed.session()
     assert not session.alive
     with session:
@@ -557,9 +551,7 @@ def test_a_session_that_ends_by_a_fault_of_ours_says_so(bed: Bed) -> None:
 
 def test_it_goes_on_when_the_guest_comes_back(bed: Bed) -> None:
     agreed(bed, {"a": "one"})
-    ends: list[object] = []
-    make: Callable[[Path], object] = bed.guest_end
-    bed.guest_end = lambda root: noted(ends, make(root))  # type: ignore[assignment, return-value]
+    ends = guest_ends(bed)
     with bed.running() as session:
         flushed(session)
         ends[0].ask = broken  # type: ignore[attr-defined]
@@ -575,9 +567,17 @@ def stamps(bed: Bed) -> list[tuple[Path, int, int, int]]:
     return [(path, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns, path.lstat().st_ino) for path in paths]
 
 
-def noted(ends: list[object], end: object) -> object:
-    ends.append(end)
-    return end
+def guest_ends(bed: Bed) -> list[object]:
+    """Return the ends of the guest that the session opens from now on, as they come."""
+    ends: list[object] = []
+    make: Callable[[Path], object] = bed.guest_end
+
+    def noted(root: Path) -> object:
+        ends.append(make(root))
+        return ends[-1]
+
+    bed.guest_end = noted  # type: ignore[assignment]
+    return ends
 
 
 def broken(*_: object) -> None:

@@ -6,27 +6,37 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.waiting import until
-from tests.sync.lies import EVENT_LIES, LIES, VERY_MANY, EventLie, Lie
+from tests.sync.lies import EVENT_LIES, LIES, EventLie, Lie, very_many
 from tests.sync.stage import Can, Stage, scenario
 
 _FEW = "for i in 1 2 3 4 5 6 7 8; do echo $i >f$i; done"
+_SAFE = "nothing outside is read or written, no file of the host is lost"
+_Lies = list[tuple[str, Lie | None, EventLie | None]]
 
 
 @scenario(
     20,
     "the guest's end tells lies: paths that lead out, names that are none, files beneath files, wrong content",
-    "nothing outside is read or written, no file of the host is lost",
+    _SAFE,
     needs={Can.TAP},
 )
 def lying_guest(stage: Stage) -> None:
+    lies: _Lies = [(name, lie, None) for name, lie in LIES.items()]
+    lies += [(name, None, lie) for name, lie in EVENT_LIES.items()]
+    _lied_to(stage, [*lies, ("two thousand names", very_many(2_000), None)])
+
+
+@scenario(20, "the guest's end lies of a hundred thousand names", _SAFE, needs={Can.TAP}, nightly=True)
+def lying_guest_of_many_names(stage: Stage) -> None:
+    _lied_to(stage, [("a hundred thousand names", very_many(100_000), None)])
+
+
+def _lied_to(stage: Stage, lies: _Lies) -> None:
     stage.given(f"{_FEW}; mkdir d; echo 1 >d/a; ln -s /etc/hostname link")
     outside = stage.pair.host.path.with_name(f"{stage.pair.host.path.name}-outside")
     outside.write_text("secret")
     before = stage.pair.host.look()
     siblings = {path.name for path in stage.pair.host.path.parent.iterdir()}
-    lies: list[tuple[str, Lie | None, EventLie | None]] = [(name, lie, None) for name, lie in LIES.items()]
-    lies += [(name, None, lie) for name, lie in EVENT_LIES.items()]
-    lies.append(("very many names", VERY_MANY, None))
     for number, (name, lie, of_events) in enumerate(lies):
         stage.pair.lie(lie, of_events)
         many = 100 if "planted" in name else 3

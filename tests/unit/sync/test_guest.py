@@ -203,20 +203,11 @@ def test_a_lie_ends_it(program: SyncProgram, guest: GuestEndpoint, request_: Req
     assert not found
 
 
+@pytest.mark.parametrize(("limit", "most"), [("ENTRIES_MAX", 2), ("LIST_MAX", 100)])  # of names, of bytes
 def test_a_directory_without_end_is_not_taken(
-    program: SyncProgram, guest: GuestEndpoint, monkeypatch: pytest.MonkeyPatch
+    program: SyncProgram, guest: GuestEndpoint, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
-    monkeypatch.setattr(wire, "ENTRIES_MAX", 2)
-    guest.ask(List(b""), lambda _: None)
-    program.say(answer(1, 2, struct.pack("<iH", 1, 1) + b"x" + FILE + bytes(2), fields=4) * 3)
-    with pytest.raises(GuestLost):
-        guest.process()
-
-
-def test_nor_one_whose_names_take_too_much_room(
-    program: SyncProgram, guest: GuestEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wire, "LIST_MAX", 100)
+    monkeypatch.setattr(wire, limit, most)
     guest.ask(List(b""), lambda _: None)
     program.say(answer(1, 2, struct.pack("<iH", 1, 1) + b"x" + FILE + bytes(2), fields=4) * 3)
     with pytest.raises(GuestLost):

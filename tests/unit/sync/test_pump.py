@@ -161,3 +161,14 @@ def test_an_end_that_has_gone_is_told_by_its_side(pump: Pump, guest: Slow) -> No
     assert lost.value.side is Side.GUEST
     pump.close()
     assert pump.idle
+
+
+def test_what_was_started_begins_before_whoever_asks_for_nothing_goes_on(pump: Pump, guest: Slow) -> None:
+    def first() -> Work[None]:
+        pump.start(asking(Side.GUEST, b"started", found=[]))
+        yield []
+        yield [Ask(Side.GUEST, Stat(b"later"))]
+
+    pump.start(first())
+    settle(pump)
+    assert [request[0] for request in guest.seen] == [b"started", b"later"]
