@@ -38,6 +38,8 @@ def apply(
             instance, done = kept, ("removed leftovers",) if plan.remove else ()
         else:
             with host.reporter.step(_title(plan, spec.name)):
+                if plan.action is Action.RESTART and kept is not None:
+                    kept.stop()
                 instance = _started(host, workspace, runtime, spec, kept, ended)
             done = (_in_words(plan),)
     if plan.action is not Action.NONE or plan.remove:
@@ -67,6 +69,8 @@ def _in_words(plan: Plan) -> str:
             return "created"
         case Action.START:
             return "started"
+        case Action.RESTART:
+            return f"restarted ({plan.why})"
         case Action.NONE:
             return ""
 

@@ -13,6 +13,7 @@ class Action(Enum):
 
     NONE = "none"
     START = "start"
+    RESTART = "restart"
     CREATE = "create"
     RECREATE = "recreate"
 
@@ -30,6 +31,7 @@ class Seen:
     problem: str | None = None
     agent: str = ""  # build of its agent
     answers: AgentState = AgentState.ANSWERS  # if it runs
+    replaced: bool = False  # it has another directory mounted than the one that is now at the project's path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Plan:
     remove: tuple[str, ...] = ()
 
 
-def seen(instance: Instance, known: Mapping[str, str] | None = None) -> Seen:
+def seen(instance: Instance, known: Mapping[str, str] | None = None, *, replaced: bool = False) -> Seen:
     """Return what there is to see of `instance`; its agent is asked if it runs. `known`: the Record.
 
     Whoever loses the Record has the Instance made anew, from an Image that holds the same.
@@ -59,6 +61,7 @@ def seen(instance: Instance, known: Mapping[str, str] | None = None) -> Seen:
         problem=instance.problem,
         agent=instance.labels.get(LABEL_AGENT, ""),
         answers=instance.agent_state() if runs else AgentState.ANSWERS,
+        replaced=replaced,
     )
 
 
@@ -83,6 +86,9 @@ def reconcile(spec: InstanceSpec, actual: Sequence[Seen]) -> Plan:
         return Plan(action=Action.RECREATE, why=why, remove=(ours.id, *others))
     if ours.state is InstanceState.RUNNING and ours.answers is AgentState.SILENT:
         return Plan(action=Action.START, why=f"its agent {ours.answers.value}", keep=ours.id, remove=others)
+    if ours.state is InstanceState.RUNNING and ours.replaced:
+        why = "the project's directory is another one"
+        return Plan(action=Action.RESTART, why=why, keep=ours.id, remove=others)
     if ours.state is InstanceState.RUNNING:
         return Plan(action=Action.NONE, keep=ours.id, remove=others)
     return Plan(action=Action.START, why=ours.problem or f"it was {ours.state.value}", keep=ours.id, remove=others)

@@ -18,6 +18,7 @@ from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
 from devbox.workspace.ports import give
 from devbox.workspace.prepared import Prepared, now, recall, remember
+from devbox.workspace.replaced import is_replaced
 from devbox.workspace.signature import Since
 from devbox.workspace.state import locked
 from devbox.workspace.syncing import begin
@@ -40,7 +41,7 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
         if not prepared.holds(here.engine) or _has_leftovers(here, workspace):
             return None
         spec, actual = prepared.spec, instances(here, workspace)
-        plan = reconcile(spec, [seen(one, known) for one in actual])
+        plan = reconcile(spec, [seen(one, known, replaced=is_replaced(here, workspace, one)) for one in actual])
         backend = runtime("container", engine=here.engine)
         applied = apply(here, workspace, backend, spec=spec, plan=plan, actual=actual)
         instance = applied.instance

@@ -31,6 +31,7 @@ from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import candidates, now
 from devbox.workspace.preparing import Kept, keep
 from devbox.workspace.provision import pending, provision
+from devbox.workspace.replaced import is_replaced
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import Facts, instance_spec, wanted_ports
 from devbox.workspace.state import State, locked
@@ -131,7 +132,7 @@ def _applied(
     actual: Sequence[Instance],
 ) -> Applied:
     """Have one running Instance of `spec`; what is to go is asked before for files that are inside alone."""
-    plan = reconcile(spec, [seen(one, known) for one in actual])
+    plan = reconcile(spec, [seen(one, known, replaced=is_replaced(host, workspace, one)) for one in actual])
     if plan.remove and any(map(is_synced, actual)):
         leave(host, workspace)
     return apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)

@@ -1,5 +1,6 @@
 """`up` by the plan of the last one: the same result as the whole `up`, and only while nothing has changed."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -83,6 +84,20 @@ def test_another_value_of_a_variable_needs_nothing_slow_and_comes_to_what_the_wh
         status = plain.json("status")
         assert (status["image"], status["stale"]) == (image, False)
         assert plain("up", "-v").stdout == "nothing to do\n"  # -v is not for the quick way
+
+
+@pytest.mark.parametrize("verb", [("up",), ("up", "-v")], ids=["quick", "whole"])
+def test_a_project_that_was_cloned_again_is_the_one_that_is_seen_inside(plain: Devbox, verb: tuple[str, ...]) -> None:
+    _settle(plain)
+    plain("exec", "--", "sh", "-c", "echo kept > /tmp/inside")
+    again = plain.directory.with_name("again")
+    shutil.copytree(plain.directory, again)
+    shutil.rmtree(plain.directory)
+    again.rename(plain.directory)
+    (plain.directory / "new").write_text("new")
+    assert "restarted (the project's directory is another one)" in plain(*verb).stdout
+    assert plain("exec", "--", "sh", "-c", "cat new /tmp/inside").stdout == "newkept\n"
+    assert plain("up", "-v").stdout == "nothing to do\n"
 
 
 def test_a_changed_profile_counts_at_once(plain: Devbox) -> None:

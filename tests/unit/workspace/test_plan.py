@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from devbox.runtimes.base import AgentSpec, AgentState, InstanceSpec, InstanceState
@@ -46,6 +48,9 @@ def test_nothing_there_is_created() -> None:
 
 def test_what_runs_and_fits_is_left_alone() -> None:
     assert _plan(_seen()) == Plan(action=Action.NONE, keep="id-box")
+    replaced = Plan(action=Action.RESTART, keep="id-box", why="the project's directory is another one")
+    assert _plan(replace(_seen(), replaced=True)) == replaced
+    assert _plan(replace(_seen(state=InstanceState.STOPPED), replaced=True)).action is Action.START
 
 
 @pytest.mark.parametrize("state", [InstanceState.CREATED, InstanceState.STOPPED])
