@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
-from devbox.sync.core.entry import Stamp
+from devbox.sync.core.entry import Stamp, size_of
 
 CHUNK = 256 * 1024  # most bytes of content in one request or answer
 SMALL = 128 * 1024  # up to here a file goes in one piece
@@ -42,8 +42,8 @@ class Answer(NamedTuple):
     """What came of a request. What is not asked for by its kind is empty.
 
     `stamp`: of what is there now. `data`: content, or digests. `found`: of List and Stat. `same`, `watch`: of List.
-    `room`: bytes free, if the failure was for want of room. `contents`, `stamps` (packed): of Gather and Plant, one for
-    each of their files, None of one with which it did not go as it should.
+    `room`: bytes free, if the failure was for want of room. `contents` (and digests), `stamps` (packed): of Gather and
+    Plant, one for each of their files, None of one with which it did not go as it should.
     """
 
     code: Code = Code.DONE
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
     watch: int = 0
     room: int = 0
     same: tuple[bytes, ...] = ()
-    contents: tuple[bytes | None, ...] = ()
+    contents: tuple[tuple[bytes, bytes] | None, ...] = ()
     stamps: tuple[bytes | None, ...] = ()
 
     @property
@@ -133,15 +133,15 @@ class Put(NamedTuple):
 
 
 class Gather(NamedTuple):
-    """Read the whole content of some files of one directory, by name, each with this stamp and at most SMALL bytes."""
+    """Read whole files of one directory, by name, each with this stamp (packed) and of at most SMALL bytes."""
 
     path: bytes
-    files: tuple[tuple[bytes, Stamp], ...]
+    files: tuple[tuple[bytes, bytes], ...]
 
     @property
     def weight(self) -> int:
         """How many bytes of content they have."""
-        return sum([stamp.size for _, stamp in self.files])
+        return sum([size_of(stamp) for _, stamp in self.files])
 
 
 class Seed(NamedTuple):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import selectors
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,7 @@ from devbox.sync.endpoint import (
 )
 from devbox.sync.many import gather, plant
 from devbox.sync.puts import Puts, Unsettled
+from devbox.sync.readers import Readers
 from devbox.sync.swap import NOTHING_THERE, ChangedError, Changer, file_mode, look, stamp_of, temporary_name
 from devbox.sync.upload import Uploads
 from devbox.sync.watch import NONE, Watcher, watcher
@@ -71,6 +73,9 @@ class HostEndpoint:
         except OSError:
             self._root.close()
             raise
+        self._ready = selectors.DefaultSelector()
+        self._ready.register(self._watch, selectors.EVENT_READ)
+        self._readers = Readers(self._root, self._answer, self._ready)
         self._changer = Changer(self._root)
         self._unsettled = Unsettled(self._root)
         self._uploads = Uploads(self._root, self._changer, self._unsettled)
@@ -104,18 +109,21 @@ class HostEndpoint:
 
     def fileno(self) -> int:
         """A descriptor that is readable when something happened in the tree."""
-        return self._watch.fileno()
+        return self._ready.fileno()
 
     def ask(self, request: Request, done: Callable[[Answer], None]) -> None:
-        """Do this; `done` is called before it returns."""
+        """Do this; `done` is called before it returns, unless much has to be read."""
         if isinstance(request, Plant):
             plant(request, self.ask, done)
+        elif isinstance(request, Gather):
+            self._readers.ask(request, done)
         else:
             done(self._answer(request))
 
     def process(self) -> None:
-        """Gather events."""
+        """Gather events, and what was read."""
         self._watch.gather()
+        self._readers.process()
 
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
@@ -123,6 +131,8 @@ class HostEndpoint:
 
     def close(self) -> None:
         """Give the handles back."""
+        self._readers.close()
+        self._ready.close()
         self._unsettled.close()
         self._uploads.close()
         self._watch.close()

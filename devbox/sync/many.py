@@ -6,45 +6,28 @@ from functools import partial
 
 from devbox import confined
 from devbox.confined import Root
-from devbox.sync.core.entry import PACKED, Stamp
-from devbox.sync.endpoint import SMALL, Answer, Gather, Plant, Put, Read, Request
+from devbox.sync.core.entry import PACKED
+from devbox.sync.endpoint import Answer, Gather, Plant, Put, Read, Request
+from devbox.sync.reader import Content, content
+from devbox.sync.rows import digest_of, unpacked
 
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-
-def gather(root: Root, request: Gather) -> Answer:
-    """Read the files that are just as they are expected to be."""
+def check(request: Gather) -> None:
+    """Check that these are names. `confined.RefusedError` if they are not."""
     for name, _ in request.files:
         if b"/" in name:
             raise confined.RefusedError("a path for a name")
         confined.check(name)
+
+
+def gather(root: Root, request: Gather) -> Answer:
+    """Read the files that are just as they are expected to be."""
+    check(request)
     directory = root.directory(request.path)
     try:
-        return Answer(contents=tuple([_content(directory, name, stamp) for name, stamp in request.files]))
+        return Answer(contents=tuple([content(directory, name, stamp) for name, stamp in request.files]))
     finally:
         os.close(directory)
-
-
-def _content(directory: int, name: bytes, stamp: Stamp) -> bytes | None:
-    if stamp.size > SMALL:
-        return None
-    try:
-        descriptor = os.open(name, _FLAGS, dir_fd=directory)
-    except OSError:
-        return None
-    try:
-        data = os.read(descriptor, stamp.size + 1)
-        # Only afterwards: what was another before the read, or became so, shows it now.
-        return data if len(data) == stamp.size and _is(descriptor, stamp) else None
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def _is(descriptor: int, stamp: Stamp) -> bool:
-    found = os.fstat(descriptor)
-    return (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino) == stamp
 
 
 Ask = Callable[[Put, Callable[[Answer], None]], None]
@@ -55,15 +38,19 @@ def ask_each(
 ) -> None:
     """Have each file read by itself."""
     prefix = request.path + b"/" if request.path else b""
-    sizes = [stamp.size for _, stamp in request.files]
+    stamps = [unpacked(stamp) for _, stamp in request.files]
 
     def take(answers: list[Answer]) -> None:
-        read = zip(answers, sizes, strict=True)
-        done(Answer(contents=tuple([one.data if one.good and len(one.data) == size else None for one, size in read])))
+        read = zip(answers, stamps, strict=True)
+        done(Answer(contents=tuple([_whole(one.data, stamp.size) if one.good else None for one, stamp in read])))
 
-    each = _Each(len(sizes), take)
-    for index, (name, stamp) in enumerate(request.files):
+    each = _Each(len(stamps), take)
+    for index, ((name, _), stamp) in enumerate(zip(request.files, stamps, strict=True)):
         ask(Read(prefix + name, stamp, 0, stamp.size), partial(each.take, index))
+
+
+def _whole(data: bytes, size: int) -> Content | None:
+    return Content(data, digest_of(data)) if len(data) == size else None
 
 
 def plant(request: Plant, put: Ask, done: Callable[[Answer], None]) -> None:

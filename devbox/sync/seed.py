@@ -5,19 +5,21 @@ should is left to a plan, which knows what to say of it.
 """
 
 from collections.abc import Callable, Iterator
+from struct import Struct
 from typing import Final, Protocol
 
-from devbox.sync.core.entry import Entry, Kind, Side
+from devbox.sync.core.entry import Entry, Kind, Side, size_of
 from devbox.sync.core.plan import Action, Reason
 from devbox.sync.endpoint import SMALL, Answer, Code, Gather, MakeDirectory, Plant, Seed
 from devbox.sync.pump import Rank, Work, one
-from devbox.sync.rows import DIRECTORY, Node, ctime, digest_of, packed, unpacked
+from devbox.sync.rows import DIRECTORY, Node, ctime, packed
 from devbox.sync.scene import Scene
 from devbox.sync.transfer import Counters
 
 MANY: Final = 64  # fresh paths; with fewer a plan is as good
 _BYTES: Final = 192 * 1024  # of a batch
 _FILES: Final = 256
+_SHOWN: Final = Struct("<I8xq16x")  # what of a packed Stamp goes with a file: mode, and modification time
 
 Changed = Callable[[list[Action]], None]
 _Group = dict[Node, list[Node]]
@@ -105,21 +107,21 @@ class Seeds:
     def _files(self, parent: Node, nodes: list[Node]) -> Work[None]:
         path = parent.path
         try:
-            stamps = [node.host_stamp for node in nodes]
-            wanted = tuple([(node.name, unpacked(stamp)) for node, stamp in zip(nodes, stamps, strict=True) if stamp])
+            wanted = tuple([(node.name, node.host_stamp) for node in nodes if node.host_stamp])
             if len(wanted) != len(nodes):
                 self._leave(nodes)
                 return
             read = yield from one(Side.HOST, Gather(path, wanted))
             contents = read.contents or (None,) * len(nodes)
             coming, seeds, entries = [], [], []
-            for node, stamp, (name, known), data in zip(nodes, stamps, wanted, contents, strict=True):
-                if data is None or stamp is None:
+            for node, (name, stamp), found in zip(nodes, wanted, contents, strict=True):
+                if found is None:
                     self._leave([node])
                     continue
-                digest = digest_of(data)
-                executable = known.mode & 0o100 != 0
-                seeds.append(Seed(name, data, digest, executable, known.mtime))
+                data, digest = found
+                mode, mtime = _SHOWN.unpack(stamp)
+                executable = mode & 0o100 != 0
+                seeds.append(Seed(name, data, digest, executable, mtime))
                 entries.append(Entry(Kind.FILE, digest, executable))
                 coming.append((node, stamp))
             del contents, read
@@ -147,7 +149,7 @@ class Seeds:
             node.base = node.guest = entry
             node.guest_stamp = stamp
             latest = max(latest, ctime(stamp))
-            self._counters.bytes += int.from_bytes(stamp[4:12], "little")
+            self._counters.bytes += size_of(stamp)
             if node.host_stamp == sent:
                 node.host = entry
             elif node.host != entry:
@@ -182,8 +184,8 @@ def _is_directory(node: Node) -> bool:
 
 
 def _size(node: Node) -> int:
-    """Return how long its file is: the second field of its packed stamp."""
-    return int.from_bytes(node.host_stamp[4:12], "little") if node.host_stamp else 0
+    """Return how long its file is."""
+    return size_of(node.host_stamp) if node.host_stamp else 0
 
 
 def _reached(parent: Node, new: _Group) -> _Group:

@@ -57,3 +57,8 @@ class Stamp(NamedTuple):
 
 
 PACKED: Final = Struct("<IQqqQ")  # a Stamp in 36 bytes, as it is said on the line and remembered
+
+
+def size_of(packed: bytes) -> int:
+    """Return the `size` of a packed Stamp."""
+    return int.from_bytes(packed[4:12], "little")

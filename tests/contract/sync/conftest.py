@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devbox.sync import readers
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.host import HostEndpoint
 from tests.support.agent import HostAgent, host_agent
@@ -33,11 +34,14 @@ def filtered_agent() -> Iterator[HostAgent]:
 def opener(request: pytest.FixtureRequest) -> Opener:
     if request.param == "host":
         return HostEndpoint
+    if request.param == "host by a reader":
+        request.getfixturevalue("monkeypatch").setattr(readers, "MANY", 0)
+        return HostEndpoint
     agent: HostAgent = request.getfixturevalue("shared_agent" if request.param == "guest" else "filtered_agent")
     return lambda tree: guest_of(agent, tree)
 
 
-@pytest.fixture(params=["host", "guest", "by steps"])
+@pytest.fixture(params=["host", "host by a reader", "guest", "by steps"])
 def end(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[End]:
     """An end of an empty tree. It must leave nothing behind, neither temporary names nor open files."""
     tree = tmp_path / "tree"

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from devbox.sync.core.entry import PACKED
 from devbox.sync.endpoint import SMALL, Gather, List, Plant, Seed
-from devbox.sync.rows import unpacked
+from devbox.sync.rows import packed, unpacked
 from tests.support.ends import WHEN, End, digest
 
 CONTENTS = {b"empty": b"", b"text": b"hello\n", b"large": os.urandom(SMALL)}
@@ -28,8 +27,8 @@ def test_what_was_planted_is_there_and_can_be_gathered(end: End, path: bytes) ->
     assert all(one and one.mtime == WHEN for one in stamps)
     assert {name: (directory / os.fsdecode(name)).read_bytes() for name in CONTENTS} == CONTENTS
     assert [os.access(directory / os.fsdecode(name), os.X_OK) for name in CONTENTS] == [False, True, False]
-    gathered = end.do(Gather(path, tuple((name, names[name].stamp) for name in CONTENTS)))
-    assert gathered.contents == tuple(CONTENTS.values())
+    gathered = end.do(Gather(path, tuple((name, packed(names[name].stamp)) for name in CONTENTS)))
+    assert gathered.contents == tuple((data, digest(data)) for data in CONTENTS.values())
 
 
 def test_each_goes_as_by_itself(end: End) -> None:
@@ -46,18 +45,18 @@ def test_each_goes_as_by_itself(end: End) -> None:
 def test_what_changed_or_is_no_file_is_not_gathered(end: End, outside: Path) -> None:
     for name in ("same", "changed", "gone", "link"):
         (end.tree / name).write_bytes(name.encode())
-    wanted = tuple((name, found.stamp) for name, found in sorted(end.names().items()))
+    wanted = tuple((name, packed(found.stamp)) for name, found in sorted(end.names().items()))
     (end.tree / "changed").write_bytes(b"another")
     (end.tree / "gone").unlink()
     (end.tree / "link").unlink()
     (end.tree / "link").symlink_to(outside / "secret")
-    assert end.do(Gather(b"", wanted)).contents == (None, None, None, b"same")
+    assert end.do(Gather(b"", wanted)).contents == (None, None, None, (b"same", digest(b"same")))
 
 
 def test_nothing_is_gathered_or_planted_elsewhere(end: End, outside: Path) -> None:
     (end.tree / "link").symlink_to(outside)
     (end.tree / "file").write_bytes(b"x")
-    stamp = end.there(b"file")
+    stamp = packed(end.there(b"file"))
     for path, name in ((b"link", b"secret"), (b"..", b"outside"), (b"", b"../outside/secret"), (b"", b"link/secret")):
         answer = end.ask(Gather(path, ((name, stamp),)))
         assert answer.contents in {(), (None,)}
@@ -69,7 +68,7 @@ def test_nothing_is_gathered_or_planted_elsewhere(end: End, outside: Path) -> No
 def test_a_list_tells_only_the_number_of_what_is_known(end: End) -> None:
     for name in ("same", "changed", "gone"):
         (end.tree / name).write_bytes(name.encode())
-    known: dict[bytes, bytes | None] = {name: PACKED.pack(*one.stamp) for name, one in end.names().items()}
+    known: dict[bytes, bytes | None] = {name: packed(one.stamp) for name, one in end.names().items()}
     (end.tree / "changed").write_bytes(b"another")
     (end.tree / "gone").unlink()
     (end.tree / "new").write_bytes(b"")

@@ -9,7 +9,7 @@ from devbox.sync.contents import Contents
 from devbox.sync.core.entry import Side, Stamp
 from devbox.sync.endpoint import SMALL, Answer, Gather, Stat
 from devbox.sync.host import HostEndpoint
-from devbox.sync.rows import Node
+from devbox.sync.rows import Node, digest_of, packed
 from tests.support.sync_bed import put, tree
 from tests.support.sync_desk import desk_at
 
@@ -50,11 +50,11 @@ def test_no_more_is_gathered_of_a_file_than_goes_in_one_piece(tmp_path: Path) ->
         files = []
         for name in (b"small", b"big"):
             end.ask(Stat(name), found.append)
-            files.append((name, found.pop().found[0].stamp))
+            files.append((name, packed(found.pop().found[0].stamp)))
         end.ask(Gather(b"", tuple(files)), found.append)
     finally:
         end.close()
-    assert found[0].contents == (bytes(SMALL), None)
+    assert found[0].contents == ((bytes(SMALL), digest_of(bytes(SMALL))), None)
 
 
 def test_directories_that_are_gone_are_not_watched(tmp_path: Path) -> None:
