@@ -1,17 +1,22 @@
 """Begin, Chunk, Copy, Commit, Abort: a big file is out of sight until it is whole, and taken up where it was left."""
 
+import ctypes
 import errno
 import os
 import stat
+import struct
+import sys
 from pathlib import Path
 
 import pytest
 
 from devbox.sync.core.entry import Stamp
+from devbox.sync.core.names import UPLOAD
 from devbox.sync.endpoint import CHUNK, Abort, Begin, Chunk, Code, Commit, Copy
 from tests.support.ends import WHEN, End, digest, put
 
 BIG = os.urandom(3 * CHUNK + 17)
+IN_MOVED_TO = 0x80
 KEEP = b"20260101T000000Z-1/"
 
 
@@ -30,6 +35,36 @@ def send(end: End, data: bytes = BIG, handle: int = 7, offset: int = 0) -> None:
 def commit(path: bytes = b"big", expected: Stamp | None = None, data: bytes = BIG, **values: object) -> Commit:
     base = Commit(7, path, expected, len(data), digest(data), executable=False, mtime=WHEN)
     return base._replace(**values)
+
+
+def moved_into(queue: int) -> list[bytes]:
+    """The names that something came to by a rename, as Linux tells."""
+    data, names = os.read(queue, 1 << 16), []
+    while data:
+        _, _, _, length = struct.unpack_from("iIII", data)
+        names.append(data[16 : 16 + length].rstrip(b"\0"))
+        data = data[16 + length :]
+    return names
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not possible here: only Linux tells of each rename")
+def test_what_is_replaced_never_has_the_name_of_an_upload(end: End) -> None:
+    """After a kill at that moment the next session would sweep it."""
+    (end.tree / "big").write_bytes(b"old")
+    begin(end)
+    send(end)
+    libc = ctypes.CDLL(None)
+    queue = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        assert libc.inotify_add_watch(queue, os.fsencode(end.tree), IN_MOVED_TO) > 0
+        end.do(commit(expected=end.there(b"big"), keep=KEEP + b"big"))
+        names = moved_into(queue)
+    finally:
+        os.close(queue)
+    assert names
+    assert [name for name in names if UPLOAD.fullmatch(name)] == []
+    assert end.contents() == {b"big": BIG}
+    assert end.trash() == {KEEP + b"big": b"old"}
 
 
 def test_a_big_file_comes_in_pieces(end: End) -> None:
