@@ -20,11 +20,12 @@ from devbox.sync.core.ignore import Ignore
 from devbox.sync.core.names import Guard
 from devbox.sync.core.plan import Action
 from devbox.sync.core.reconcile import Rules
+from devbox.sync.emptying import empty_guest
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.lately import Lately
 from devbox.sync.live import Live
 from devbox.sync.memory import Memory
-from devbox.sync.pump import EndLost
+from devbox.sync.pump import EndLost, Rank
 from devbox.sync.report import Difference, Doing, Report, Settings, Status, shown, taken
 from devbox.sync.scene import Scene
 from devbox.sync.trash import Trash
@@ -275,15 +276,16 @@ class SyncSession:
             self._answer()
             self._flush(live)
             if live.open and not live.working and self._expire_at <= time.monotonic():
-                self._expire()
+                self._expire(live)
             if self._matched and not live.working:
                 for name in sorted(self._matched):
                     self._notify(name)
                 self._matched.clear()
 
-    def _expire(self) -> None:
-        """Remove what has been in the trash of the host for too long."""
+    def _expire(self, live: Live) -> None:
+        """Remove what has been in the trash of both sides for too long."""
         self._expire_at = time.monotonic() + _DAY
+        live.pump.start(empty_guest(time.time()), Rank.BIG)
         with contextlib.suppress(OSError), contextlib.closing(Trash(self._host_root)) as trash:
             trash.expire(time.time())
 

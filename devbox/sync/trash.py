@@ -48,6 +48,12 @@ def batch_name(number: int, now: float) -> bytes:
     return time.strftime(_FORMAT, time.gmtime(now)).encode() + b"-%06d" % number
 
 
+def is_old(name: bytes, now: float, days: int = DAYS) -> bool:
+    """Whether this is a batch, by its name, that has been kept for long enough."""
+    when = _when(name)
+    return when is not None and when < now - days * _DAY
+
+
 class Trash:
     """The trash of a root of this host."""
 
@@ -82,8 +88,8 @@ class Trash:
         with self._opened() as directory:
             if directory is None:
                 return 0
-            for name, when in _batches(directory):
-                if when < now - days * _DAY:
+            for name, _ in _batches(directory):
+                if is_old(name, now, days):
                     fault("before the trash is emptied")
                     shutil.rmtree(os.fsdecode(name), dir_fd=directory)
                     fault("after the trash is emptied")

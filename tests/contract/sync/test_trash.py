@@ -3,16 +3,20 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from devbox.sync.endpoint import MakeLink, Remove
+from devbox.sync.emptying import empty_guest
+from devbox.sync.endpoint import Answer, List, MakeLink, Remove, Request
 from devbox.sync.host import HostEndpoint
 from devbox.sync.trash import DAYS, Trash, Undone, batch_name
 from tests.support import sync_bed
+from tests.support.agent import host_agent
 from tests.support.ends import End, left_open, open_files, put
+from tests.support.sync_guest import agent_program, guest_of
 
 NOW = 1_800_000_000
 DAY = 24 * 60 * 60
@@ -137,14 +141,43 @@ def test_a_trash_behind_a_link_is_none(end: End, trash: Trash, tmp_path: Path) -
     assert outside.exists()
 
 
-def test_a_session_removes_what_is_old(tmp_path: Path) -> None:
-    bed = sync_bed.Bed(tmp_path)
-    kept = bed.host / ".devbox/trash"
-    names = [os.fsdecode(batch_name(1, time.time() - days * DAY)) for days in (DAYS + 1, DAYS - 1)]
-    sync_bed.put(kept, {f"{name}/file": "x" for name in names})
-    with bed.running() as session:
-        sync_bed.flushed(session)
-        sync_bed.eventually(lambda: [path.name for path in kept.iterdir()] == names[1:])
+def test_a_session_removes_what_is_old_on_both_sides(tmp_path: Path) -> None:
+    with host_agent(argv=[agent_program()]) as agent:
+        bed = sync_bed.Bed(tmp_path / "bed", guest_end=lambda root: guest_of(agent, root))
+        old, young = (os.fsdecode(batch_name(1, time.time() - days * DAY)) for days in (DAYS + 1, DAYS - 1))
+        bins = [root / ".devbox/trash" for root in (bed.host, bed.guest)]
+        for kept in bins:
+            sync_bed.put(kept, {f"{name}/{path}": "x" for name in (old, young, "by hand") for path in ("a", "d/e/f")})
+            (kept / old / "d/link").symlink_to(tmp_path)
+            (kept / old / "empty").mkdir()
+        with bed.running() as session:
+            sync_bed.flushed(session)
+            sync_bed.eventually(
+                lambda: [sorted(path.name for path in kept.iterdir()) for kept in bins] == [[young, "by hand"]] * 2
+            )
+        for kept in bins:
+            assert len([path for path in kept.rglob("*") if path.is_file()]) == 4
+
+
+def test_a_guest_whose_trash_has_no_end_is_left(tmp_path: Path) -> None:
+    """It says of every directory that there is another one in it: that is looked at for a while only."""
+    bed, asked = sync_bed.Bed(tmp_path), list[Request]()
+    old = batch_name(1, time.time() - (DAYS + 1) * DAY)
+    (bed.guest / ".devbox/trash" / os.fsdecode(old)).mkdir(parents=True)
+    with closing(HostEndpoint(bed.guest)) as real:
+        answers: list[Answer] = []
+        real.ask(List(b".devbox/trash"), answers.append)
+        work = empty_guest(time.time(), most=50)
+        asks = next(work)
+        while True:
+            asked += [one.request for one in asks]
+            assert len(asked) < 200
+            try:
+                asks = work.send([answers[0] for _ in asks])
+            except StopIteration:
+                break
+    assert {type(one) for one in asked} == {List, Remove}
+    assert all(one.path.startswith(b".devbox/trash") for one in asked if isinstance(one, List | Remove))
 
 
 def test_all_that_one_cycle_changes_is_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
