@@ -7,7 +7,7 @@ cycles that come meanwhile; so a save goes through while a big file is on its wa
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from devbox.faults import fault
 from devbox.sync import moves
@@ -27,6 +27,8 @@ from devbox.sync.survey import Survey
 from devbox.sync.three import Three
 from devbox.sync.transfer import Task, Transfer
 from devbox.sync.trash import batch_name
+
+_EARLY: Final = 1000  # paths that are new, of which the first are sent before all has been looked at
 
 
 class Left(NamedTuple):
@@ -57,6 +59,24 @@ class Cycle:
         self._number = time.time_ns() // 1000 % 1_000_000
         self._batch = b""  # of the trash, for all that this cycle changes
         self._lately = lately
+
+    def first_look(self, may_begin: Callable[[], bool]) -> Work[None]:
+        """Look at all. Where nothing is known yet, what is new is sent from the first on, if it `may_begin`.
+
+        For then nothing that is found later makes something else of it.
+        """
+        left = 0  # what of it had to wait for the plan
+
+        def listed() -> None:
+            nonlocal left
+            if len(self.scene.fresh) >= 2 * left + _EARLY and may_begin():
+                self._seed()
+                left = len(self.scene.fresh)
+
+        root = self.scene.rows.root
+        self.survey.on_listed = None if root.children else listed
+        yield from self.survey.scan({side: [root] for side in Side})
+        self.survey.on_listed = None
 
     def work(self) -> Work[None]:
         """Do one."""

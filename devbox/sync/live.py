@@ -27,6 +27,9 @@ FEW: Final = 4  # paths, and cycles, that are none
 BULK: Final = 200  # paths to look at that are a storm
 STORM: Final = 0.05  # seconds for which more is waited for, within one
 _SAVE: Final = 0.25  # seconds between two saves while there is work
+_FIRST: Final = 10.0  # seconds before the first of them
+_MUCH: Final = 1000  # rows
+_TELL: Final = 0.2  # seconds within which somebody hears that it is done, before much is saved
 _SELDOM: Final = 20  # times as long as a save takes is it waited until the next, at least
 _SETTLE: Final = 2.5  # seconds without anything, after which what was read is trusted
 _POLL: Final = 2.0  # seconds between two looks at what cannot be watched
@@ -72,11 +75,13 @@ class Live:
         self._poll = select.poll()
         for descriptor in (control, *(end.fileno() for end in ends.values())):
             self._poll.register(descriptor, select.POLLIN)
+        self._first_save = self._active + _FIRST
+        self._save_by = _NEVER
         self.pump.start(self._opening())
 
     def _opening(self) -> Work[None]:
         self.cycle.running = True
-        self.open = self.cycle.again = yield from opened(self.memory, self.cycle, self.ends)
+        self.open = self.cycle.again = yield from opened(self.memory, self.cycle, self.ends, lambda: not self.paused)
         self.cycle.running = False
         self._verify_later()
         self._polled = time.monotonic()
@@ -154,7 +159,13 @@ class Live:
         """How long nothing needs to be done unless something comes; None: for ever."""
         if self.pump.eager:
             return 0.0
-        at = min(until, self.scene.troubles.next, self._verify_at, min(self.scene.doubts.values(), default=_NEVER))
+        at = min(
+            until,
+            self._save_by,
+            self.scene.troubles.next,
+            self._verify_at,
+            min(self.scene.doubts.values(), default=_NEVER),
+        )
         if self._wanted() and not self.cycle.running:
             at = min(at, self._start_at())
         at = min(at, self._settling.at(quiet=not self._busy, hurry=self.hurry))
@@ -273,7 +284,9 @@ class Live:
             self.pump.start(self._settling.work())
         if self.cycle.running or not self.pump.idle:
             self._active = now
-            if now - self.memory.saved < max(_SAVE, self.memory.took * _SELDOM) or self.cycle.running:
+            self._save_by = _NEVER
+            seldom = self.memory.saved + max(_SAVE, self.memory.took * _SELDOM)
+            if now < max(self._first_save, seldom) or self.cycle.running:
                 return
         elif self._wanted():
             self._active = now
@@ -284,8 +297,17 @@ class Live:
             self.pump.start(self._settle())
         if self.scene.temps and self.open and self.pump.idle and not self._wanted():
             self.pump.start(self._sweep())
-        if self.open:
+        if self.open and not self._save_waits(now):
+            self._save_by = _NEVER
             self.memory.save(self.scene, self.cycle.left)
+
+    def _save_waits(self, now: float) -> bool:
+        """Whether much is to be saved, and somebody waits only for the end of what is done: he is told first."""
+        if not self.hurry or len(self.memory.rows.changed) <= _MUCH:
+            return False
+        if self._save_by == _NEVER:
+            self._save_by = now + _TELL
+        return now < self._save_by
 
     def _settle(self) -> Work[None]:
         latest = dict(self.scene.latest)

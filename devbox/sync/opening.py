@@ -1,6 +1,7 @@
 """How a session begins on two ends: who they are, what is there, and what of it is not as it was."""
 
 import errno
+from collections.abc import Callable
 
 from devbox.sync.core.brake import Halt, root_halt
 from devbox.sync.core.entry import Side
@@ -10,8 +11,8 @@ from devbox.sync.memory import Memory, untold
 from devbox.sync.pump import EndLost, Work, one
 
 
-def opened(memory: Memory, cycle: Cycle, ends: dict[Side, Endpoint]) -> Work[bool]:
-    """Look at both sides, and have in `fresh` what a first cycle has to decide on.
+def opened(memory: Memory, cycle: Cycle, ends: dict[Side, Endpoint], may_begin: Callable[[], bool]) -> Work[bool]:
+    """Look at both sides, and have in `fresh` what a first cycle has to decide on; some may have begun (`first_look`).
 
     A root that is not the one of the last time has no past: then the host counts, and nothing is deleted. Returns
     False if the host's is empty as well: then nothing is done before somebody agrees, and it is begun anew.
@@ -31,10 +32,14 @@ def opened(memory: Memory, cycle: Cycle, ends: dict[Side, Endpoint]) -> Work[boo
     for side in met:
         memory.meet(side, ends[side].identity)
     scene.rules = scene.rules._replace(new_guest=memory.new)
-    yield from cycle.survey.scan({side: [memory.rows.root] for side in Side})
+    yield from cycle.first_look(may_begin)
     left = {} if memory.new else memory.left
     news = scene.fresh
-    scene.fresh = {node for node in memory.rows.root.walk() if not node.agreed and (node in news or untold(left, node))}
+    scene.fresh = {
+        node
+        for node in memory.rows.root.walk()
+        if not node.agreed and node not in scene.busy and (node in news or untold(left, node))
+    }
     cycle.left = dict(memory.left)
     return True
 

@@ -16,6 +16,7 @@ from devbox.sync.core.entry import Side
 from devbox.sync.endpoint import Answer, Chunk, Code, Endpoint, Gather, Plant, Put, Read, Request
 
 REQUESTS: Final = 256  # that one end has not answered yet
+AT_ONCE: Final = 4  # that an end is asked in one turn: this host does it there and then, and the other waits
 BYTES: Final = 4 << 20  # of content on the way to or from one end
 BEGUN: Final = 256  # small works at once
 HELD: Final = 8 << 20  # bytes that they hold together
@@ -73,7 +74,7 @@ class _Running:
 class _End:
     """What one end has been asked, and what it will be when there is room."""
 
-    __slots__ = ("bytes", "endpoint", "requests", "side", "waiting")
+    __slots__ = ("bytes", "endpoint", "left", "requests", "side", "waiting")
 
     def __init__(self, side: Side, endpoint: Endpoint) -> None:
         self.side = side
@@ -81,6 +82,7 @@ class _End:
         self.waiting: deque[tuple[Request, int, Callable[[Answer], None]]] = deque()
         self.requests = 0
         self.bytes = 0
+        self.left = AT_ONCE
 
     @property
     def open(self) -> bool:
@@ -121,6 +123,8 @@ class Pump:
 
     def turn(self, readable: Container[int] | None = None) -> None:
         """Begin, send and take what can be, for a bounded time; from ends that are `readable`, if that is known."""
+        self._host.left = AT_ONCE
+        self._guest.left = REQUESTS
         self._go_on()
         for end in (self._host, self._guest):
             self._send(end)
@@ -189,13 +193,18 @@ class Pump:
         for index, (side, request, take) in enumerate(asks):
             end = host if side is Side.HOST else guest
             weight = _weight(request)
-            end.waiting.append((request, weight, partial(answered, running, index, end, weight, take)))
+            asked = (request, weight, partial(answered, running, index, end, weight, take))
+            if type(request) is Gather:  # whoever reads can begin while this process goes on with all else
+                end.waiting.appendleft(asked)
+            else:
+                end.waiting.append(asked)
         self._send(host)
         self._send(guest)
 
     def _send(self, end: _End) -> None:
         waiting = end.waiting
-        while waiting and end.requests < REQUESTS and end.bytes < BYTES:
+        while waiting and end.left and end.requests < REQUESTS and end.bytes < BYTES:
+            end.left -= 1
             request, weight, done = waiting.popleft()
             end.requests += 1
             end.bytes += weight

@@ -22,7 +22,7 @@ from devbox.sync.reader import ANSWERED, ASKED, HEAD, NONE, Content
 
 MANY: Final = 1000  # files; for fewer it is not worth a process
 IDLE: Final = 5.0  # seconds after which nobody is expected to ask any more
-_AT_ONCE: Final = 4  # requests that it has
+_AT_ONCE: Final = 16  # requests that it has
 _SAID: Final = 64 * 1024  # bytes of them, of which no socket is full: each side would wait for the other
 _PACKAGES: Final = str(Path(__file__).resolve().parents[2])
 _BEGIN: Final = (

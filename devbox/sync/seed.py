@@ -45,9 +45,7 @@ class Seeds:
     def begin(self) -> set[Node]:
         """Begin with all that can be done so; returns what it is."""
         fresh = self._scene.fresh
-        if len(fresh) < MANY or any(_goes(node) for node in fresh):  # what goes may be what comes, elsewhere
-            return set()
-        new = self._new()
+        new = self._new() if len(fresh) >= MANY else {}
         taken: set[Node] = set()
         busy = self._scene.busy
         for parent in [node for node in new if node.host == DIRECTORY == node.guest]:
@@ -61,25 +59,29 @@ class Seeds:
         return taken
 
     def _new(self) -> _Group:
+        """Return what is plainly new, by its directory; nothing where something goes, for that may be what comes."""
         found: _Group = {}
         failed, busy = self._failed, self._scene.busy
         for node in self._scene.fresh:
-            parent = node.parent
-            if parent is not None and _is_new(node) and node not in failed and node not in busy:
-                found.setdefault(parent, []).append(node)
+            if node.base is not None:
+                if node.host is None or node.guest is None:
+                    return {}
+            elif node.host is not None and node.guest is None and node not in failed and node not in busy:
+                parent = node.parent
+                if parent is not None and _can_be_sent(node.host.kind, node):
+                    found.setdefault(parent, []).append(node)
         return found
 
     def _start(self, parent: Node, below: _Group) -> None:
         nodes = below[parent]
         for node in nodes:
             self._scene.hold(node)
-        files = [node for node in nodes if not _is_directory(node)]
-        for batch in _batches(files):
-            weight = sum([_size(node) for node in batch])
+        directories = [node for node in nodes if _is_directory(node)]
+        files = [node for node in nodes if not _is_directory(node)] if directories else nodes
+        for batch, weight in _batches(files):
             self._pump.start(self._files(parent, batch), Rank.SOON, weight)
-        for node in nodes:
-            if _is_directory(node):
-                self._pump.start(self._directory(node, below), Rank.SOON)
+        for node in directories:
+            self._pump.start(self._directory(node, below), Rank.SOON)
 
     def _directory(self, node: Node, below: _Group) -> Work[None]:
         answer = yield from one(Side.GUEST, MakeDirectory(node.path))
@@ -168,15 +170,8 @@ class Seeds:
             self.on_changed([Action(Side.GUEST, node.path, entry, None, Reason.CHANGED) for node, entry in done])
 
 
-def _goes(node: Node) -> bool:
-    return node.base is not None and (node.host is None or node.guest is None)
-
-
-def _is_new(node: Node) -> bool:
-    host = node.host
-    if host is None or node.base is not None or node.guest is not None:
-        return False
-    return host.kind is Kind.DIRECTORY or (host.kind is Kind.FILE and _size(node) <= SMALL)
+def _can_be_sent(kind: Kind, node: Node) -> bool:
+    return kind is Kind.DIRECTORY or (kind is Kind.FILE and _size(node) <= SMALL)
 
 
 def _is_directory(node: Node) -> bool:
@@ -200,15 +195,16 @@ def _reached(parent: Node, new: _Group) -> _Group:
     return found
 
 
-def _batches(nodes: list[Node]) -> Iterator[list[Node]]:
+def _batches(nodes: list[Node]) -> Iterator[tuple[list[Node], int]]:
+    """Part them; with how many bytes are in each."""
     batch: list[Node] = []
     size = 0
     for node in nodes:
         more = _size(node)
         if batch and (size + more > _BYTES or len(batch) == _FILES):
-            yield batch
+            yield batch, size
             batch, size = [], 0
         batch.append(node)
         size += more
     if batch:
-        yield batch
+        yield batch, size

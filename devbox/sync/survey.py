@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -30,12 +30,16 @@ _ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class Survey:
-    """Looks for a Scene. `contents`: what was read along with a look, for whoever sends it on."""
+    """Looks for a Scene.
+
+    `contents`: what was read along with a look, for whoever sends it on. `on_listed`: called after each directory.
+    """
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._ruling = Ruling(scene)
         self.contents = Contents()
+        self.on_listed: Callable[[], None] | None = None
 
     def scan(self, tops: dict[Side, list[Node]]) -> Work[None]:
         """Look at everything in these directories."""
@@ -74,6 +78,8 @@ class Survey:
             elif not self._ruling.sealed(node.path):
                 scene.holds[side].discard(node)
                 deeper.extend(scene.listed(side, node, answer))
+                if self.on_listed is not None:
+                    self.on_listed()
         elif answer.code is Code.FAILED and node.on(side) is not None and node.parent is not None:
             self._unlistable(side, node, answer)
 

@@ -5,7 +5,7 @@
 
 #include "message.h"
 
-enum { GIVE_BACK = WIRE_CREDIT / 4 };
+enum { GIVE_BACK_PART = 4 };
 
 struct channels *channels_of(struct connection *connection) {
     return OWNER(connection, struct channels, connection);
@@ -15,6 +15,7 @@ void channel_open(struct channel *channel, const struct channel_kind *kind, stru
     channel->kind = kind;
     channel->connection = connection;
     channel->allowance = WIRE_CREDIT;
+    channel->give_back = WIRE_CREDIT / GIVE_BACK_PART;
 }
 
 static struct channel **bucket(struct connection *connection, uint32_t number) {
@@ -112,16 +113,26 @@ bool channel_count(struct channel *channel, size_t size) {
     return true;
 }
 
+static void allow(struct channel *channel, uint32_t more) {
+    uint8_t bytes[4];
+    put_u32(bytes, more);
+    channel->allowance += more;
+    channel_send(channel, FRAME_WINDOW, bytes, sizeof bytes);
+}
+
 /* Not for every byte: a WINDOW for each key stroke would wake the client for nothing. */
 void channel_give_back(struct channel *channel, size_t size) {
     channel->taken += (uint32_t)size;
-    if (channel->taken >= GIVE_BACK || (channel->eager && channel->taken > 0)) {
-        uint8_t bytes[4];
-        put_u32(bytes, channel->taken);
-        channel->allowance += channel->taken;
+    if (channel->taken >= channel->give_back || (channel->eager && channel->taken > 0)) {
+        uint32_t taken = channel->taken;
         channel->taken = 0;
-        channel_send(channel, FRAME_WINDOW, bytes, sizeof bytes);
+        allow(channel, taken);
     }
+}
+
+void channel_widen(struct channel *channel, uint32_t more) {
+    channel->give_back += more / GIVE_BACK_PART;
+    allow(channel, more);
 }
 
 void channel_window(struct channel *channel, uint32_t more) {

@@ -42,6 +42,7 @@ struct channel {
     uint32_t credit;    /* bytes that the client still takes */
     uint32_t allowance; /* bytes that the client may still send */
     uint32_t taken;     /* bytes that were taken and not given back by WINDOW */
+    uint32_t give_back; /* how many of them are worth a WINDOW */
     bool paused;
     bool eager;         /* give back every byte at once */
 };
@@ -68,6 +69,8 @@ void channel_started(struct channel *channel, uint32_t number);
 /* The client's bytes: counted in when they come (false: more than allowed), given back when they are taken. */
 bool channel_count(struct channel *channel, size_t size);
 void channel_give_back(struct channel *channel, size_t size);
+/* Let the client send so much more than at first, for as long as the channel is. */
+void channel_widen(struct channel *channel, uint32_t more);
 void channel_window(struct channel *channel, uint32_t more);
 
 enum pumped { PUMPED, PUMP_EMPTY, PUMP_END, PUMP_BLOCKED };

@@ -16,6 +16,9 @@
 #include "spawn.h"
 #include "vanish.h"
 
+/* The client of a sync has so much more on the way, or both would wait for each other with every 64 KiB. */
+enum { SYNC_ROOM = 983040 };
+
 struct process {
     struct channel channel;
     struct session *session; /* NULL once reaped */
@@ -196,6 +199,9 @@ static void settle(struct process *process) {
     process->started = true;
     process->session->started = true;
     channel_started(&process->channel, (uint32_t)process->session->pid);
+    if ((process->session->flags & EXEC_SYNC) != 0) {
+        channel_widen(&process->channel, SYNC_ROOM);
+    }
     if (process->reaped) {
         process->session = NULL;
     }
