@@ -28,7 +28,7 @@ from devbox.sync.three import Three
 from devbox.sync.transfer import Task, Transfer
 from devbox.sync.trash import batch_name
 
-_EARLY: Final = 1000  # paths that are new, of which the first are sent before all has been looked at
+EARLY: Final = 1000  # paths that are new, of which the first are sent before all has been looked at
 
 
 class Left(NamedTuple):
@@ -69,8 +69,8 @@ class Cycle:
 
         def listed() -> None:
             nonlocal left
-            if len(self.scene.fresh) >= 2 * left + _EARLY and may_begin():
-                self._seed()
+            if len(self.scene.fresh) >= 2 * left + EARLY and may_begin():
+                self.seed()
                 left = len(self.scene.fresh)
 
         root = self.scene.rows.root
@@ -89,7 +89,7 @@ class Cycle:
                 if (sides := self._quick()) and self.scene.fresh:
                     yield []  # they go out, and are there before there is more to think about
                     yield [Ask(side, Barrier()) for side in sides]
-                self._seed()
+                self.seed()
                 if self.scene.fresh:
                     yield from self._decide(Three(self.scene))
                 elif self.agreed:  # what it was halted for has gone
@@ -132,7 +132,7 @@ class Cycle:
             self.on_changed([action for _, action in found])
         return {action.side for _, action in found}
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
         """Begin with what is plainly new in batches; the rest is a matter for a plan."""
         if self.halt is not None or self.decided:
             return
