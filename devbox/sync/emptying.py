@@ -1,18 +1,26 @@
-"""The guest's trash, emptied of what has been in it for too long, as `Trash.expire` does on the host.
+"""The trash of both sides, emptied of what has been in it for too long.
 
-Only what is below the trash is named in what is asked, so a guest that lies about it harms nothing but its own.
+Of the guest only what is below its trash is named in what is asked, so one that lies about it harms but its own.
 """
 
+import contextlib
 import stat
+import time
 from typing import Final
 
 from devbox.sync.core.entry import Side
 from devbox.sync.endpoint import Found, List, Remove
 from devbox.sync.pump import Ask, Work, one
 from devbox.sync.swap import TRASH
-from devbox.sync.trash import is_old
+from devbox.sync.trash import Trash, is_old
 
 MOST: Final = 100_000  # names that are looked at in one go; the rest is for the next
+
+
+def empty_host(root: str) -> None:
+    """Remove the batches of a directory of this host that are too old; another day, if it cannot be now."""
+    with contextlib.suppress(OSError), contextlib.closing(Trash(root)) as trash:
+        trash.expire(time.time())
 
 
 def empty_guest(now: float, most: int = MOST) -> Work[None]:

@@ -20,7 +20,7 @@ from devbox.sync.core.ignore import Ignore
 from devbox.sync.core.names import Guard
 from devbox.sync.core.plan import Action
 from devbox.sync.core.reconcile import Rules
-from devbox.sync.emptying import empty_guest
+from devbox.sync.emptying import empty_guest, empty_host
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.lately import Lately
 from devbox.sync.live import Live
@@ -28,7 +28,6 @@ from devbox.sync.memory import Memory
 from devbox.sync.pump import EndLost, Rank
 from devbox.sync.report import Difference, Doing, Report, Settings, Status, shown, taken
 from devbox.sync.scene import Scene
-from devbox.sync.trash import Trash
 
 _FIRST: Final = 0.05  # seconds until a lost end is looked for, doubled each time
 _LONGEST: Final = 5.0
@@ -286,8 +285,7 @@ class SyncSession:
         """Remove what has been in the trash of both sides for too long."""
         self._expire_at = time.monotonic() + _DAY
         live.pump.start(empty_guest(time.time()), Rank.BIG)
-        with contextlib.suppress(OSError), contextlib.closing(Trash(self._host_root)) as trash:
-            trash.expire(time.time())
+        empty_host(self._host_root)
 
     def _leave(self, ends: dict[Side, Endpoint]) -> None:
         live, self._live = self._live, None
