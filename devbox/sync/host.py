@@ -68,12 +68,12 @@ class HostEndpoint:
     def __init__(self, path: str | bytes | os.PathLike[str], *, watch: Watcher | None = None) -> None:
         self._path = Path(os.fsdecode(path))
         self._root = Root(path)
-        try:
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._root.close)
             self._watch = watch or watcher()
-        except OSError:
-            self._root.close()
-            raise
-        self._ready = selectors.DefaultSelector()
+            opened.callback(self._watch.close)
+            self._ready = selectors.DefaultSelector()
+            opened.pop_all()
         self._ready.register(self._watch, selectors.EVENT_READ)
         self._readers = Readers(self._root, self._answer, self._ready)
         self._changer = Changer(self._root)

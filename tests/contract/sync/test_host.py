@@ -2,6 +2,7 @@
 
 import errno
 import os
+import selectors
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from devbox.sync.endpoint import (
     Settle,
 )
 from devbox.sync.host import HostEndpoint
-from tests.support.ends import End, digest, put
+from tests.support.ends import End, digest, left_open, open_files, put
 from tests.support.skips import NOT_HERE
 
 
@@ -127,3 +128,14 @@ def test_what_does_not_reach_the_disk_is_told_when_it_is_asked_for(end: End, mon
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_an_end_that_finds_no_descriptor_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    before = open_files()
+    monkeypatch.setattr(selectors, "DefaultSelector", none_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        HostEndpoint(tmp_path)
+    assert not left_open(before)
