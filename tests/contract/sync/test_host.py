@@ -126,10 +126,6 @@ def test_what_does_not_reach_the_disk_is_told_when_it_is_asked_for(end: End, mon
     assert answer.room > 0
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_an_end_that_finds_no_descriptor_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left() -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
