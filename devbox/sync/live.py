@@ -164,7 +164,7 @@ class Live:
             self._save_by,
             self.scene.troubles.next,
             self._verify_at,
-            min(self.scene.doubts.values(), default=_NEVER),
+            next(iter(self.scene.doubts.values()), _NEVER),
         )
         if self._wanted() and not self.cycle.running:
             at = min(at, self._start_at())
@@ -188,7 +188,7 @@ class Live:
                 scene.fresh.add(node)
             for side in Side:
                 scene.dirty[side].add(trouble.path)
-        if scene.doubts and min(scene.doubts.values()) <= now:
+        if next(iter(scene.doubts.values()), _NEVER) <= now:
             due = [key for key, at in scene.doubts.items() if at <= now]
             for key in due:
                 del scene.doubts[key]

@@ -310,6 +310,7 @@ class Scene:
         if stamp is None or entry is None or entry.kind is not Kind.FILE:
             return
         if stamp.ctime >= self.latest[side] - RACY:
+            self.doubts.pop((side, node), None)  # so that they stand in the order of their times
             self.doubts[side, node] = time.monotonic() + _DOUBT
 
     def hold(self, node: Node) -> None:

@@ -12,6 +12,7 @@ NO_ROOM: Final = (errnos.ENOSPC, errnos.EDQUOT)
 BUSY: Final = 5  # tries after which a file that keeps changing is told as busy
 _FIRST: Final = 0.05
 _LONGEST: Final = 30.0
+_NEVER: Final = float("inf")
 
 
 class Trouble(NamedTuple):
@@ -31,6 +32,7 @@ class Troubles:
         self._all: dict[bytes, Trouble] = {}
         self._doubts: dict[bytes, Trouble] = {}  # files of the host of which nobody knows what they say
         self._doubted: dict[bytes, float] = {}  # and since when
+        self._next = _NEVER  # nothing is due before: with a hundred thousand of them nobody wants to look at each turn
 
     def add(self, path: bytes, side: Side, text: str, *, again: bool = True) -> Trouble:
         """Note one more try that did not work. `again`: try later by itself, each time after twice the time."""
@@ -38,8 +40,9 @@ class Troubles:
 
     def _note(self, into: dict[bytes, Trouble], path: bytes, side: Side, text: str, *, again: bool) -> Trouble:
         tries = into[path].tries + 1 if path in into else 1
-        wait = min(_FIRST * 2**tries, _LONGEST) if again else float("inf")
+        wait = min(_FIRST * 2**tries, _LONGEST) if again else _NEVER
         found = into[path] = Trouble(path, side, text, tries, time.monotonic() + wait)
+        self._next = min(self._next, found.due)
         return found
 
     def solved(self, path: bytes) -> None:
@@ -64,17 +67,20 @@ class Troubles:
         """Return what is to be tried now."""
         found: list[Trouble] = []
         now = time.monotonic()
+        if now < self._next:
+            return found
         for some in (self._all, self._doubts):
             due = [one for one in some.values() if one.due <= now]
             for one in due:
-                some[one.path] = one._replace(due=float("inf"))
+                some[one.path] = one._replace(due=_NEVER)
             found += due
+        self._next = min((one.due for one in self._both()), default=_NEVER)
         return found
 
     @property
     def next(self) -> float:
-        """When something is to be tried (monotonic)."""
-        return min((one.due for one in self._both()), default=float("inf"))
+        """When something is to be tried (monotonic), at the earliest."""
+        return self._next
 
     @property
     def soon(self) -> bool:
