@@ -155,6 +155,28 @@ class _Child:
     output: IO[bytes]
 
 
+class Helper:
+    """A program beside this one, in a session of its own, that is spoken to over its stdin (a socket).
+
+    `OSError` if it cannot be started. It ends by itself when that is closed, and by `end`.
+    """
+
+    def __init__(self, argv: Sequence[str], *, stdin: int) -> None:
+        self._child = subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def end(self) -> None:
+        """End it, if it has not ended, and leave nothing of it."""
+        self._child.kill()
+        self._child.wait()
+
+
 @contextmanager
 def _child(argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None) -> Iterator[_Child]:
     try:

@@ -8,7 +8,6 @@ import contextlib
 import os
 import selectors
 import socket
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from devbox.confined import RefusedError, Root
+from devbox.process import Helper
 from devbox.sync.endpoint import Answer, Gather
 from devbox.sync.many import check
 from devbox.sync.reader import ANSWERED, ASKED, HEAD, NONE, Content
@@ -75,7 +75,7 @@ class Readers:
         self._read = read
         self._selector = selector
         self._count = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Helper | None = None
         self._line: socket.socket | None = None
         self._able = True
         self._proved = False
@@ -126,14 +126,8 @@ class Readers:
         try:
             self._line, theirs = socket.socketpair()
             with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _BEGIN, _PACKAGES, str(IDLE)],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    start_new_session=True,
-                )
+                argv = [sys.executable, "-I", "-S", "-c", _BEGIN, _PACKAGES, str(IDLE)]
+                self._process = Helper(argv, stdin=theirs.fileno())
             self._selector.register(self._line, selectors.EVENT_READ)
         except OSError:  # no process or no descriptor is to be had: it goes without
             self._end()
@@ -171,8 +165,7 @@ class Readers:
             self._line.close()
             self._line = None
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._process.end()
             self._process = None
         self._able, self._proved = self._proved, False  # one that never answered is not tried again
         self._count = 0
