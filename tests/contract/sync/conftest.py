@@ -41,7 +41,7 @@ def opener(request: pytest.FixtureRequest) -> Opener:
     return lambda tree: guest_of(agent, tree)
 
 
-@pytest.fixture(params=["host", "host by a reader", "guest", "by steps"])
+@pytest.fixture(params=["host", pytest.param("host by a reader", marks=pytest.mark.long), "guest", "by steps"])
 def end(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[End]:
     """An end of an empty tree. It must leave nothing behind, neither temporary names nor open files."""
     tree = tmp_path / "tree"

@@ -11,6 +11,7 @@ from tests.support.agent import host_agent
 from tests.support.sync_bed import Bed, Content, flushed, trash, tree
 from tests.support.sync_guest import agent_program, guest_of
 
+pytestmark = pytest.mark.long
 DIRECTORIES, FILES = 60, 40
 
 
