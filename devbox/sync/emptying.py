@@ -37,15 +37,15 @@ def _remove(path: bytes, directory: Found, most: int) -> Work[int]:
     waiting, seen = [(path, directory)], 0
     emptied: list[tuple[bytes, Found]] = []
     while waiting and seen <= most:
-        above, one_of_them = waiting.pop()
-        emptied.append((above, one_of_them))
+        above, entry = waiting.pop()
+        emptied.append((above, entry))
         found = (yield from one(Side.GUEST, List(above))).found
         seen += len(found) + 1
         below = [(above + b"/" + each.name, each) for each in found if each.name and b"/" not in each.name]
         waiting += [each for each in below if _is_directory(each[1])]
         yield [Ask(Side.GUEST, Remove(name, each.stamp)) for name, each in below if not _is_directory(each)]
-    for above, one_of_them in reversed(emptied):
-        yield from one(Side.GUEST, Remove(above, one_of_them.stamp))
+    for above, entry in reversed(emptied):
+        yield from one(Side.GUEST, Remove(above, entry.stamp))
     return seen
 
 

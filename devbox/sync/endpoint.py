@@ -38,12 +38,19 @@ class Found(NamedTuple):
     target: bytes = b""
 
 
+class Content(NamedTuple):
+    """What is in a file, and its digest."""
+
+    data: bytes
+    digest: bytes
+
+
 class Answer(NamedTuple):
     """What came of a request. What is not asked for by its kind is empty.
 
     `stamp`: of what is there now. `data`: content, or digests. `found`: of List and Stat. `same`, `watch`: of List.
-    `room`: bytes free, if the failure was for want of room. `contents` (and digests), `stamps` (packed): of Gather and
-    Plant, one for each of their files, None of one with which it did not go as it should.
+    `room`: bytes free, if the failure was for want of room. `contents`, `stamps` (packed): of Gather and Plant, one for
+    each of their files, None of one with which it did not go as it should.
     """
 
     code: Code = Code.DONE
@@ -54,7 +61,7 @@ class Answer(NamedTuple):
     watch: int = 0
     room: int = 0
     same: tuple[bytes, ...] = ()
-    contents: tuple[tuple[bytes, bytes] | None, ...] = ()
+    contents: tuple[Content | None, ...] = ()
     stamps: tuple[bytes | None, ...] = ()
 
     @property

@@ -7,8 +7,8 @@ from functools import partial
 from devbox import confined
 from devbox.confined import Root
 from devbox.sync.core.entry import PACKED
-from devbox.sync.endpoint import Answer, Gather, Plant, Put, Read, Request
-from devbox.sync.reader import Content, content
+from devbox.sync.endpoint import Answer, Content, Gather, Plant, Put, Read, Request
+from devbox.sync.reader import content
 from devbox.sync.rows import digest_of, unpacked
 
 

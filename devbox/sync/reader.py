@@ -6,28 +6,21 @@ it comes the open directory, so that this process looks up nothing but names in 
 or when nobody has asked for a while.
 """
 
-import hashlib
 import os
 import select
 import socket
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from devbox.sync.core.entry import PACKED, size_of
-from devbox.sync.endpoint import SMALL
+from devbox.sync.endpoint import SMALL, Content
+from devbox.sync.rows import digest_of
 
 HEAD: Final = Struct("<II")  # how many files, and how many bytes tell of them
 ASKED: Final = Struct("<36sI")  # the packed Stamp that it must have, and how long its name is
 ANSWERED: Final = Struct("<i32s")  # how long its content is, NONE if it could not be had
 NONE: Final = -1
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class Content(NamedTuple):
-    """What is in a file, and its digest."""
-
-    data: bytes
-    digest: bytes
 
 
 def content(directory: int, name: bytes, stamp: bytes) -> Content | None:
@@ -50,7 +43,7 @@ def content(directory: int, name: bytes, stamp: bytes) -> Content | None:
     now = PACKED.pack(found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
     if len(data) != size or now != stamp:
         return None
-    return Content(data, hashlib.blake2b(data, digest_size=32).digest())
+    return Content(data, digest_of(data))
 
 
 def main(idle: float) -> None:

@@ -16,9 +16,9 @@ from typing import Final
 
 from devbox.confined import RefusedError, Root
 from devbox.process import Helper
-from devbox.sync.endpoint import Answer, Gather
+from devbox.sync.endpoint import Answer, Content, Gather
 from devbox.sync.many import check
-from devbox.sync.reader import ANSWERED, ASKED, HEAD, NONE, Content
+from devbox.sync.reader import ANSWERED, ASKED, HEAD, NONE
 
 MANY: Final = 1000  # files; for fewer it is not worth a process
 IDLE: Final = 5.0  # seconds after which nobody is expected to ask any more

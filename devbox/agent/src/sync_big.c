@@ -207,7 +207,7 @@ static bool is_beside(const struct file *file, const struct place *place) {
 }
 
 /* What is there has the temporary name for a moment: after a kill then, it must not be taken for an upload. */
-static bool has_a_name_of_its_own(struct file *file, const struct target *target, const struct place *place) {
+static bool take_a_name_of_its_own(struct file *file, const struct target *target, const struct place *place) {
     char name[OWN_TEMPORARY];
     if (!target->expected.there) {
         return true;
@@ -230,7 +230,7 @@ static void commit(struct file *file, const struct target *target, uint64_t size
     } else if (!whole) {
         (void)unlinkat(place.parent, file->name, 0);
         say_outcome(OUTCOME_CHANGED, &place);
-    } else if (target_dress(target, &place, file->fd) != 0 || !has_a_name_of_its_own(file, target, &place)) {
+    } else if (target_dress(target, &place, file->fd) != 0 || !take_a_name_of_its_own(file, target, &place)) {
         say_failed(errno);
     } else {
         target_place(target, &place, file->name, file->fd, size);

@@ -5,7 +5,6 @@ import errno
 import os
 import stat
 import struct
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def moved_into(queue: int) -> list[bytes]:
     return names
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="not possible here: only Linux tells of each rename")
+@pytest.mark.parametrize("end", ["guest", "by steps"], indirect=True)  # of the host's: test_interrupted
 def test_what_is_replaced_never_has_the_name_of_an_upload(end: End) -> None:
     """After a kill at that moment the next session would sweep it."""
     (end.tree / "big").write_bytes(b"old")
