@@ -1,13 +1,19 @@
 """The guest's end over the real agent of this host: what it does that a host's end does not, or not in the same way."""
 
 import os
+import select
 import signal
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from devbox.agent.client import dial
+from devbox.agent.session import start
+from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
 from devbox.sync.endpoint import (
     CHUNK,
     Abort,
@@ -31,6 +37,8 @@ from devbox.sync.endpoint import (
 from devbox.sync.guest import GuestEndpoint, GuestLost
 from tests.support.agent import HostAgent, host_agent
 from tests.support.sync_guest import (
+    PATIENCE,
+    USER,
     agent_program,
     answers,
     ask,
@@ -346,3 +354,13 @@ def test_a_content_from_before_a_change_of_ours_is_forgotten(told: Told) -> None
     there = stamp(endpoint, b"d/file")
     ask(endpoint, put(b"d/file", b"ours", there))
     assert contents(endpoint) == [(b"file", None)]
+
+
+def test_a_mebibyte_may_be_on_its_way_to_it(agent: HostAgent, root: Path) -> None:
+    message = ExecMessage((str(root),), user=USER, flags=FLAG_SYNC | FLAG_STDIN)
+    with closing(start(dial(agent.path), agent.identity, message)) as session:
+        end = time.monotonic() + PATIENCE
+        while session.room < 1 << 20 and time.monotonic() < end:
+            select.select([session], [], [], PATIENCE)
+            session.receive_ready()
+        assert session.room == 1 << 20
