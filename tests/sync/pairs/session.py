@@ -23,7 +23,7 @@ from tests.sync.stage import Can, Scenario
 from tests.sync.tap import Tap, Tapped
 from tests.sync.trees import HostTree, Tree
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 _SHORT = 0.3  # for a flush that need not end
 COMMON = frozenset({Can.MODES, Can.TELL, Can.RESOLVE, Can.CUT, Can.TAP, Can.BRAKE, Can.TRASH, Can.LOCK})
 
