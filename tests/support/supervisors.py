@@ -37,6 +37,27 @@ def gone(path_hash: str, *, patience: float = 20.0) -> bool:
     return True
 
 
+def killed(pid: int, *, patience: float = 20.0) -> bool:
+    """Kill a Supervisor; return whether its sockets are closed within `patience` seconds.
+
+    Its command line is gone before they are: the kernel takes a process's memory first and its files later.
+    """
+    os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + patience
+    while _lives(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
 def end_all(of_run: str) -> list[str]:
     """End the Supervisors that a run of the tests has left, each by its pid; return what they were."""
     left = processes(of_run=of_run)

@@ -21,7 +21,7 @@ from devbox.supervisor.probe import alive
 from devbox.supervisor.protocol import VERSION, Wanted, line
 from tests.fakes.agent import FakeAgent
 from tests.fakes.supervisor import FakeSupervisors
-from tests.support.supervisors import gone, processes
+from tests.support.supervisors import gone, killed, processes
 
 pytestmark = pytest.mark.long
 
@@ -174,8 +174,7 @@ def test_bytes_go_through_it(real: Bench) -> None:
 def test_killed_it_is_started_again_over_what_it_left(real: Bench) -> None:
     first = real.supervisors.start(real.hash, IDENTITY)
     (port,) = first.declare([WEB]).ports
-    os.kill(first.pid, signal.SIGKILL)
-    assert gone(real.hash)
+    assert killed(first.pid)
     assert not real.supervisors.alive(real.hash)
     assert Path(paths.supervisor_socket(real.hash)).exists()
     second = real.supervisors.start(real.hash, IDENTITY)

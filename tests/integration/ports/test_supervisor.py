@@ -1,7 +1,6 @@
 """The Supervisor's life on a real engine."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from devbox.values import LABEL_WORKSPACE
 from tests.integration.ports.conftest import PATIENCE, asked, echo, host_port
 from tests.integration.workspace.conftest import write
 from tests.support.command import Devbox, engine
-from tests.support.supervisors import gone, processes
+from tests.support.supervisors import gone, killed, processes
 
 pytestmark = pytest.mark.docker
 WEB = "[ports]\nweb = { guest = 8000, host = 0 }\n"
@@ -66,8 +65,7 @@ def test_killed_it_is_told_by_status_and_repaired_by_the_next_command(web: Devbo
     port = host_port(web, "web")
     for repair in (("up",), ("port",), ("shell", "--", "true")):
         (pid,) = processes(web.hash)
-        os.kill(pid, signal.SIGKILL)
-        assert gone(web.hash)
+        assert killed(pid)
         status = web.json("status")
         assert [problem["hint"] for problem in status["problems"]] == ["devbox up"]
         assert "supervisor has ended" in status["problems"][0]["message"]
@@ -188,6 +186,5 @@ def test_the_hot_path_says_nothing_of_ports_that_may_have_changed(web: Devbox) -
     web("up")
     assert not _leaves_hot(web)
     assert {one["name"] for one in web.json("status")["ports"]} == {"5173", "web"}
-    os.kill(processes(web.hash)[0], signal.SIGKILL)
-    assert gone(web.hash)
+    assert killed(processes(web.hash)[0])
     assert "no Supervisor" in _leaves_hot(web)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import tarfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.integration.workspace.conftest import own_base, write
 from tests.support.account import ordinary
 from tests.support.command import Devbox, engine
 from tests.support.project import project
-from tests.support.supervisors import gone, processes
+from tests.support.supervisors import gone, killed, processes
 
 pytestmark = pytest.mark.docker
 
@@ -75,8 +74,7 @@ def test_a_conflict_is_told_by_the_next_command_and_ends_as_somebody_decides(dev
 def test_a_killed_supervisor_and_a_restarted_container_are_taken_in_their_stride(devbox: Devbox) -> None:
     devbox("up")
     (first,) = processes(devbox.hash)
-    os.kill(first, signal.SIGKILL)
-    assert gone(devbox.hash)
+    assert killed(first)
     (devbox.directory / "a.txt").write_text("after the kill")
     assert _state(devbox) == "ended"
     assert inside(devbox, "cat a.txt") == "after the kill"
