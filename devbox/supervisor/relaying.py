@@ -51,7 +51,13 @@ class Relay:
         self._closed = threading.Event()
 
     def open(self) -> str:
-        """Start it and return the path; `StartError` if it is not there in time."""
+        """Start it and return the path; `StartError` if it is not there in time.
+
+        To be called by the one Supervisor that holds the Workspace's lock.
+        """
+        # That of a Supervisor that was killed listens for up to a second more, and hangs up on whoever came to it.
+        with contextlib.suppress(FileNotFoundError):
+            Path(self._path).unlink()
         threading.Thread(target=self._keep, daemon=True).start()
         end = time.monotonic() + _PATIENCE
         while not alive(self._path):
