@@ -45,7 +45,11 @@ class Added:
     target: float | None
 
 
-ADDED = (Added(name="postgresql-client", target=1.3), Added(name="jq", target=None))
+ADDED = (
+    Added(name="postgresql-client", target=1.3),
+    Added(name="jq", target=None),
+    Added(name="imagemagick", target=None),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +168,12 @@ def _add(made: Bench, added: Added) -> Way:
     """Add a package that nobody has had here: the layer of the time before goes, and the files that it was made of."""
 
     def clean_up() -> None:
+        images.add(made.devbox.json("build")["image"])
         made.devbox("remove", added.name)
         with engine() as client:
-            for image in made.layers(client) - before:
+            for image in (made.layers(client) - before) | images:
                 remove_quietly(client.images.remove, image, force=True)  # one takes the other with it
+        images.clear()
         made.forget(files)
 
     def run() -> None:
@@ -177,8 +183,11 @@ def _add(made: Bench, added: Added) -> Way:
         files.update(one.file.rpartition("/")[2] for one in platform.groups[-1].packages)
 
     files: set[str] = set()
+    images: set[str] = set()
     with engine() as client:
         before = made.layers(client)
+    run()  # once before: the image may be that of another project on this machine, and would only be found
+    clean_up()
     return Way(name="devbox add", run=run, clean_up=clean_up)
 
 
