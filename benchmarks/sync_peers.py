@@ -163,6 +163,8 @@ def mutagen(directory: Path) -> Iterator[Mutagen | None]:
     process = subprocess.Popen([program, "daemon", "run"], env={**os.environ, **environment}, **quiet)
     try:
         while not (directory / "mutagen" / "daemon" / "daemon.sock").exists():
+            if process.poll() is not None:
+                raise SystemExit(f"{program} daemon run: exit code {process.returncode}")
             time.sleep(0.02)
         yield Mutagen(program=program, environment=environment, target=target)
     finally:
