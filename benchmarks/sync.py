@@ -72,7 +72,11 @@ def fresh(made: Bed) -> Way:
         running[-1].start()
         settled(running[-1])
 
-    return Way(name="devbox", prepare=prepare, run=run, clean_up=lambda: running.pop().stop())
+    def clean_up() -> None:
+        running.pop().stop()
+        made.require_same()
+
+    return Way(name="devbox", prepare=prepare, run=run, clean_up=clean_up)
 
 
 def others(made: Bed, peers: Peers, *, slow: bool) -> Iterator[Way]:
@@ -141,7 +145,7 @@ def _again(made: Bed, peers: Peers, *, slow: bool) -> Iterator[tuple[str, Callab
 
 
 def packages(made: Bed) -> bool:
-    """Have one large node_modules on the host; False where there is no npm."""
+    """Have one large node_modules on the host, which is synced for once; False where there is no npm."""
     if shutil.which("npm") is None:
         return False
     _clear(made)
@@ -149,6 +153,7 @@ def packages(made: Bed) -> bool:
     command(
         "npm", "install", *quiet, "--prefix", made.host.path, NPM, env={"npm_config_cache": f"{made.directory}/npm"}
     )
+    (made.host.path / ".devboxignore").write_text("!node_modules\n", encoding="ascii")
     return True
 
 

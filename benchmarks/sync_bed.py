@@ -61,6 +61,13 @@ class Bed(ContainerPair):
         """Have nothing in the guest's directory."""
         self.guest.sh("rm -rf ./* ./.devbox")
 
+    def require_same(self) -> None:
+        """Raise `SystemExit` if the guest lacks more than a .gitignore or two ask for: those cost nothing."""
+        here = sum(len(names) for _, _, names in os.walk(self.host.path))
+        there = int(self.shell(f"find {ROOT} ! -type d | wc -l")[1])
+        if there < here * 0.999:
+            raise SystemExit(f"the host has {here} files, the guest {there}")
+
     @property
     def target(self) -> str:
         """The guest's directory, for a program inside."""
