@@ -82,6 +82,7 @@ class Changer:
     def __init__(self, root: Root) -> None:
         self._root = root
         self.owner = Owner(root)
+        self._kept_in = b""  # the directory in the trash that something was kept in last
 
     def place(self, path: bytes, expected: Stamp | None, keep: bytes = b"") -> Place:
         """Open where `path` is; nothing there where something was expected is `ChangedError`.
@@ -237,15 +238,20 @@ class Changer:
             os.unlink(name, dir_fd=directory)
 
     def _keep(self, directory: int, name: bytes, keep: bytes) -> None:
-        above, _, kept_as = (TRASH + b"/" + keep).rpartition(b"/")
-        try:
-            trash = self._root.directory(above)
-        except FileNotFoundError:
-            trash = self._in_trash(above.removeprefix(TRASH + b"/"))
+        above, _, kept_as = keep.rpartition(b"/")
+        trash = self._in_trash(above) if above != self._kept_in else self._still_in_trash(above)
+        self._kept_in = above
         try:
             confined.rename_new(directory, name, trash, kept_as)
         finally:
             os.close(trash)
+
+    def _still_in_trash(self, path: bytes) -> int:
+        """Open a directory in the trash that is likely to be there."""
+        try:
+            return self._root.directory(TRASH + b"/" + path)
+        except FileNotFoundError:
+            return self._in_trash(path)
 
     def _in_trash(self, path: bytes) -> int:
         """Open a directory in the trash, made where it is missing."""

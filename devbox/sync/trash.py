@@ -8,6 +8,7 @@ carries the old content to the guest.
 import calendar
 import contextlib
 import errno
+import functools
 import os
 import re
 import shutil
@@ -45,7 +46,12 @@ class Undone(NamedTuple):
 
 def batch_name(number: int, now: float) -> bytes:
     """Return the name of a new batch."""
-    return time.strftime(_FORMAT, time.gmtime(now)).encode() + b"-%06d" % number
+    return _second(int(now)) + b"-%06d" % number
+
+
+@functools.lru_cache(maxsize=1)
+def _second(now: int) -> bytes:
+    return time.strftime(_FORMAT, time.gmtime(now)).encode()
 
 
 def is_old(name: bytes, now: float, days: int = DAYS) -> bool:

@@ -14,6 +14,9 @@ class Side(Enum):
     HOST = "host"
     GUEST = "guest"
 
+    # There is one of each: by what it is, not by its name, which the enum's own would ask for in Python each time.
+    __hash__ = object.__hash__
+
     @property
     def other(self) -> "Side":
         """The opposite one."""
