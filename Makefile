@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 
 PY := .venv/bin/python
-QUICK := not docker and not podman and not network and not wheel and not long and not nightly
+QUICK := not docker and not podman and not vm and not network and not wheel and not long and not nightly
 # The tests of real engines stand together in the order of files: worksteal has both workers busy with them to the end.
 # DEVBOX_NO_SKIP makes a skipped integration test a failure: on a machine that has been set up nothing is missing.
 PYTEST = TMPDIR="$$($(PY) scripts/tmpdir.py)" DEVBOX_NO_SKIP=1 $(PY) -m pytest -p tests.support.skips -n 2 --dist worksteal

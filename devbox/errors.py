@@ -251,6 +251,13 @@ class RuntimeUnavailableError(DevboxError):
     exit_status = 3
 
 
+class MachineError(DevboxError):
+    """A machine does not come up, or has ended; `detail` has the last lines of its console."""
+
+    code = "machine-failed"
+    exit_status = 3
+
+
 class PortTakenError(DevboxError):
     """A port of this host, and all after it that were tried, are taken."""
 

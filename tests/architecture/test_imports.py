@@ -50,6 +50,7 @@ def test_nothing_starts_a_program_by_os() -> None:
         ("typer", "devbox/cli/"),
         ("rich", "devbox/cli/"),
         ("pydantic", "devbox/profile/"),
+        ("qemu", "devbox/vm/"),
     ],
 )
 def test_a_library_that_is_slow_to_import_stays_in_its_room(library: str, room: str) -> None:

@@ -1,0 +1,1 @@
+"""Machines: QEMU, its disks, kernels and the way to the agent inside."""
