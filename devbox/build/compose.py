@@ -1,7 +1,8 @@
 """From a Profile to a Recipe. Pure: what the repo's files say is in `Inputs`, what the base is in `BaseImage`.
 
 Order of the layers, from what changes least: the base, /run/devbox, system packages with the toolchains, the user,
-Python, Node.js, provision steps with `when = "build"`, which variables come before.
+Python, Node.js, provision steps with `when = "build"`, which variables come before; last, for a machine, its kernel and
+system.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from devbox.build.steps.provision import RUN_LIMIT, ProvisionPlan, interpreter, 
 from devbox.build.steps.rundir import run_directory
 from devbox.build.steps.system import system_packages
 from devbox.build.steps.user import user_account
+from devbox.build.steps.vm import vm_links
 from devbox.errors import BaseImageError, Problem, ProfileError
 from devbox.profile.lock import Platform
 from devbox.profile.model import Packages, Profile, Provision
@@ -69,7 +71,18 @@ def compose(
         lock=layout.lock,
         variables=_variables(profile),
     )
-    return recipe if layout.open is not None else replace(recipe, volumes=_volumes(recipe, parts))
+    if layout.open is not None:
+        return recipe
+    whole = replace(recipe, volumes=_volumes(recipe, parts))
+    return _machine(whole, setting) if profile.runtime == "vm" else whole
+
+
+def _machine(recipe: Recipe, setting: Setting) -> Recipe:
+    """Return `recipe` with what makes a machine of the environment. The Lock's `steps` stay those of the container."""
+    links = vm_links(setting.base, setting.profile.vm.init, recipe.lock)
+    steps = tuple(link for link in links if isinstance(link, Step))
+    question = next((link for link in links if not isinstance(link, Step)), None)
+    return replace(recipe, steps=(*recipe.steps, *steps), open=question)
 
 
 def _layout(setting: Setting, part: Part) -> Layout:
@@ -135,6 +148,7 @@ def _bare(profile: Profile, base: BaseImage) -> Recipe:
         "packages.system": bool(packages.system),
         **{f"packages.{name}": getattr(packages, name) is not None for name in _LANGUAGES},
         "provision": bool(profile.provision),
+        "runtime": profile.runtime == "vm",
     }
     problems = [Problem(key=key, message="needs a shell in the base") for key, is_there in wanted.items() if is_there]
     if problems:

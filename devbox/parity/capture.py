@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from devbox.parity.manifest import NOISE_CONTENT, USER, Entry, Manifest, sort_key
 from devbox.parity.noise import Treatment, is_made_by_engine, treatment
-from devbox.parity.tarstream import BLOCK, Kind, Member, TarReader, TarStreamError, not_after
+from devbox.tarstream import BLOCK, Kind, Member, TarReader, TarStreamError, not_after
 
 PLACE = "/workspaces/{directory}"
 _WHOLE = 8 * 1024**2  # bytes; a larger file is not searched for the project's directory

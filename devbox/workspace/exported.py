@@ -8,7 +8,7 @@ from devbox.errors import EngineError
 from devbox.interrupts import uninterrupted
 from devbox.parity.capture import View, capture
 from devbox.parity.manifest import Manifest
-from devbox.parity.tarstream import TarStreamError
+from devbox.tarstream import TarStreamError
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_SCHEMA, LABEL_WORKSPACE, ROLE_STEP, SCHEMA, GuestUser
 from devbox.workspace.context import Host, Workspace
 

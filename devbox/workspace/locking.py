@@ -8,6 +8,7 @@ from devbox.build.layers import is_deep
 from devbox.build.layout import folded, renewed, settle
 from devbox.build.recipe import BaseImage, Recipe
 from devbox.build.run import Builder, BuildOrder, Built
+from devbox.build.steps import vm
 from devbox.build.steps.apt import FRESH_VARIABLE
 from devbox.errors import LockGoneError, LockStaleError, Problem
 from devbox.profile.lock import Answer, Lock, LockedBase, Platform
@@ -84,7 +85,7 @@ def _carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
             said = "; ".join(problem.message for problem in error.problems)
             asking.reporter.warn(f"{said}: looked up again, with what it needs")
             gone |= new
-            platform = replace(platform, groups=renewed(platform.groups, new))
+            platform = vm.without_gone(replace(platform, groups=renewed(platform.groups, new)), new)
             asking = replace(asking.anew(), beside=None)
 
 
@@ -119,9 +120,12 @@ def _answered(platform: Platform, recipe: Recipe, lines: Sequence[str]) -> Platf
 
 
 def without_unasked(locked: Locked, compose: Compose) -> Platform:
-    """Return the Lock of `locked` without answers that nobody asks for any more: the Recipe is the same without."""
+    """Return the Lock of `locked` without answers that nobody asks for any more: the Recipe is the same without.
+
+    What a machine is made of stays: the container of the same profile does not ask for it.
+    """
     platform = locked.platform
-    for key in sorted(platform.answers):
+    for key in sorted(set(platform.answers) - {vm.ANSWER}):
         fewer = replace(platform, answers={name: one for name, one in platform.answers.items() if name != key})
         if _same(compose(fewer), locked.recipe):
             platform = fewer

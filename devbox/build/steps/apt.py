@@ -90,6 +90,8 @@ fetch() {
 }
 """.strip().replace("APT-OPTIONS", quoted(_QUIET))
 
+_HOSTLESS = "; s,^'[a-z+]*://[^/]*/,'archive://any/,"
+
 # Prints "archive:file" for each line of the list "$2"; if "$1" tells of files with another hash, for those alone.
 _NAMED = """
 named() {
@@ -112,8 +114,13 @@ def cache_name(base: BaseImage) -> str:
     return "-".join("".join(char if char.isalnum() or char == "." else "-" for char in part) for part in parts)
 
 
-def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedPackage] = ()) -> Question:
-    """Return the question what installing `names` brings; `known`: packages whose version is to be kept to."""
+def question(
+    base: BaseImage, names: Sequence[str], *, known: Collection[LockedPackage] = (), hostless: bool = False
+) -> Question:
+    """Return the question what installing `names` brings; `known`: packages whose version is to be kept to.
+
+    `hostless`: the answer is kept as it is, so it must not say which mirror was asked.
+    """
     pins = [f"Package: {one.name}\nPin: version {one.version}\nPin-Priority: 990\n" for one in known]
     lines = [
         "exec 3>&1 1>&2",
@@ -124,7 +131,7 @@ def question(base: BaseImage, names: Sequence[str], *, known: Collection[LockedP
         # The day of the archive, then a line for each file: 'URI' name size SHA256:hash
         'sed -n "s/^Date: //p" "$cache"/lists/*Release | while read -r day; do date -u -d "$day" +%s; done |'
         " sort -n | tail -n 1 >&3",
-        'grep "^\'" "$empty/uris" | sed "s/%2b/+/g; s/%7e/~/g" >&3 || true',
+        f'grep "^\'" "$empty/uris" | sed "s/%2b/+/g; s/%7e/~/g{_HOSTLESS if hostless else ""}" >&3 || true',
         f'[ -z "$fresh" ] || : > {UNTOUCHED}',  # hooks of apt update may write anywhere
     ]
     return Question(
@@ -206,10 +213,10 @@ def _package(line: str) -> LockedPackage:
     )
 
 
-def install(base: BaseImage, group: Group, *, first: bool = True) -> Step:
+def install(base: BaseImage, group: Group, *, first: bool = True, before: Sequence[str] = ()) -> Step:
     """Return the step that installs exactly the packages of `group`; nothing more than a mark where all are there.
 
-    `first`: it is not one that was added later.
+    `first`: it is not one that was added later. `before`: lines for what the packages' own scripts are to know.
     """
     names = [plain(name) for name in group.asked]
     came = sorted({one.name for one in group.packages} - set(names))
@@ -219,6 +226,7 @@ def install(base: BaseImage, group: Group, *, first: bool = True) -> Step:
         *locked_cache(cache_name(base)),
         *_fetched(group),
         "exec 9>&-",  # others may fetch while these are being installed
+        *before,
         *_installed(group, names, came),
     ]
     return Step(name=title, key=KEY, script=script(base.epoch, lines), caches=(cache_name(base),))

@@ -4,7 +4,7 @@ import pytest
 
 from devbox.engine.base import Mount, MountKind
 from devbox.errors import EngineError
-from devbox.parity.tarstream import Kind, TarReader
+from devbox.tarstream import Kind, TarReader
 from devbox.values import LABEL_NAME, LABEL_ROLE, ROLE_CACHE
 from tests.contract.engine.conftest import Bench
 from tests.fakes.engine_streams import Outcome

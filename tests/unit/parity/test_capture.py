@@ -7,7 +7,7 @@ from devbox.parity.capture import View, capture, without_engine
 from devbox.parity.compare import compare
 from devbox.parity.manifest import Entry, Manifest
 from devbox.parity.noise import NOISE, Treatment, treatment
-from devbox.parity.tarstream import TarStreamError
+from devbox.tarstream import TarStreamError
 from tests.support.tars import directory, in_pieces, link, member, tar
 
 ADA = View(directory="/workspaces/shop", user="dev", uid=1000, gid=1000)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devbox.parity.tarstream import HEADERS_LIMIT, Kind, Member, TarReader, TarStreamError
+from devbox.tarstream import HEADERS_LIMIT, Kind, Member, TarReader, TarStreamError
 from tests.support.tars import directory, in_pieces, link, member, tar
 
 WORDS = {
