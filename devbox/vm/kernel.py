@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import basename
 
+from devbox.vm import lz4
+
 WANTED = (
     "virtio_pci",
     "virtio_blk",
@@ -95,11 +97,11 @@ def _payload(image: bytes) -> bytes | None:
     if version < 0x208 or not length or start + length > len(image):
         return None
     found = image[start : start + length]
-    return found[:-4] if found.startswith(_ZSTD) else found  # the length that follows would be an error of the stream
+    return found[:-4] if found.startswith((_ZSTD, lz4.MAGIC)) else found  # the length behind is no part of the stream
 
 
 def unpacked(data: bytes, unpackers: Mapping[str, Unpack]) -> bytes:
-    """Return what a gzip, xz or zstd stream at the start of `data` holds; `ValueError` if that cannot be said."""
+    """Return what a gzip, xz, LZ4 or zstd stream at the start of `data` holds; `ValueError` if that cannot be said."""
     try:
         if data.startswith(b"\x1f\x8b"):
             return _bounded(zlib.decompressobj(31).decompress(data, _UNPACKED_MAX + 1))
@@ -107,6 +109,8 @@ def unpacked(data: bytes, unpackers: Mapping[str, Unpack]) -> bytes:
             return _bounded(lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data, _UNPACKED_MAX + 1))
     except (zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"a damaged stream: {error}") from error
+    if data.startswith(lz4.MAGIC):
+        return lz4.unpacked(data, _UNPACKED_MAX)
     if data.startswith(_ZSTD) and (unpack := unpackers.get("zstd")):
         return _bounded(unpack(data))
     raise ValueError("compressed in a way that is not understood")

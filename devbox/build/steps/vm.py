@@ -48,7 +48,7 @@ WantedBy=sysinit.target
 devbox-end
 """.strip()
 
-# Of `trimmed`: what a machine without hardware, with a file system that came up mounted, can do without.
+# Of `trimmed`: what a machine without hardware, whose file system came up mounted, can do without.
 _TRIMMED: Final = (
     "apt-daily-upgrade.timer",
     "apt-daily.timer",
@@ -81,6 +81,16 @@ _TRIMMED: Final = (
     "systemd-udev-trigger.service",
     "systemd-update-utmp-runlevel.service",
     "systemd-update-utmp.service",
+)
+
+_GENERATORS: Final = (
+    "cryptsetup",
+    "gpt-auto",
+    "hibernate-resume",
+    "integritysetup",
+    "rc-local",
+    "system-update",
+    "veritysetup",
 )
 
 
@@ -154,7 +164,14 @@ def _settings(init: Init) -> list[str]:
         f"ln -sf {_MASKED} /etc/systemd/network/99-default.link",
         *_unique(),
         *_not_first(),
-        *([f"ln -sf {_MASKED} {system}/{unit}" for unit in _TRIMMED] if init == "trimmed" else []),
+        *(_trimmed(system) if init == "trimmed" else []),
+    ]
+
+
+def _trimmed(system: str) -> list[str]:
+    return [
+        *(f"ln -sf {_MASKED} {system}/{unit}" for unit in _TRIMMED),
+        *(f"ln -sf {_MASKED} /etc/systemd/system-generators/systemd-{name}-generator" for name in _GENERATORS),
     ]
 
 

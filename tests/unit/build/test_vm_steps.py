@@ -115,6 +115,7 @@ def test_a_full_system_has_the_agent_early_and_nothing_taken_away() -> None:
 
 def test_a_trimmed_one_lacks_what_is_named() -> None:
     assert "ln -sf /dev/null /etc/systemd/system/systemd-udev-trigger.service" in script("trimmed")
+    assert "ln -sf /dev/null /etc/systemd/system-generators/systemd-gpt-auto-generator" in script("trimmed")
     assert "ExecStart=/run/devbox/agent machine" in script("trimmed")
 
 

@@ -70,6 +70,12 @@ def test_a_kernel_is_unpacked_if_it_can_be_entered_so(pack: object) -> None:
     assert bootable(bzimage(pack(PVH) + struct.pack("<I", len(PVH))), {}) == PVH
 
 
+def test_lz4_is_read_as_well() -> None:
+    block = bytes([0xF0, len(PVH) - 15]) + PVH
+    image = bzimage(b"\x02\x21\x4c\x18" + struct.pack("<I", len(block)) + block + struct.pack("<I", len(PVH)))
+    assert bootable(image, {}) == PVH
+
+
 def test_zstd_is_left_to_who_can() -> None:
     image = bzimage(b"\x28\xb5\x2f\xfd" + b"packed" + struct.pack("<I", len(PVH)))
     asked = []
