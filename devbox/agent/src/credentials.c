@@ -40,15 +40,17 @@ static bool drop_ambient(void) {
     return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 || errno == EINVAL; /* before Linux 4.3 */
 }
 
+bool credentials_of_machine;
+
 bool credentials_become(const struct user *user) {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    if (!credentials_of_machine && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return false;
     }
     if (geteuid() != 0) {
         errno = EPERM;
         return user->uid == geteuid() && drop_ambient();
     }
-    if (!drop_bounding(user) || !drop_ambient()) {
+    if ((!credentials_of_machine && !drop_bounding(user)) || !drop_ambient()) {
         return false;
     }
     if (setgroups(user->group_count, user->groups) != 0 || setresgid(user->gid, user->gid, user->gid) != 0) {
@@ -57,5 +59,5 @@ bool credentials_become(const struct user *user) {
     if (setresuid(user->uid, user->uid, user->uid) != 0) {
         return false;
     }
-    return limit_capabilities(user->uid == 0);
+    return credentials_of_machine || limit_capabilities(user->uid == 0);
 }

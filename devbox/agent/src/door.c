@@ -130,6 +130,15 @@ void door_remove(void) {
     (void)unlinkat(directory, socket_name(), 0); /* is made anew at the next start anyway */
 }
 
+static void leave_directory(void) {
+    int error = errno;
+    if (directory >= 0) {
+        close(directory);
+    }
+    directory = -1;
+    errno = error;
+}
+
 int door_connect(const char *path) {
     int fd = name_socket(path) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -138,5 +147,6 @@ int door_connect(const char *path) {
         errno = error;
         fd = -1;
     }
+    leave_directory();
     return fd;
 }

@@ -26,7 +26,8 @@ void loop_free(void *memory);
 
 /* Takes the descriptor over; on false (errno) it was closed. */
 bool source_open(struct source *source, int fd, void (*ready)(struct source *, uint32_t));
-/* EPOLLIN, EPOLLOUT, both, or 0: then not even a hang-up is reported. Harmless on a closed source. */
+/* EPOLLIN, EPOLLOUT, both, or 0: then not even a hang-up is reported. With EPOLLET it is told of changes alone.
+   Harmless on a closed source. */
 void source_want(struct source *source, uint32_t events);
 /* Stop watching and give the descriptor back. */
 int source_take(struct source *source);

@@ -1,0 +1,273 @@
+"""The line between a host and a machine: many at once, none held up by another, what becomes of it when parts go."""
+
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from devbox.agent import program
+from devbox.agent.client import dial
+from devbox.agent.session import start
+from devbox.agent.wire import ExecMessage
+from devbox.errors import CommandFailedError
+from devbox.vm import line_frames as frames
+from devbox.vm import lines
+from devbox.vm.line_process import LOCK
+from tests.contract.agent.conftest import read_all
+from tests.contract.agent.test_processes import ended
+from tests.contract.vm.conftest import PROCESSES, Bed, Server
+from tests.support.agent import IDENTITY, host_agent
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
+
+MIB = 1024 * 1024
+
+
+def says_and_hears(client: socket.socket, data: bytes) -> bytes:
+    """Send `data`, shut our direction, and return all that comes until the other side has ended."""
+    feeder = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+    feeder.start()
+    heard = bytearray()
+    while piece := client.recv(65536):
+        heard += piece
+    feeder.join()
+    return bytes(heard)
+
+
+def answers(bed: Bed) -> bool:
+    """Whether a new connection comes through."""
+    with bed.connect() as client:
+        client.sendall(b"ping")
+        return client.recv(16) == b"ping"
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_what_is_said_comes_back_and_each_direction_has_its_end(bed: Bed) -> None:
+    with bed.connect() as client:
+        assert says_and_hears(client, b"hello") == b"helloend"
+
+
+def test_twenty_mebibytes_go_both_ways_byte_for_byte(bed: Bed) -> None:
+    data = random.Random(1).randbytes(20 * MIB)
+    with bed.connect() as client:
+        assert hashlib.sha256(says_and_hears(client, data)).digest() == hashlib.sha256(data + b"end").digest()
+
+
+def test_two_hundred_at_once_are_kept_apart(bed: Bed) -> None:
+    clients = [bed.connect() for _ in range(200)]
+    try:
+        for number, client in enumerate(clients):
+            client.sendall(f"number {number} ".encode() * 100)
+        for number, client in enumerate(clients):
+            client.shutdown(socket.SHUT_WR)
+            heard = b"".join(iter(lambda one=client: one.recv(65536), b""))  # type: ignore[misc]
+            assert heard == f"number {number} ".encode() * 100 + b"end"
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_who_reads_nothing_holds_up_nobody(bed: Bed) -> None:
+    data = random.Random(2).randbytes(4 * MIB)
+    with bed.connect() as deaf, bed.connect() as held, bed.connect() as client:
+        deaf.sendall(b"flood")
+        held.sendall(b"hold")
+        held.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            held.sendall(bytes(64 * MIB))
+        assert says_and_hears(client, data) == data + b"end"
+
+
+def test_who_was_held_up_goes_on(bed: Bed, server: Server) -> None:
+    with bed.connect() as held:
+        held.sendall(b"hold")
+        assert held.recv(16) == b"held"
+        heard: list[bytes] = []
+        thread = threading.Thread(target=lambda: heard.append(says_and_hears(held, bytes(8 * MIB))))
+        thread.start()
+        assert answers(bed)
+        server.released.set()
+        thread.join()
+    assert len(heard[0]) == 8 * MIB + len(b"end")
+
+
+def test_many_who_flood_and_go_leave_nothing(bed: Bed) -> None:
+    assert answers(bed)
+    before = open_files(bed.host_pid())
+    for _ in range(50):
+        with bed.connect() as client:
+            client.sendall(b"flood")
+            client.recv(1)
+    until(lambda: open_files(bed.host_pid()) <= before)
+    assert answers(bed)
+
+
+def test_an_end_from_inside_is_seen(bed: Bed) -> None:
+    with bed.connect() as client:
+        client.sendall(b"leave")
+        assert client.recv(1) == b""
+
+
+def test_nobody_behind_the_agent_is_an_end_at_once(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, tmp_path / "nobody.sock")
+    bed.start_guest()
+    bed.ensure()
+    try:
+        with bed.connect() as client:
+            assert client.recv(1) == b""
+    finally:
+        bed.close()
+
+
+def test_a_host_that_was_killed_is_started_again_and_its_clients_are_gone(bed: Bed) -> None:
+    with bed.connect() as deaf:
+        deaf.sendall(b"flood")
+        deaf.recv(1)
+        bed.kill_host()
+        while deaf.recv(65536):
+            pass
+    bed.ensure()
+    assert answers(bed)
+
+
+def test_a_host_that_was_killed_in_the_middle_of_a_frame_is_understood_again(bed: Bed) -> None:
+    bed.kill_host()
+    bed.port.say_to_machine(frames.HEAD.pack(7, frames.DATA, 0, frames.DATA_MOST) + b"and no more")
+    bed.ensure()
+    assert answers(bed)
+
+
+def test_an_agent_that_is_started_again_has_its_clients_told(bed: Bed) -> None:
+    with bed.connect() as client:
+        client.sendall(b"ping")
+        client.recv(16)
+        bed.end_guest()
+        bed.start_guest()
+        assert client.recv(1) == b""
+    assert answers(bed)
+
+
+def test_the_socket_is_not_there_before_the_machine_answers(tmp_path: Path, server: Server) -> None:
+    bed = Bed(tmp_path, tmp_path / "server.sock")
+    lines.ensure(bed.port.host, bed.agent_socket, PROCESSES)
+    until(lambda: bed.port.came() == 1)
+    assert not bed.agent_socket.exists()
+    bed.start_guest()
+    until(lambda: lines.listens(bed.agent_socket))
+    assert bed.agent_socket.stat().st_mode & 0o777 == 0o600
+    assert answers(bed)
+    bed.close()
+
+
+GARBAGE = [
+    b"\x00" * 4096,
+    b"\xff" * 70_000,
+    frames.frame(0, frames.RESET, bytes(24)),
+    frames.frame(0, frames.RESET, frames.MAGIC + bytes(16)),
+    frames.frame(5, frames.OPEN),
+    frames.frame(0, frames.OPEN),
+    frames.frame(1, frames.CREDIT, b"\xff\xff\xff\xff"),
+    frames.frame(1, frames.CREDIT, b"\x01\x00"),
+    frames.frame(1, frames.END) * 2,
+    frames.frame(1, frames.DATA, bytes(32768)) * 9,
+    frames.frame(99, frames.DATA, b"nobody") + frames.frame(99, frames.END) + frames.frame(99, frames.CLOSE),
+    random.Random(3).randbytes(100_000),
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_from_either_side_is_survived(bed: Bed, garbage: bytes) -> None:
+    before = bed.host_pid()
+    for say in (bed.port.say_to_host, bed.port.say_to_machine):
+        with bed.connect() as client:
+            client.sendall(b"ping")
+            client.recv(4)
+            say(garbage)
+        until(lambda: lines.listens(bed.agent_socket))
+        until(lambda: _answers_soon(bed), within=20)
+    assert bed.host_pid() == before
+
+
+def _answers_soon(bed: Bed) -> bool:
+    try:
+        return answers(bed)
+    except OSError:
+        return False
+
+
+def test_the_end_of_the_port_ends_the_line_and_its_socket(tmp_path: Path, server: Server) -> None:
+    bed = Bed(tmp_path, tmp_path / "server.sock")
+    bed.start_guest()
+    bed.ensure()
+    pid = bed.host_pid()
+    bed.port.close()
+    until(lambda: not bed.agent_socket.exists() and ended(pid))
+    assert bed.guest_status() == 0
+    lines.end(bed.agent_socket)
+
+
+def test_one_line_serves_however_many_ask_for_it(bed: Bed) -> None:
+    pid = bed.host_pid()
+    bed.agent_socket.unlink()  # as if the machine had not answered yet
+    asking = [subprocess.Popen(lines.argv(bed.port.host, bed.agent_socket)) for _ in range(4)]
+    assert [one.wait() for one in asking] == [0] * 4
+    assert bed.host_pid() == pid
+    assert bed.port.came() == 1
+
+
+def test_without_a_port_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailedError) as found:
+        lines.ensure(tmp_path / "nothing.sock", tmp_path / "agent.sock", PROCESSES)
+    assert found.value.detail == "No such file or directory"
+    assert not lines.listens(tmp_path / "agent.sock")
+
+
+def test_an_end_is_harmless_where_there_is_no_line(tmp_path: Path) -> None:
+    lines.end(tmp_path / "agent.sock")
+    Path(f"{tmp_path}/agent.sock{LOCK}").write_text("1 0 0")
+    lines.end(tmp_path / "agent.sock")
+
+
+def test_paths_may_be_longer_than_a_socket_s_name(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path)
+    bed = Bed(Path(), tmp_path / "server.sock")
+    (tmp_path / "line.sock").rename(long / "line.sock")
+    bed.start_guest()
+    lines.ensure(long / "line.sock", long / "agent.sock", PROCESSES)
+    until(lambda: lines.listens(long / "agent.sock"))
+    lines.end(long / "agent.sock")
+    assert not (long / "agent.sock").exists()
+    bed.close()
+
+
+def test_the_agent_s_own_protocol_goes_over_it(tmp_path: Path) -> None:
+    with host_agent(argv=[str(program.binary(os.uname().machine))]) as agent:
+        bed = Bed(tmp_path, Path(agent.path))
+        bed.start_guest()
+        bed.ensure()
+        session = start(dial(str(bed.agent_socket)), IDENTITY, ExecMessage(("sh", "-c", "cat; exit 3")))
+        session.send(b"x" * 300_000)
+        session.close_stdin()
+        assert read_all(session) == (3, b"x" * 300_000, b"")
+        session.close()
+        bed.close()
+
+
+def test_it_is_lean(bed: Bed) -> None:
+    """What it loads is what it costs for as long as a machine runs."""
+    for line in Path(f"/proc/{bed.host_pid()}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            assert int(line.split()[1]) < 8192  # KiB
