@@ -59,6 +59,12 @@ class Processes(Protocol):
     def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
         """Start `argv` in a session of its own that outlives this process, its output to `log`; return its pid."""
 
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path) -> int:
+        """Start `argv` in `cwd`, and `reader`, whose stdin is all that it prints; return the pid of `argv`.
+
+        Both have sessions of their own and outlive this process; what they make is for this user alone.
+        """
+
 
 class HostProcesses:
     """Processes on this machine."""
@@ -144,6 +150,20 @@ class HostProcesses:
         child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
         return child.pid
 
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path) -> int:
+        """Start `argv` and what reads its output; see `Processes.start_into`."""
+        self._log(argv, None)
+        fault(f"start {argv[0]}")
+        reading, writing = os.pipe()
+        try:
+            _alone(reader, cwd=cwd, stdin=reading, output=subprocess.DEVNULL)
+            pid = _alone(argv, cwd=cwd, stdin=subprocess.DEVNULL, output=writing)
+        finally:
+            os.close(reading)
+            os.close(writing)
+        fault(f"started {argv[0]}")
+        return pid
+
     def _log(self, argv: Sequence[str], env: Mapping[str, str] | None) -> None:
         words = [f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()]
         self._reporter.debug(" ".join([*words, shlex.join(argv)]))
@@ -175,6 +195,23 @@ class Helper:
         """End it, if it has not ended, and leave nothing of it."""
         self._child.kill()
         self._child.wait()
+
+
+def _alone(argv: Sequence[str], *, cwd: Path, stdin: int, output: int) -> int:
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o077,
+        )
+    except FileNotFoundError as error:
+        raise _missing(argv) from error
+    child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
+    return child.pid
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from devbox.process import Completed
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One program that would have been run. `how`: run, lines or start."""
+    """One program that would have been run. `how`: run, lines, start or start_into."""
 
     how: str
     argv: tuple[str, ...]
@@ -76,6 +76,10 @@ class FakeProcesses:
 
     def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
         self._answer(Call(how="start", argv=tuple(argv), env=env or {}))
+        return 4000 + len(self.calls)
+
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path) -> int:
+        self._answer(Call(how="start_into", argv=tuple(argv), env={}, cwd=cwd))
         return 4000 + len(self.calls)
 
     def _answer(self, call: Call) -> Completed:

@@ -8,6 +8,7 @@ import pytest
 from devbox.errors import CommandFailedError
 from devbox.process import HostProcesses
 from tests.fakes.reporter import RecordingReporter
+from tests.support.waiting import until as wait_until
 
 
 @pytest.fixture
@@ -77,3 +78,20 @@ def test_what_is_started_outlives_nothing_but_the_log(processes: HostProcesses, 
 
     os.waitpid(pid, 0)
     assert log.read_text() == "True\n"
+
+
+def test_what_is_started_into_a_reader_is_read_to_its_end_and_its_files_are_nobody_elses(
+    processes: HostProcesses, tmp_path: Path
+) -> None:
+    reader = ["sh", "-c", "cat > said; : > end"]
+    program = "import os, sys; print('err', file=sys.stderr, flush=True); print(os.getcwd(), os.getsid(0))"
+    pid = processes.start_into(reader, [sys.executable, "-c", program], cwd=tmp_path)
+    wait_until((tmp_path / "end").exists)
+    assert (tmp_path / "said").read_text().split() == ["err", str(tmp_path), str(pid)]
+    assert (tmp_path / "said").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_reads_what_cannot_be_started(processes: HostProcesses, tmp_path: Path) -> None:
+    with pytest.raises(CommandFailedError, match="no-such-program is not installed"):
+        processes.start_into(["sh", "-c", "cat; : > end"], ["no-such-program"], cwd=tmp_path)
+    wait_until((tmp_path / "end").exists)
