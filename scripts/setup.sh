@@ -1,7 +1,7 @@
 #!/bin/sh
-# Bring this clone to where `make demo` and `make test` can run: Python, .venv, a container engine, mmdebstrap.
+# Bring this clone to where `make demo` and `make test` can run: Python, .venv, a container engine, mmdebstrap, QEMU.
 #
-#   scripts/setup.sh demo    the runtime dependencies, an engine that answers
+#   scripts/setup.sh demo    the runtime dependencies, an engine that answers, QEMU where it can be installed
 #   scripts/setup.sh test    that, the linters and test tools, and what the integration tests use
 #   scripts/setup.sh test-all  the same, and what the nightly tests use
 #   scripts/setup.sh check   .venv with the linters and test tools; no engine
@@ -168,6 +168,16 @@ set_up_bootstrap() {
         mmdebstrap debian-archive-keyring
 }
 
+# Machines are of this host's own architecture.
+set_up_machines() {
+    case $(uname -m) in
+    aarch64 | arm64) emulator=qemu-system-aarch64 package=qemu-system-arm ;;
+    *) emulator=qemu-system-x86_64 package=qemu-system-x86 ;;
+    esac
+    have "$emulator" && have qemu-img && return 0
+    need "QEMU: $emulator and qemu-img" "$package" qemu-utils
+}
+
 # The docker command is there for its BuildKit and the benchmarks; an engine that already answers is left alone.
 set_up_client() {
     have docker && return 0
@@ -208,11 +218,13 @@ check) set_up_venv dev ;;
 demo)
     set_up_venv run
     set_up_bootstrap
+    if can_install; then set_up_machines; fi # elsewhere the demo does with containers
     set_up_engine
     ;;
 test | test-all)
     set_up_venv dev
     set_up_bootstrap
+    set_up_machines
     set_up_engine
     set_up_client
     set_up_test_tools

@@ -156,7 +156,7 @@ def _qemu(host: Host) -> Check:
     found = host.processes.which(f"qemu-system-{machine}")
     if found:
         return Check(id="qemu", status=Status.OK, message=found)
-    message = f"qemu-system-{machine} is not installed; virtual machines, of a later version, will need it"
+    message = f"qemu-system-{machine} is not installed, and the runtime vm needs it"
     return _warned("qemu", message, _pasted(remedies.install(host, "qemu")) or "install QEMU")
 
 
@@ -171,7 +171,7 @@ def _acceleration(host: Host) -> Check:  # noqa: ARG001 (all checks look alike)
     return _warned(
         "acceleration",
         "/dev/kvm opens, which proves nothing yet: only a running guest does",
-        "nothing to do; virtual machines, of a later version, will try it",
+        "nothing to do: the first machine tries it, and is emulated if its kernel does not start",
     )
 
 

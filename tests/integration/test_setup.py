@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from devbox.vm.qemu import architecture
 from tests.support.skips import NOT_HERE
 from tests.support.tree import ROOT
 
-REAL = ("cat", "chmod", "cksum", "dirname", "grep", "ls", "mkdir", "printf", "rm", "sh", "sleep", "tail", "touch")
+REAL = (
+    *("cat", "chmod", "cksum", "dirname", "grep", "ls", "mkdir"),
+    *("printf", "rm", "sh", "sleep", "tail", "touch", "uname"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,8 @@ def machine(tmp_path: Path) -> Machine:
     made.stub("apt-get")
     made.quiet_stub("id", "echo 0")
     made.quiet_stub("mmdebstrap", "")
+    for name in ("qemu-img", f"qemu-system-{architecture()}"):
+        made.quiet_stub(name, "")
     # .venv's Python is asked three things: whether it runs, for pip, and whether an engine answers
     answers = f'case "$1" in -) [ -e "{made.engine}" ] || {{ echo no engine >&2; exit 1; }} ;; esac'
     for name in ("python", "devbox"):
@@ -95,6 +101,22 @@ def test_root_gets_an_engine_installed_and_started_once(machine: Machine) -> Non
     second = machine.setup()
     assert second.returncode == 0
     assert not [call for call in machine.called()[calls:] if "docker" in call]
+
+
+def test_root_gets_qemu_for_machines_of_this_hosts_kind(machine: Machine) -> None:
+    machine.engine.touch()
+    (machine.bin / "qemu-img").unlink()
+    assert machine.setup().returncode == 0
+    (line,) = installed(machine)
+    package = "qemu-system-arm" if architecture() == "aarch64" else "qemu-system-x86"
+    assert line.endswith(f"--no-install-recommends {package} qemu-utils")
+
+
+def test_the_demo_of_an_ordinary_user_does_without_qemu(machine: Machine) -> None:
+    machine.engine.touch()
+    (machine.bin / "qemu-img").unlink()
+    machine.quiet_stub("id", "echo 1000")
+    assert machine.setup().returncode == 0
 
 
 def test_an_engine_that_answers_is_left_alone(machine: Machine) -> None:
