@@ -18,6 +18,11 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/saved/` | archives of what `destroy --force` found inside alone |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
+| `$XDG_STATE_HOME/devbox/vm/<name>/qemu` | the UUID of a machine, and which process is its QEMU |
+| `$XDG_STATE_HOME/devbox/vm/<name>/qmp.sock`, `line.sock` | QEMU's control socket, and the way to the agent inside |
+| `$XDG_STATE_HOME/devbox/vm/<name>/console`, `.1` | the last that it and QEMU said, and before; `.end`: that is all |
+| `$XDG_STATE_HOME/devbox/vm/<name>/disk.qcow2` | what it wrote over its Image's disk |
+| `$XDG_STATE_HOME/devbox/vm/<name>/state` | what ran in it when it was saved, for a disk that has not changed since |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
 | `$XDG_STATE_HOME/devbox/sync/<16 hex>` | flock of the SyncSession of one directory, with its path, pid and boot id |
 | `$XDG_STATE_HOME/devbox/podman/api.sock` | socket of a Podman service that devbox started; its `log` beside it |
@@ -26,6 +31,7 @@
 | `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.json` | what `up` worked out last, and from which inputs |
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
 | `$XDG_CACHE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent, compiled from a checkout |
+| `$XDG_CACHE_HOME/devbox/vm/acceleration-<16 hex>.json` | whether a kernel starts with the acceleration of this host |
 | `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.<pid>.tar` | a root file system on its way from the archive to the engine |
@@ -39,6 +45,14 @@ PROFILE = "devbox.toml"
 LOCAL_PROFILE = "devbox.local.toml"
 LOCK = "devbox.lock"
 AGENT_SOCKET = "agent.sock"  # in an agent's directory
+
+# In a machine's directory.
+MACHINE_RECORD = "qemu"
+MACHINE_CONTROL = "qmp.sock"
+MACHINE_LINE = "line.sock"
+MACHINE_CONSOLE = "console"
+MACHINE_DISK = "disk.qcow2"
+MACHINE_STATE = "state"
 
 
 def _xdg(variable: str, fallback: str) -> str:

@@ -1,0 +1,149 @@
+"""How fast a machine can be: by the host's own acceleration where a kernel was seen to start on it, else emulated.
+
+That the device opens proves nothing, nor does a tiny guest that runs: there are hosts where both are so and no Linux
+boots. So the very kernel is started on the very kind of machine, and its first line is waited for.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from devbox import paths
+from devbox.process import Processes
+from devbox.vm import qemu
+from devbox.vm.console import Console
+from devbox.vm.mark import Marks, boot_id
+from devbox.vm.qemu_args import probe_argv
+
+_KVM: Final = Path("/dev/kvm")
+_FIRST_LINE: Final = "Linux version"
+_LIMIT: Final = 1.5  # seconds until it must be there; emulation has it in a third of that
+_END: Final = 5.0
+_PAUSE: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """What QEMU is to run a machine by. `why`: what the user is to be told of it, once; empty when that was done."""
+
+    name: str  # kvm, hvf or tcg
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """What was found for this boot, QEMU and kernel. `tried`: the kernel was started for it."""
+
+    boot: str
+    qemu: str
+    kernel: str
+    name: str
+    why: str
+    tried: bool
+
+
+def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Accelerator:
+    """Return what `program` can run `kernel` by on this host.
+
+    It takes up to two seconds the first time that this kernel is met since the host was booted, and the verdict is kept
+    in the directory `cache`.
+    """
+    version = qemu.version(program, processes)
+    known = _known(cache, version, kernel)
+    wanted = "hvf" if sys.platform == "darwin" else "kvm"
+    why_not = _cannot_be_opened(wanted)
+    tried = why_not is None
+    if tried:
+        if known and known.tried:
+            return Accelerator(name=known.name)
+        why_not = _failing_words(program, wanted, kernel, processes)
+    found = Accelerator(name="tcg", why=_emulated(why_not)) if why_not else Accelerator(name=wanted)
+    if known and (known.name, known.why) == (found.name, found.why):
+        return Accelerator(name=found.name)
+    _remember(cache, version, kernel, found, tried=tried)
+    return found
+
+
+def distrust(program: str, kernel: Path, cache: Path, processes: Processes) -> Accelerator:
+    """Take emulation from now on, for a machine that was accelerated and did not come up."""
+    found = Accelerator(name="tcg", why=_emulated("a machine that was accelerated did not come up"))
+    _remember(cache, qemu.version(program, processes), kernel, found, tried=True)
+    return found
+
+
+def _emulated(why: str) -> str:
+    return f"the machine is emulated, and so several times slower: {why}"
+
+
+def _cannot_be_opened(wanted: str) -> str | None:
+    if wanted != "kvm":
+        return None
+    if not _KVM.exists():
+        return f"there is no {_KVM}"
+    if not os.access(_KVM, os.R_OK | os.W_OK):
+        return f"{_KVM} may not be opened (you are not in the group kvm)"
+    return None
+
+
+def _failing_words(program: str, wanted: str, kernel: Path, processes: Processes) -> str | None:
+    """Start `kernel` and return None when its first line is there, else why there is none."""
+    with tempfile.TemporaryDirectory(prefix="devbox-") as place:
+        console = Console(Path(place))
+        command = probe_argv(program, accelerator=wanted, kernel=str(kernel))
+        marks = Marks(processes)
+        pid = processes.start_into(console.reader(), command, cwd=Path(place))
+        mark = marks.started(pid)
+        until = time.monotonic() + _LIMIT
+        try:
+            while (alive := marks.lives(mark)) and time.monotonic() < until:
+                if _FIRST_LINE in console.text():
+                    return None
+                time.sleep(_PAUSE)
+        finally:
+            marks.kill(mark)
+            marks.ended(mark, _END)
+            marks.reap(mark)
+            console.settle()
+        if _FIRST_LINE in console.text():
+            return None
+        said = console.tail(1)
+        what = f" within {_LIMIT:g} s" if alive else f": {said}" if said else ""
+        return f"{wanted.upper()} can be opened, but no kernel starts on it{what}"
+
+
+def _file(cache: Path, version: str, kernel: Path) -> Path:
+    key = hashlib.sha256(f"{version}\n{_identity(kernel)}".encode()).hexdigest()[:16]
+    return cache / f"acceleration-{key}.json"
+
+
+def _identity(kernel: Path) -> str:
+    facts = kernel.stat()
+    return f"{kernel}:{facts.st_size}:{facts.st_mtime_ns}"
+
+
+def _known(cache: Path, version: str, kernel: Path) -> _Verdict | None:
+    try:
+        said = json.loads(_file(cache, version, kernel).read_bytes())
+        found = _Verdict(**said)
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if (found.boot, found.qemu, found.kernel) == (boot_id(), version, _identity(kernel)) else None
+
+
+def _remember(cache: Path, version: str, kernel: Path, found: Accelerator, *, tried: bool) -> None:
+    verdict = _Verdict(
+        boot=boot_id(), qemu=version, kernel=_identity(kernel), name=found.name, why=found.why, tried=tried
+    )
+    with contextlib.suppress(OSError):  # it is found again next time
+        paths.private_directory(str(cache))
+        file = _file(cache, version, kernel)
+        temporary = file.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
+        temporary.replace(file)

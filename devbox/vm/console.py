@@ -1,0 +1,92 @@
+"""What a machine has said: the files that `ring` keeps, read. It is the guest's text, and trusted in nothing."""
+
+import re
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from devbox import paths
+from devbox.values import printable
+from devbox.vm import ring
+
+_LINES: Final = 20  # that an error shows
+_LATE: Final = 2.0  # seconds in which the ring has written what it was given
+_PAUSE: Final = 0.02
+_ESCAPES: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_c])")
+_FAILURES: Final = (
+    re.compile(r"Kernel panic - not syncing: [^\r\n]*"),
+    re.compile(r"devbox: boot: [^\r\n]*"),  # what the agent says when it cannot get as far as the machine's own init
+)
+
+
+class Console:
+    """The console of the machine in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / paths.MACHINE_CONSOLE
+        self._before = self._beside(".1")
+        self._end = self._beside(".end")
+        self._seen: tuple[int, int] | None = None
+        self._failure: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the last of it stands."""
+        return self._file
+
+    def reader(self) -> tuple[str, ...]:
+        """Return the program that keeps it, reading from its stdin."""
+        return (sys.executable, "-I", "-S", str(ring.__file__), paths.MACHINE_CONSOLE)
+
+    def clear(self) -> None:
+        """Forget what was said by the machine before, whose ring has ended."""
+        for path in (self._end, self._before, self._file):
+            path.unlink(missing_ok=True)
+        self._seen = self._failure = None
+
+    def said(self) -> bytes:
+        """Return all that was kept, as it was said."""
+        return b"".join(_read(path) for path in (self._before, self._file))
+
+    def text(self) -> str:
+        """Return the same as text."""
+        return self.said().decode("utf-8", "replace")
+
+    def tail(self, lines: int = _LINES) -> str:
+        """Return the last lines of it that say something, safe to be shown."""
+        said = [printable(_ESCAPES.sub("", line).replace("\t", "    ")) for line in re.split(r"[\r\n]+", self.text())]
+        return "\n".join([line.rstrip() for line in said if line.strip()][-lines:])
+
+    def failure(self) -> str | None:
+        """Return the line by which the kernel, or the agent in its place, said that it gives up; None if none did."""
+        state = _state(self._file)
+        if state != self._seen and not self._failure:
+            text = self.text()
+            found = [match[0] for pattern in _FAILURES if (match := pattern.search(text))]
+            self._failure = printable(found[0].strip()) if found else None
+            self._seen = state
+        return self._failure
+
+    def settle(self) -> None:
+        """Wait until all is written that was said; for a machine whose QEMU has ended."""
+        until = time.monotonic() + _LATE
+        while not self._end.exists() and time.monotonic() < until:
+            time.sleep(_PAUSE)
+
+    def _beside(self, suffix: str) -> Path:
+        return self._file.with_name(self._file.name + suffix)
+
+
+def _read(path: Path) -> bytes:
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    with suppress(FileNotFoundError):
+        facts = path.stat()
+        return facts.st_ino, facts.st_size
+    return None

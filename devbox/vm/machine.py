@@ -1,0 +1,263 @@
+"""One machine: QEMU started, found again, watched and ended. All that is known of it lies in its directory."""
+
+import contextlib
+import os
+import resource
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from devbox import paths
+from devbox.errors import MachineError
+from devbox.interrupts import uninterrupted
+from devbox.process import Processes
+from devbox.values import format_size
+from devbox.vm import qemu
+from devbox.vm.console import Console
+from devbox.vm.mark import Mark, Marks, boot_id
+from devbox.vm.qemu_args import MachineSpec, argv
+from devbox.vm.qmp import Qmp, listener
+
+_START: Final = 10.0  # seconds until QEMU has read its files and runs
+_QUIT: Final = 5.0  # seconds in which it ends when it is told to, or killed
+_PAUSE: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    """Which machine it is, and which process. None: it was about to be started."""
+
+    uuid: str
+    name: str
+    mark: Mark | None
+
+
+class Machine:
+    """The machine whose files lie in `directory`, which is made 0700 by `start`.
+
+    A pid alone is never trusted: it is this machine's QEMU if it was started when the record says, in this boot of the
+    host, or if it listens at the machine's control socket and has the machine's UUID.
+    """
+
+    def __init__(self, directory: Path, processes: Processes) -> None:
+        self._directory = directory
+        self._processes = processes
+        self._marks = Marks(processes)
+        self._console = Console(directory)
+        self._file = directory / paths.MACHINE_RECORD
+
+    def start(self, spec: MachineSpec) -> None:
+        """Start QEMU in a session of its own and return when the machine runs; a no-op if it does.
+
+        `MachineError`, with the last lines of its console, if it ends or panics before; then nothing runs.
+        `RuntimeUnavailableError` if there is no QEMU.
+        """
+        program = qemu.find(self._processes)
+        command = argv(spec, program)
+        _refuse_too_much(spec)
+        paths.private_directory(str(self._directory))
+        self._directory.chmod(0o700)
+        if self._found():
+            return
+        self._forget()
+        self._console.clear()
+        if not spec.incoming:
+            self.state.unlink(missing_ok=True)  # the disk goes another way from here
+        self._write(_Record(uuid=spec.uuid, name=spec.name, mark=None))
+        self._launch(spec, command)
+
+    def running(self) -> bool:
+        """Tell whether it runs, this very machine and no other process with its number."""
+        return self._found() is not None
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Ask what runs inside to power off, and end QEMU after `timeout` seconds; a no-op if it does not run."""
+        mark = self._found()
+        if mark:
+            self._tell("system_powerdown")
+            if not self._marks.ended(mark, timeout):
+                self._tell("quit")
+                self._marks.ended(mark, _QUIT)
+        self.kill()
+
+    def kill(self) -> None:
+        """End QEMU at once, as by pulling the plug; a no-op if it does not run."""
+        mark = self._found()
+        if mark:
+            self._marks.kill(mark)
+            if not self._marks.ended(mark, _QUIT):
+                raise MachineError(f"QEMU (process {mark.pid}) cannot be ended", hint="look for a disk that hangs")
+        record = self._read()
+        if record and record.mark and record.mark.boot == boot_id():
+            self._marks.reap(record.mark)
+            self._console.settle()
+        self._forget()
+
+    @property
+    def disk(self) -> Path:
+        """Where the disk lies that it writes to."""
+        return self._directory / paths.MACHINE_DISK
+
+    @property
+    def state(self) -> Path:
+        """Where lies what ran in it when it was saved, if it was; its disk has not changed since."""
+        return self._directory / paths.MACHINE_STATE
+
+    @property
+    def line(self) -> Path:
+        """The socket by which the agent inside is reached."""
+        return self._directory / paths.MACHINE_LINE
+
+    @property
+    def control(self) -> Path:
+        """QEMU's control socket."""
+        return self._directory / paths.MACHINE_CONTROL
+
+    def console(self) -> bytes:
+        """Return all that was kept of what it said, as it was said: trust it in nothing."""
+        return self._console.said()
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the last lines that it said, safe to be shown."""
+        return self._console.tail(lines)
+
+    def watch(self) -> int | None:
+        """Return a descriptor that can be read as soon as QEMU has ended, to be closed by the caller.
+
+        None if it has, or if this system has no such thing.
+        """
+        mark = self._found()
+        return self._marks.handle(mark) if mark else None
+
+    def await_agent(self, check: Callable[[], bool], timeout: float) -> None:
+        """Wait until `check` tells that the agent inside answers.
+
+        `MachineError`, with the last lines of the console, if the machine ends, panics, or is not there in `timeout`
+        seconds; then it has been ended, and its disks are as it left them.
+        """
+        try:
+            self._await(check, within=timeout, what="its agent")
+        except BaseException:
+            self.kill()
+            raise
+
+    def _launch(self, spec: MachineSpec, command: tuple[str, ...]) -> None:
+        """Start `command` and return when QEMU answers; leave nothing of it if anything goes wrong."""
+        mark = None
+        try:
+            with uninterrupted():  # a process that came into being while a signal did would be nobody's
+                pid = self._processes.start_into(self._console.reader(), command, cwd=self._directory)
+                mark = self._marks.started(pid)
+            self._write(_Record(uuid=spec.uuid, name=spec.name, mark=mark))
+            _without_core(pid)
+            self._await(self._answers, within=_START, what="QEMU")
+        except BaseException:
+            if mark:
+                self._marks.kill(mark)
+            self.kill()
+            raise
+
+    def _await(self, check: Callable[[], bool], *, within: float, what: str) -> None:
+        until = time.monotonic() + within
+        while not check():
+            if self._found() is None:
+                self._console.settle()
+                raise self._broken(self._console.failure() or f"{self._ended()} before {what} answered")
+            if failure := self._console.failure():
+                raise self._broken(failure)
+            if time.monotonic() > until:
+                raise self._broken(f"{what} does not answer within {within:g} s")
+            time.sleep(_PAUSE)
+
+    def _ended(self) -> str:
+        record = self._read()
+        code = self._marks.reap(record.mark) if record and record.mark else None
+        return "ended by itself" + (f" (exit code {code})" if code else "")
+
+    def _broken(self, why: str) -> MachineError:
+        record = self._read()
+        name = record.name if record else self._directory.name
+        return MachineError(
+            f"the machine {name} does not come up: {why}",
+            detail=self._console.tail() or None,
+            hint=f"read all that it said: less {shlex.quote(str(self._console.path))}",
+        )
+
+    def _answers(self) -> bool:
+        """Tell whether QEMU carries out commands, which it does when the machine has been set up."""
+        if not self.control.exists():
+            return False
+        record = self._read()
+        try:
+            with Qmp(self.control) as asked:
+                return record is not None and asked.uuid() == record.uuid
+        except MachineError:
+            return False
+
+    def _tell(self, command: str) -> None:
+        """Have QEMU carry out `command`, if it answers and is the one."""
+        record = self._read()
+        with contextlib.suppress(MachineError), Qmp(self.control) as asked:
+            if record and asked.uuid() == record.uuid:
+                asked.execute(command)
+
+    def _found(self) -> Mark | None:
+        """Return this machine's QEMU, if it runs."""
+        record = self._read()
+        if record is None:
+            return None
+        if record.mark and self._marks.lives(record.mark):
+            return record.mark
+        # Whoever started it may have been ended before it could write down what it started.
+        pid = listener(self.control)
+        mark = self._marks.of(pid) if pid else None
+        if mark is None or not self._answers():
+            return None
+        self._write(_Record(uuid=record.uuid, name=record.name, mark=mark))
+        return mark
+
+    def _read(self) -> _Record | None:
+        try:
+            lines = self._file.read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError:
+            return None
+        match lines:
+            case [uuid, name, pid, started, boot, ""] if pid.isdecimal():
+                return _Record(uuid=uuid, name=name, mark=Mark(pid=int(pid), started=started, boot=boot))
+            case [uuid, name, ""]:
+                return _Record(uuid=uuid, name=name, mark=None)
+            case _:
+                return None
+
+    def _write(self, record: _Record) -> None:
+        mark = record.mark
+        lines = [record.uuid, record.name, *([str(mark.pid), mark.started, mark.boot] if mark else []), ""]
+        temporary = self._file.with_name(self._file.name + ".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 (a descriptor)
+            file.write("\n".join(lines))
+        temporary.replace(self._file)
+
+    def _forget(self) -> None:
+        for name in (paths.MACHINE_CONTROL, paths.MACHINE_LINE, paths.MACHINE_RECORD):
+            (self._directory / name).unlink(missing_ok=True)
+
+
+def _refuse_too_much(spec: MachineSpec) -> None:
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if spec.memory > there:
+        raise MachineError(
+            f"the machine {spec.name} is to have {format_size(spec.memory)} of memory, and this host has "
+            f"{format_size(there)}",
+            hint="set resources.memory in devbox.toml to less",
+        )
+
+
+def _without_core(pid: int) -> None:
+    """Have the kernel write no core file of it: that would hold all that the machine had in memory."""
+    if hasattr(resource, "prlimit"):
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))

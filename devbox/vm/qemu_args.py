@@ -1,0 +1,252 @@
+"""What QEMU is started with, as a pure function of values: small groups of options, each tested as a value.
+
+Nothing is left to QEMU's defaults or to a file of the user's: no device, no format and no monitor that is not named
+here. Sockets have relative names, since QEMU is started inside the machine's directory, whose path may be longer than
+that of a socket can be.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from devbox import paths
+from devbox.errors import MachineError
+
+PORT_NAME: Final = "devbox.agent"  # by which the agent inside finds its port
+ACCELERATORS: Final = ("kvm", "hvf", "tcg")
+FORMATS: Final = ("qcow2", "raw")
+ADDRESS: Final = "10.0.2.15/24"  # of the machine, and beside it its gateway and its name server
+GATEWAY: Final = "10.0.2.2"
+NAME_SERVER: Final = "10.0.2.3"
+
+_MIB: Final = 1024**2
+_LEAST_MEMORY: Final = 64 * _MIB
+_MOST_CPUS: Final = 255
+_LONGEST_COMMAND_LINE: Final = 2047  # of the kernel, on x86
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SERIAL: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")  # virtio's are no longer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """A disk of a machine. `serial` is how it is found inside, below /dev/disk/by-id."""
+
+    path: str
+    format: str  # one of FORMATS; QEMU is never left to guess it from what somebody wrote
+    read_only: bool = False
+    serial: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """All that a machine is started from. Paths are absolute; `memory` is in bytes, `directory` the machine's own."""
+
+    name: str
+    uuid: str
+    cpus: int
+    memory: int
+    kernel: str
+    initrd: str | None = None
+    command_line: str
+    drives: tuple[Drive, ...] = ()
+    directory: str
+    accelerator: str  # one of ACCELERATORS
+    network: bool = True
+    memory_file: str | None = None  # holds the memory, so that others can start from it
+    memory_kept: bool = False  # they do: what this one changes goes to nobody
+    incoming: bool = False  # waits for a state instead of booting
+
+
+def argv(spec: MachineSpec, program: str) -> tuple[str, ...]:
+    """Return the command that starts `spec` by `program` (qemu-system-x86_64 or -aarch64), inside its directory.
+
+    `MachineError` if `spec` is none that QEMU could start, or if part of it would be taken for something else.
+    """
+    _refuse(spec)
+    return (
+        program,
+        *_identity(spec),
+        *_confinement(),
+        *_board(spec, program),
+        *_kernel(spec),
+        *_console(),
+        *_control(),
+        *_line(),
+        *_random(),
+        *_disks(spec.drives),
+        *(_network(spec) if spec.network else ()),
+    )
+
+
+def probe_argv(program: str, *, accelerator: str, kernel: str) -> tuple[str, ...]:
+    """Return the command that shows whether `kernel` starts at all; it needs no disk and has no way back in."""
+    arm = _is_arm(program)
+    early = "earlycon console=ttyAMA0" if arm else "earlyprintk=ttyS0 console=ttyS0"
+    return (
+        program,
+        *_confinement(),
+        *("-machine", _machine_type(program)),
+        *_speed(accelerator),
+        *("-smp", "1"),
+        *("-m", "256M"),
+        *("-kernel", kernel),
+        *("-append", f"{early} panic=-1"),
+        *_console(),
+    )
+
+
+def mac(uuid: str) -> str:
+    """Return the hardware address of the machine with this UUID, so that no two have the same."""
+    tail = uuid.replace("-", "")[-6:]
+    return ":".join(("52", "54", "00", tail[0:2], tail[2:4], tail[4:6]))
+
+
+def _identity(spec: MachineSpec) -> tuple[str, ...]:
+    return ("-name", spec.name, "-uuid", spec.uuid)
+
+
+def _confinement() -> tuple[str, ...]:
+    sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+    return ("-nodefaults", "-no-user-config", "-sandbox", sandbox, "-display", "none", "-no-reboot")
+
+
+def _board(spec: MachineSpec, program: str) -> tuple[str, ...]:
+    return (
+        *("-machine", _machine_type(program) + (",memory-backend=ram" if spec.memory_file else "")),
+        *_speed(spec.accelerator),
+        *("-smp", str(spec.cpus)),
+        *("-m", f"{_mebibytes(spec)}M"),
+        *_memory(spec),
+        *(("-incoming", "defer") if spec.incoming else ()),
+    )
+
+
+def _mebibytes(spec: MachineSpec) -> int:
+    return -(-spec.memory // _MIB)
+
+
+def _memory(spec: MachineSpec) -> tuple[str, ...]:
+    if spec.memory_file is None:
+        return ()
+    options = {
+        "qom-type": "memory-backend-file",
+        "id": "ram",
+        "size": _mebibytes(spec) * _MIB,
+        "mem-path": spec.memory_file,
+        "share": not spec.memory_kept,
+    }
+    return ("-object", json.dumps(options))
+
+
+def _is_arm(program: str) -> bool:
+    return program.endswith("aarch64")
+
+
+def _machine_type(program: str) -> str:
+    return "virt,gic-version=max" if _is_arm(program) else "q35,vmport=off,smm=off,graphics=off,dump-guest-core=off"
+
+
+def _speed(accelerator: str) -> tuple[str, ...]:
+    return ("-accel", accelerator, "-cpu", "max" if accelerator == "tcg" else "host")
+
+
+def _kernel(spec: MachineSpec) -> tuple[str, ...]:
+    initrd = ("-initrd", spec.initrd) if spec.initrd else ()
+    return ("-kernel", spec.kernel, *initrd, "-append", spec.command_line)
+
+
+def _console() -> tuple[str, ...]:
+    """Let the console come out where QEMU's own words do; whoever starts it keeps both."""
+    return ("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console")
+
+
+def _control() -> tuple[str, ...]:
+    return ("-chardev", _listening("control", paths.MACHINE_CONTROL), "-mon", "chardev=control,mode=control")
+
+
+def _line() -> tuple[str, ...]:
+    return (
+        *("-device", "virtio-serial-pci,id=ports"),
+        *("-chardev", _listening("line", paths.MACHINE_LINE)),
+        *("-device", f"virtserialport,bus=ports.0,chardev=line,name={PORT_NAME}"),
+    )
+
+
+def _listening(name: str, path: str) -> str:
+    return f"socket,id={name},path={path},server=on,wait=off"
+
+
+def _random() -> tuple[str, ...]:
+    return ("-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random")
+
+
+def _disks(drives: tuple[Drive, ...]) -> tuple[str, ...]:
+    options: list[str] = []
+    for number, drive in enumerate(drives):
+        node = f"disk{number}"
+        options += ["-blockdev", _block(drive, node)]
+        options += ["-device", f"virtio-blk-pci,drive={node},serial={drive.serial}"]
+    return tuple(options)
+
+
+def _block(drive: Drive, node: str) -> str:
+    """Return the node as JSON: a path may have a comma in it."""
+    file = {"driver": "file", "filename": drive.path, "read-only": drive.read_only, "discard": "unmap"}
+    options = {
+        "driver": drive.format,
+        "node-name": node,
+        "read-only": drive.read_only,
+        "discard": "unmap",
+        "file": file,
+    }
+    return json.dumps(options)
+
+
+def _network(spec: MachineSpec) -> tuple[str, ...]:
+    network = f"user,id=net,net=10.0.2.0/24,host={GATEWAY},dns={NAME_SERVER},ipv6=off"
+    return ("-netdev", network, "-device", f"virtio-net-pci,netdev=net,mac={mac(spec.uuid)},romfile=")
+
+
+def _refuse(spec: MachineSpec) -> None:
+    for problem in (_about_itself(spec), _about_files(spec), _about_drives(spec.drives)):
+        if problem:
+            raise MachineError(f"the machine {spec.name!r} cannot be started: {problem}")
+
+
+def _about_itself(spec: MachineSpec) -> str | None:
+    if not _NAME.fullmatch(spec.name):
+        return "its name must be letters, digits, dots, dashes and underscores"
+    if not _UUID.fullmatch(spec.uuid):
+        return f"{spec.uuid!r} is no UUID in lower case"
+    if not 1 <= spec.cpus <= _MOST_CPUS:
+        return f"it must have between 1 and {_MOST_CPUS} cpus, not {spec.cpus}"
+    if spec.memory < _LEAST_MEMORY:
+        return f"it must have at least {_LEAST_MEMORY // _MIB} MiB of memory, not {spec.memory // _MIB}"
+    if spec.accelerator not in ACCELERATORS:
+        return f"{spec.accelerator!r} is none of {', '.join(ACCELERATORS)}"
+    return None
+
+
+def _about_files(spec: MachineSpec) -> str | None:
+    files = [spec.kernel, spec.directory, spec.initrd, spec.memory_file, *(drive.path for drive in spec.drives)]
+    for path in [file for file in files if file is not None]:
+        if not path.startswith("/") or "\0" in path:
+            return f"{path!r} is no absolute path"
+    if len(spec.command_line.encode()) > _LONGEST_COMMAND_LINE:
+        return f"its kernel's command line is longer than {_LONGEST_COMMAND_LINE} bytes"
+    if not spec.command_line.isprintable():
+        return "its kernel's command line has characters that cannot be printed"
+    return None
+
+
+def _about_drives(drives: tuple[Drive, ...]) -> str | None:
+    for drive in drives:
+        if drive.format not in FORMATS:
+            return f"{drive.path} is to be {drive.format!r}, which is none of {', '.join(FORMATS)}"
+        if not _SERIAL.fullmatch(drive.serial):
+            return f"{drive.serial!r} is no serial number of a disk"
+    if len({drive.serial for drive in drives}) != len(drives):
+        return "two of its disks have the same serial number"
+    return None

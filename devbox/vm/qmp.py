@@ -1,0 +1,129 @@
+"""QEMU's control socket: a command, its answer, and nothing in between. QEMU talks to one at a time, so be short."""
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import struct
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from qemu.qmp import ExecuteError, QMPClient, QMPError
+
+from devbox.errors import MachineError
+
+_PATIENCE: Final = 5.0  # seconds for each answer
+_Answer = TypeVar("_Answer")
+
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())  # what goes wrong is raised; it need not be printed too
+
+
+class Qmp:
+    """A connection to the control socket at `path`; a context manager.
+
+    `MachineError` if nobody answers there in time, from each method alike.
+    """
+
+    def __init__(self, path: Path, *, patience: float = _PATIENCE) -> None:
+        self._patience = patience
+        self._client = QMPClient()
+        self._socket = _connected(path, patience)
+        self._loop = asyncio.Runner()
+        try:
+            self._ask(self._client.connect(self._socket))
+        except BaseException:
+            self._loop.close()
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Be closed at the end of a `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def execute(self, command: str, **arguments: object) -> object:
+        """Carry out `command` and return its answer; `MachineError` with QEMU's words if it refuses."""
+        try:
+            return self._ask(self._client.execute(command, arguments or None))
+        except ExecuteError as error:
+            raise MachineError(f"QEMU does not carry out {command}", detail=str(error)) from error
+
+    def give(self, descriptor: int, name: str) -> None:
+        """Let QEMU have a duplicate of `descriptor`, known to it by `name`."""
+        self._client.send_fd_scm(descriptor)
+        self.execute("getfd", fdname=name)
+
+    def uuid(self) -> str:
+        """Return the UUID of the machine that this QEMU runs."""
+        answer = self.execute("query-uuid")
+        return str(answer["UUID"]) if isinstance(answer, dict) and "UUID" in answer else ""
+
+    def close(self) -> None:
+        """Leave it; QEMU goes on."""
+        try:
+            with suppress(MachineError):
+                self._ask(self._client.disconnect())
+        finally:
+            self._loop.close()
+            self._socket.close()
+
+    def _ask(self, question: Coroutine[None, None, _Answer]) -> _Answer:
+        async def asked() -> _Answer:
+            async with asyncio.timeout(self._patience):
+                return await question
+
+        try:
+            return self._loop.run(asked())
+        except TimeoutError as error:
+            raise MachineError(f"QEMU does not answer within {self._patience:g} s") from error
+        except ExecuteError:
+            raise
+        except (QMPError, EOFError, OSError) as error:
+            raise MachineError("QEMU has hung up", detail=str(error) or None) from error
+
+
+def listener(path: Path) -> int | None:
+    """Return the pid of the process that listens at `path`, as the kernel knows it; None if none does."""
+    try:
+        with _connected(path, _PATIENCE) as asked:
+            return _peer(asked)
+    except MachineError:
+        return None
+
+
+def _connected(path: Path, patience: float) -> socket.socket:
+    """Return a socket that is connected to `path`, which may be longer than that of a socket can be."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door = -1
+    try:
+        made.settimeout(patience)
+        if hasattr(os, "O_PATH"):
+            door = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            made.connect(f"/proc/self/fd/{door}/{path.name}")
+        else:
+            made.connect(str(path))
+        made.settimeout(None)
+    except OSError as error:
+        made.close()
+        gone = error.errno in (errno.ENOENT, errno.ECONNREFUSED)
+        raise MachineError("QEMU does not run" if gone else f"QEMU cannot be reached: {error}") from error
+    finally:
+        if door >= 0:
+            os.close(door)
+    return made
+
+
+def _peer(connected: socket.socket) -> int | None:
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    pid, _, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(pid)

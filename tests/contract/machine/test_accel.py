@@ -1,0 +1,144 @@
+"""What a machine is run by, with a QEMU that starts no kernel; the real one is in tests/integration/vm."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from devbox.process import HostProcesses
+from devbox.vm import accel, qemu
+from devbox.vm.accel import Accelerator, choose, distrust
+from tests.contract.machine.conftest import Tell
+from tests.fakes.processes import FakeProcesses
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="not possible here: KVM is Linux's")
+
+
+@pytest.fixture(autouse=True)
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "kvm"
+    made.touch()
+    monkeypatch.setattr(accel, "_KVM", made)
+    monkeypatch.setattr(accel, "_LIMIT", 30.0)
+    return made
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Path:
+    made = tmp_path / "vmlinux"
+    made.write_bytes(b"kernel")
+    return made
+
+
+class Chooser:
+    """`choose` for one kernel, with how often a kernel was started for it."""
+
+    def __init__(self, kernel: Path, cache: Path, processes: HostProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kernel, self.cache, self.processes = kernel, cache, processes
+        self.tried = 0
+        real = accel._failing_words
+
+        def counted(*given: object) -> str | None:
+            self.tried += 1
+            return real(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(accel, "_failing_words", counted)
+
+    def __call__(self) -> Accelerator:
+        return choose(qemu.find(self.processes), self.kernel, self.cache, self.processes)
+
+
+@pytest.fixture
+def chosen(
+    tell: Tell, kernel: Path, tmp_path: Path, processes: HostProcesses, monkeypatch: pytest.MonkeyPatch
+) -> Chooser:
+    tell()
+    return Chooser(kernel, tmp_path / "cache", processes, monkeypatch)
+
+
+def emulated(why: str) -> Accelerator:
+    return Accelerator(name="tcg", why=f"the machine is emulated, and so several times slower: {why}")
+
+
+def test_a_kernel_that_starts_is_the_proof_and_is_asked_for_once(tell: Tell, chosen: Chooser) -> None:
+    tell(say="SeaBIOS\n[    0.0] Linux version 6.1", exit=0)
+    assert chosen() == Accelerator(name="kvm")
+    assert chosen() == Accelerator(name="kvm")
+    assert chosen.tried == 1
+
+
+def test_a_kernel_that_says_nothing_is_emulated_and_that_is_said_once(
+    tell: Tell, chosen: Chooser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accel, "_LIMIT", 0.7)
+    tell(say="SeaBIOS", sleep=True)
+    assert chosen() == emulated("KVM can be opened, but no kernel starts on it within 0.7 s")
+    assert chosen() == Accelerator(name="tcg")
+    assert chosen.tried == 1
+
+
+def test_a_qemu_that_ends_is_quoted(tell: Tell, chosen: Chooser) -> None:
+    tell(say="qemu: error: failed to set MSR 0x10a", exit=1)
+    words = "KVM can be opened, but no kernel starts on it: qemu: error: failed to set MSR 0x10a"
+    assert chosen() == emulated(words)
+
+
+def test_another_kernel_qemu_or_boot_is_tried_anew(
+    tell: Tell, chosen: Chooser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(say="Linux version", exit=0)
+    chosen()
+    monkeypatch.setattr(qemu, "version", lambda program, processes: "another")
+    chosen()
+    chosen.kernel.write_bytes(b"another kernel")
+    chosen()
+    monkeypatch.setattr(accel, "boot_id", lambda: "another")
+    chosen()
+    assert chosen.tried == 4
+
+
+def test_a_host_without_the_device_is_told_once_and_asked_again(tell: Tell, chosen: Chooser, device: Path) -> None:
+    tell(say="Linux version", exit=0)
+    device.unlink()
+    assert chosen() == emulated(f"there is no {device}")
+    assert chosen() == Accelerator(name="tcg")
+    assert chosen.tried == 0
+    device.touch()
+    assert chosen().name == "kvm"
+
+
+def test_a_device_that_may_not_be_opened_names_the_group(
+    chosen: Chooser, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != device)
+    assert chosen() == emulated(f"{device} may not be opened (you are not in the group kvm)")
+
+
+def test_a_verdict_that_cannot_be_read_or_kept_is_found_again(tell: Tell, chosen: Chooser) -> None:
+    tell(say="Linux version", exit=0)
+    chosen()
+    (verdict,) = chosen.cache.iterdir()
+    assert verdict.suffix == ".json"
+    verdict.write_text('{"name": "kvm"}')
+    chosen()
+    assert chosen.tried == 2
+    verdict.unlink()
+    chosen.cache.rmdir()
+    chosen.cache.write_text("no directory")
+    chosen()
+    chosen()
+    assert chosen.tried == 4
+
+
+def test_what_was_accelerated_and_did_not_come_up_is_emulated_from_then_on(tell: Tell, chosen: Chooser) -> None:
+    tell(say="Linux version", exit=0)
+    assert chosen().name == "kvm"
+    told = distrust(qemu.find(chosen.processes), chosen.kernel, chosen.cache, chosen.processes)
+    assert told == emulated("a machine that was accelerated did not come up")
+    assert chosen() == Accelerator(name="tcg")
+
+
+def test_the_version_has_what_the_distribution_added() -> None:
+    processes = FakeProcesses()
+    processes.answer("qemu", "--version", with_="QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright\n")
+    assert qemu.version("qemu", processes) == "7.2.22 (Debian 1:7.2+dfsg-7)"

@@ -1,0 +1,231 @@
+"""A machine's life, with a QEMU that boots nothing; the real one is in tests/integration/vm."""
+
+import os
+import select
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devbox.errors import MachineError, RuntimeUnavailableError
+from devbox.process import HostProcesses
+from devbox.vm import machine as module
+from devbox.vm.machine import Machine
+from devbox.vm.qemu_args import MachineSpec
+from tests.contract.machine.conftest import Tell
+from tests.fakes.processes import FakeProcesses
+from tests.support.waiting import until
+
+
+def pid_of(machine: Machine) -> int:
+    return int((machine._directory / "qemu").read_text().split("\n")[2])
+
+
+def ended(pid: int) -> bool:
+    try:
+        return b") Z " in Path(f"/proc/{pid}/stat").read_bytes()
+    except FileNotFoundError:
+        return True
+
+
+def test_it_runs_in_a_directory_of_its_own_until_it_is_stopped(tell: Tell, machine: Machine, spec: MachineSpec) -> None:
+    tell(say="booting")
+    assert not machine.running()
+    machine.start(spec)
+    directory = Path(spec.directory)
+    assert machine.running()
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o077 for path in directory.iterdir()} == {0}
+    pid = pid_of(machine)
+    assert os.getsid(pid) == pid
+    until(lambda: machine.tail() == "booting")
+    assert machine.console() == b"booting\n"
+    machine.stop(10)
+    assert not machine.running()
+    assert ended(pid)
+    assert {path.name for path in directory.iterdir()} <= {"console", "console.end"}
+
+
+def test_starting_what_runs_and_stopping_what_does_not_change_nothing(
+    tell: Tell, machine: Machine, spec: MachineSpec
+) -> None:
+    tell()
+    machine.stop()
+    machine.kill()
+    machine.start(spec)
+    pid = pid_of(machine)
+    machine.start(spec)
+    assert pid_of(machine) == pid
+    machine.stop()
+    machine.stop()
+
+
+def test_another_object_finds_it(tell: Tell, machine: Machine, spec: MachineSpec, processes: HostProcesses) -> None:
+    tell()
+    machine.start(spec)
+    other = Machine(Path(spec.directory), processes)
+    assert other.running()
+    other.stop()
+    assert not machine.running()
+
+
+def test_a_directory_whose_path_is_longer_than_a_sockets_may_be(
+    tell: Tell, tmp_path: Path, spec: MachineSpec, processes: HostProcesses
+) -> None:
+    tell()
+    directory = tmp_path / ("a" * 100) / ("b" * 100)
+    machine = Machine(directory, processes)
+    machine.start(replace(spec, directory=str(directory)))
+    assert machine.running()
+    machine.stop()
+    assert not machine.running()
+
+
+def test_without_qemu_the_package_is_named_and_nothing_is_made(tmp_path: Path, spec: MachineSpec) -> None:
+    with pytest.raises(RuntimeUnavailableError, match="Debian's package qemu-system-"):
+        Machine(tmp_path / "machine", FakeProcesses()).start(spec)
+    assert not (tmp_path / "machine").exists()
+
+
+def test_a_qemu_that_ends_at_once_is_one_error_in_its_own_words(
+    tell: Tell, machine: Machine, spec: MachineSpec
+) -> None:
+    tell(say="qemu: could not load kernel '/nothing'", exit=1)
+    with pytest.raises(MachineError, match=r"shop does not come up: ended by itself \(exit code 1\)") as caught:
+        machine.start(spec)
+    assert caught.value.detail == "qemu: could not load kernel '/nothing'"
+    assert caught.value.exit_status == 3
+    assert not machine.running()
+    assert not (Path(spec.directory) / "qemu").exists()
+
+
+def test_a_panic_is_the_error_and_ends_the_machine(tell: Tell, machine: Machine, spec: MachineSpec) -> None:
+    tell(say="[ 1.0] Kernel panic - not syncing: no init found\n[ 1.1] ---[ end ]---")
+    machine.start(spec)
+    pid = pid_of(machine)
+    with pytest.raises(MachineError, match=r"Kernel panic - not syncing: no init found$") as caught:
+        machine.await_agent(lambda: False, 30)
+    assert caught.value.detail is not None
+    assert caught.value.detail.endswith("[ 1.1] ---[ end ]---")
+    assert ended(pid)
+
+
+def test_a_qemu_that_is_killed_is_noticed(tell: Tell, machine: Machine, spec: MachineSpec) -> None:
+    tell()
+    machine.start(spec)
+    handle = machine.watch()
+    assert handle is not None
+    os.kill(pid_of(machine), signal.SIGKILL)
+    assert select.select([handle], [], [], 10)[0] == [handle]
+    os.close(handle)
+    assert not machine.running()
+    assert machine.watch() is None
+    with pytest.raises(MachineError, match=r"ended by itself \(exit code 137\) before its agent answered"):
+        machine.await_agent(lambda: False, 30)
+    machine.start(spec)
+    assert machine.running()
+
+
+def test_an_agent_that_answers_is_waited_for_and_one_that_does_not_ends_the_machine(
+    tell: Tell, machine: Machine, spec: MachineSpec
+) -> None:
+    tell()
+    machine.start(spec)
+    answers = iter([False, False, True])
+    machine.await_agent(lambda: next(answers), 30)
+    assert machine.running()
+    with pytest.raises(MachineError, match=r"its agent does not answer within 0\.1 s"):
+        machine.await_agent(lambda: False, 0.1)
+    assert not machine.running()
+
+
+@pytest.mark.parametrize("deaf", [["system_powerdown"], ["system_powerdown", "quit"]])
+def test_one_that_does_not_do_what_it_is_told_is_ended_all_the_same(
+    tell: Tell, machine: Machine, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch, deaf: list[str]
+) -> None:
+    monkeypatch.setattr(module, "_QUIT", 0.5)
+    tell(deaf=deaf)
+    machine.start(spec)
+    pid = pid_of(machine)
+    before = time.monotonic()
+    machine.stop(0.3)
+    assert time.monotonic() - before >= 0.3
+    assert ended(pid)
+
+
+def test_a_pid_that_is_somebody_elses_by_now_is_left_alone(
+    tell: Tell, machine: Machine, spec: MachineSpec, processes: HostProcesses, tmp_path: Path
+) -> None:
+    tell()
+    machine.start(spec)
+    record = Path(spec.directory) / "qemu"
+    lines = record.read_text().split("\n")
+    machine.kill()
+    other = processes.start(["sleep", "60"], log=tmp_path / "log")
+    record.write_text("\n".join([*lines[:2], str(other), *lines[3:]]))
+    assert not machine.running()
+    machine.stop(1)
+    machine.kill()
+    assert not ended(other)
+    os.kill(other, signal.SIGKILL)
+    os.waitpid(other, 0)
+
+
+def test_one_whose_starter_was_killed_before_it_wrote_down_the_pid_is_found_by_its_uuid(
+    tell: Tell, machine: Machine, spec: MachineSpec
+) -> None:
+    tell()
+    machine.start(spec)
+    pid = pid_of(machine)
+    record = Path(spec.directory) / "qemu"
+    record.write_text("\n".join([*record.read_text().split("\n")[:2], ""]))
+    assert machine.running()
+    assert pid_of(machine) == pid
+    machine.stop()
+    assert ended(pid)
+
+
+def test_one_with_another_uuid_is_not_this_machine(
+    tell: Tell, machine: Machine, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_START", 1.0)
+    tell(uuid="99999999-2222-3333-4444-555555555555")
+    with pytest.raises(MachineError, match="QEMU does not answer within 1 s"):
+        machine.start(spec)
+
+
+def test_a_record_that_cannot_be_read_is_none(tell: Tell, machine: Machine, spec: MachineSpec) -> None:
+    tell()
+    Path(spec.directory).mkdir()
+    (Path(spec.directory) / "qemu").write_text("what is this")
+    assert not machine.running()
+    machine.start(spec)
+    assert machine.running()
+
+
+def test_more_memory_than_the_host_has_is_refused_before_anything_is_made(
+    tell: Tell, machine: Machine, spec: MachineSpec
+) -> None:
+    tell()
+    with pytest.raises(MachineError, match=r"is to have 1024\.0 TiB of memory, and this host has") as caught:
+        machine.start(replace(spec, memory=1024**5))
+    assert caught.value.hint is not None
+    assert not Path(spec.directory).exists()
+
+
+def test_what_is_passed_on_by_a_start_that_was_interrupted_does_not_run(
+    tell: Tell, machine: Machine, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell()
+    pids = []
+
+    def interrupted(pid: int) -> None:
+        pids.append(pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_without_core", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        machine.start(spec)
+    assert ended(pids[0])

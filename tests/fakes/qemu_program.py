@@ -1,0 +1,82 @@
+"""A QEMU that boots nothing: a program that says what it is told to and answers at a control socket, as QEMU would.
+
+`FAKE_QEMU` in its environment is JSON: `say` is printed at once; with `exit` it ends with that code, with `sleep` it
+does nothing more. `uuid` is answered instead of its own. `deaf` has the commands that it takes and does not carry out.
+"""
+
+import json
+import os
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ENDS = ("quit", "system_powerdown")
+
+
+def install(script: Path) -> None:
+    """Put it there, under QEMU's name."""
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+
+
+def main(words: list[str], told: dict[str, Any]) -> int:
+    if "--version" in words:
+        sys.stdout.write("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright\n")
+        return 0
+    sys.stdout.write(told.get("say", "") + "\n")
+    sys.stdout.flush()
+    if "exit" in told:
+        return int(told["exit"])
+    if "sleep" in told:
+        time.sleep(60)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind("qmp.sock")
+    listening.listen(1)
+    uuid = told.get("uuid", words[words.index("-uuid") + 1])
+    while True:
+        client, _ = listening.accept()
+        with client:
+            if not _served(client, uuid, told.get("deaf", [])):
+                return 0
+
+
+def _served(client: socket.socket, uuid: str, deaf: list[str]) -> bool:
+    """Answer one client to its end; return False when this is to end."""
+    version = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""}
+    try:
+        _say(client, {"QMP": {"version": version, "capabilities": []}})
+        for asked in _messages(client):
+            command = asked["execute"]
+            answer = {"UUID": uuid} if command == "query-uuid" else {}
+            _say(client, {"return": answer, **({"id": asked["id"]} if "id" in asked else {})})
+            if command in ENDS and command not in deaf:
+                return False
+    except ConnectionError:
+        pass
+    return True
+
+
+def _messages(client: socket.socket) -> Iterator[dict[str, Any]]:
+    """Yield what comes: JSON without any line ends."""
+    text = ""
+    while piece := client.recv(4096).decode():
+        text += piece
+        try:
+            message, end = json.JSONDecoder().raw_decode(text)
+        except ValueError:
+            continue
+        text = text[end:].lstrip()
+        yield message
+
+
+def _say(client: socket.socket, message: dict[str, Any]) -> None:
+    client.sendall(json.dumps(message).encode() + b"\r\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], json.loads(os.environ.get("FAKE_QEMU", "{}"))))

@@ -1,0 +1,84 @@
+"""A kernel for the machines of the tests: the distribution's own, fetched once, and initrds of a few files."""
+
+import fcntl
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from devbox.vm.qemu import architecture
+from tests.support.skips import NOT_HERE
+
+_DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@functools.cache
+def kernel_tree() -> Path:
+    """Return a directory with the boot/ and lib/modules/ of Debian's cloud kernel. It stays: it is a cache."""
+    if not shutil.which("apt-get"):
+        pytest.skip(f"{NOT_HERE}this is not Debian or its kin")
+    place = Path(tempfile.gettempdir(), f"devbox-test-kernel-{os.getuid()}")
+    place.mkdir(mode=0o700, exist_ok=True)
+    with (place / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        package = _package()
+        tree = place / package
+        if not tree.exists():
+            with tempfile.TemporaryDirectory(dir=place) as work:
+                _apt("apt-get", "download", package, cwd=Path(work))
+                (file,) = Path(work).glob("*.deb")
+                unpacked = Path(work, "tree")
+                subprocess.run(["dpkg-deb", "-x", file, unpacked], check=True)
+                unpacked.rename(tree)
+    return tree
+
+
+def guest_kernel() -> Path:
+    """Return the kernel of `kernel_tree` as it is booted."""
+    (found,) = (kernel_tree() / "boot").glob("vmlinuz-*")
+    return found
+
+
+def busybox_initrd(init: str) -> bytes:
+    """Return an initrd whose /init is this script, for the host's static busybox."""
+    busybox = shutil.which("busybox")
+    assert busybox, "busybox (static) is not installed"
+    script = f"#!/bin/sh\n{init}\n"
+    links = ("sh", "mount", "sleep", "poweroff", "reboot", "cat", "echo")
+    files = {"bin/busybox": (0o100755, Path(busybox).read_bytes()), "init": (0o100755, script.encode())}
+    files |= {f"bin/{name}": (0o120777, b"busybox") for name in links}
+    return cpio({"bin": (0o40755, b""), "dev": (0o40755, b""), "proc": (0o40755, b""), **files})
+
+
+def cpio(files: Mapping[str, tuple[int, bytes]]) -> bytes:
+    """Return these files, each with its mode (its kind in it) and content, as the kernel reads an initrd."""
+    made = bytearray()
+    for number, (name, (mode, content)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
+        encoded = name.encode() + b"\0"
+        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(encoded), 0)
+        made += b"070701" + b"".join(b"%08X" % field for field in fields) + encoded
+        made += bytes(-len(made) % 4) + content
+        made += bytes(-len(made) % 4)
+    return bytes(made)
+
+
+def _package() -> str:
+    meta = f"linux-image-cloud-{_DEBIAN[architecture()]}"
+    said = _apt("apt-cache", "depends", "--no-recommends", meta)
+    names = [line.split()[-1] for line in said.splitlines() if "Depends:" in line]
+    return names[0]
+
+
+def _apt(*argv: str, cwd: Path = Path("/")) -> str:
+    """Run apt; where it does not know the archive as it is today, let it look there, and try once more."""
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True)
+    if done.returncode or (argv[0] == "apt-cache" and "Depends:" not in done.stdout):
+        subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
+        done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

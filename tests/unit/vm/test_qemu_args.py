@@ -1,0 +1,179 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from devbox.errors import MachineError
+from devbox.vm.qemu_args import Drive, MachineSpec, argv, mac, probe_argv
+
+X86 = "/usr/bin/qemu-system-x86_64"
+ARM = "/usr/bin/qemu-system-aarch64"
+SPEC = MachineSpec(
+    name="devbox-shop-0123abcd",
+    uuid="11111111-2222-3333-4444-5555556677aa",
+    cpus=2,
+    memory=1024**3,
+    kernel="/cache/vmlinux",
+    initrd="/state/initrd",
+    command_line="console=ttyS0 panic=-1",
+    drives=(
+        Drive(path="/state/a, b/root.qcow2", format="qcow2", serial="root"),
+        Drive(path="/state/data.raw", format="raw", serial="data", read_only=True),
+    ),
+    directory="/state",
+    accelerator="tcg",
+)
+
+
+def after(words: tuple[str, ...], option: str) -> list[str]:
+    """Return what stands behind each `option`."""
+    return [words[at + 1] for at, word in enumerate(words) if word == option]
+
+
+def test_nothing_comes_from_qemus_defaults_or_from_a_file_of_the_users() -> None:
+    words = argv(SPEC, X86)
+    assert words[0] == X86
+    assert {"-nodefaults", "-no-user-config", "-no-reboot"} <= set(words)
+    assert after(words, "-display") == ["none"]
+    assert after(words, "-sandbox") == ["on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+    assert not {"-monitor", "-vnc", "-hda", "-drive", "-net", "-nic", "-s", "-gdb", "-runas"} & set(words)
+
+
+def test_it_is_known_by_its_name_and_its_uuid() -> None:
+    words = argv(SPEC, X86)
+    assert after(words, "-name") == [SPEC.name]
+    assert after(words, "-uuid") == [SPEC.uuid]
+
+
+@pytest.mark.parametrize(
+    ("program", "accelerator", "board", "cpu"),
+    [
+        (X86, "tcg", "q35", "max"),
+        (X86, "kvm", "q35", "host"),
+        (ARM, "tcg", "virt", "max"),
+        (ARM, "hvf", "virt", "host"),
+    ],
+)
+def test_the_board_fits_the_architecture_and_the_processor_the_acceleration(
+    program: str, accelerator: str, board: str, cpu: str
+) -> None:
+    words = argv(replace(SPEC, accelerator=accelerator), program)
+    (machine,) = after(words, "-machine")
+    assert machine.split(",")[0] == board
+    assert after(words, "-accel") == [accelerator]
+    assert after(words, "-cpu") == [cpu]
+    assert after(words, "-smp") == ["2"]
+
+
+def test_memory_is_never_less_than_asked_for() -> None:
+    assert after(argv(SPEC, X86), "-m") == ["1024M"]
+    assert after(argv(replace(SPEC, memory=1024**3 + 1), X86), "-m") == ["1025M"]
+
+
+def test_the_kernel_is_booted_itself() -> None:
+    words = argv(SPEC, X86)
+    assert after(words, "-kernel") == ["/cache/vmlinux"]
+    assert after(words, "-initrd") == ["/state/initrd"]
+    assert after(words, "-append") == ["console=ttyS0 panic=-1"]
+    assert "-initrd" not in argv(replace(SPEC, initrd=None), X86)
+
+
+def test_every_disk_says_its_format_and_the_disks_come_in_order() -> None:
+    words = argv(SPEC, X86)
+    root, data = (json.loads(node) for node in after(words, "-blockdev"))
+    assert (root["driver"], root["read-only"], root["file"]["filename"]) == ("qcow2", False, "/state/a, b/root.qcow2")
+    assert (data["driver"], data["read-only"], data["file"]["read-only"]) == ("raw", True, True)
+    assert root["file"]["driver"] == data["file"]["driver"] == "file"
+    assert root["discard"] == root["file"]["discard"] == "unmap"
+    disks = [device for device in after(words, "-device") if device.startswith("virtio-blk-pci")]
+    assert disks == ["virtio-blk-pci,drive=disk0,serial=root", "virtio-blk-pci,drive=disk1,serial=data"]
+
+
+def test_the_agents_port_and_the_control_socket_have_names_that_fit_whatever_the_directory_is_called() -> None:
+    words = argv(replace(SPEC, directory="/" + "d" * 200), X86)
+    sockets = [node for node in after(words, "-chardev") if node.startswith("socket,")]
+    assert sockets == [
+        "socket,id=control,path=qmp.sock,server=on,wait=off",
+        "socket,id=line,path=line.sock,server=on,wait=off",
+    ]
+    assert after(words, "-mon") == ["chardev=control,mode=control"]
+    assert "virtserialport,bus=ports.0,chardev=line,name=devbox.agent" in after(words, "-device")
+
+
+def test_the_console_comes_out_where_qemus_own_words_do() -> None:
+    words = argv(SPEC, X86)
+    assert "stdio,id=console,signal=off" in after(words, "-chardev")
+    assert after(words, "-serial") == ["chardev:console"]
+
+
+def test_the_network_is_qemus_own_with_nothing_forwarded_and_no_rom() -> None:
+    words = argv(SPEC, X86)
+    (network,) = after(words, "-netdev")
+    assert network.startswith("user,id=net,net=10.0.2.0/24,")
+    assert "fwd" not in network
+    (card,) = (device for device in after(words, "-device") if "net" in device)
+    assert card.endswith(",romfile=")
+    without = argv(replace(SPEC, network=False), X86)
+    assert "-netdev" not in without
+    assert not [device for device in after(without, "-device") if "net" in device]
+
+
+def test_no_two_machines_have_the_same_hardware_address() -> None:
+    assert mac(SPEC.uuid) == "52:54:00:66:77:aa"
+    assert mac(SPEC.uuid) in argv(SPEC, X86)[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "a,process=x"}, "its name must be"),
+        ({"name": "-x"}, "its name must be"),
+        ({"uuid": "11111111-2222-3333-4444-5555556677AA"}, "no UUID in lower case"),
+        ({"cpus": 0}, "between 1 and 255 cpus"),
+        ({"cpus": 256}, "between 1 and 255 cpus"),
+        ({"memory": 64 * 1024**2 - 1}, "at least 64 MiB"),
+        ({"accelerator": "kvm,x=y"}, "none of kvm, hvf, tcg"),
+        ({"kernel": "vmlinux"}, "'vmlinux' is no absolute path"),
+        ({"initrd": "/a\0b"}, "is no absolute path"),
+        ({"directory": "here"}, "'here' is no absolute path"),
+        ({"command_line": "x" * 2048}, "longer than 2047 bytes"),
+        ({"command_line": "a\nb"}, "cannot be printed"),
+        ({"drives": (Drive(path="x.raw", format="raw", serial="a"),)}, "is no absolute path"),
+        ({"drives": (Drive(path="/x", format="vmdk", serial="a"),)}, "none of qcow2, raw"),
+        ({"drives": (Drive(path="/x", format="raw", serial="a,b"),)}, "no serial number"),
+        ({"drives": (Drive(path="/x", format="raw", serial="a" * 21),)}, "no serial number"),
+        ({"drives": (Drive(path="/x", format="raw", serial="a"),) * 2}, "the same serial number"),
+    ],
+)
+def test_what_qemu_would_take_for_something_else_is_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(MachineError, match="cannot be started") as caught:
+        argv(replace(SPEC, **change), X86)  # type: ignore[arg-type]
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(("program", "console"), [(X86, "ttyS0"), (ARM, "ttyAMA0")])
+def test_a_kernel_that_is_tried_has_the_machines_board_and_processor_and_nothing_to_reach(
+    program: str, console: str
+) -> None:
+    words = probe_argv(program, accelerator="kvm", kernel="/k")
+    real = argv(replace(SPEC, accelerator="kvm"), program)
+    for option in ("-machine", "-accel", "-cpu", "-sandbox"):
+        assert after(words, option) == after(real, option)
+    assert f"console={console}" in after(words, "-append")[0]
+    assert not {"-netdev", "-blockdev", "-mon", "-device"} & set(words)
+
+
+def test_memory_in_a_file_is_shared_with_it_or_kept_from_it() -> None:
+    spec = replace(SPEC, memory_file="/state/a, b/ram")
+    words = argv(spec, X86)
+    assert after(words, "-machine")[0].endswith(",memory-backend=ram")
+    memory = next(json.loads(words) for words in after(words, "-object") if words.startswith("{"))
+    assert (memory["mem-path"], memory["size"], memory["share"]) == ("/state/a, b/ram", SPEC.memory, True)
+    kept = argv(replace(spec, memory_kept=True), X86)
+    assert '"share": false' in next(words for words in after(kept, "-object") if words.startswith("{"))
+    assert "memory-backend" not in " ".join(argv(SPEC, X86))
+
+
+def test_one_that_is_to_be_resumed_waits_for_its_state() -> None:
+    assert after(argv(replace(SPEC, incoming=True), X86), "-incoming") == ["defer"]
+    assert "-incoming" not in argv(SPEC, X86)
