@@ -1,0 +1,126 @@
+"""What runs in a machine, put into a file, and taken up again where it was.
+
+Either the file has all of its memory, and is used up when it is resumed: its disks go on from there, and would not fit
+a second time. Or its memory is in a file of its own (`MachineSpec.memory_file`): then the state is small, both are left
+as they are, and any number of machines start from them, each on a disk of its own and with what it changes to itself.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from devbox.errors import MachineError
+from devbox.vm.machine import Machine
+from devbox.vm.qemu_args import MachineSpec
+from devbox.vm.qmp import Qmp
+
+_PATIENCE: Final = 60.0  # seconds in which gigabytes are written or read
+_PAUSE: Final = 0.01
+_OWN: Final = ("name", "uuid", "directory", "drives", "initrd", "memory_file", "memory_kept", "incoming")
+
+
+def digest(spec: MachineSpec, version: str) -> str:
+    """Return what a state is good for (16 hex): machines with what `spec` has in common, by this version of QEMU."""
+    said = {name: value for name, value in asdict(spec).items() if name not in _OWN}
+    disks = [(drive.format, drive.read_only, drive.serial) for drive in spec.drives]
+    return hashlib.sha256(repr((version, sorted(said.items()), disks)).encode()).hexdigest()[:16]
+
+
+def save(machine: Machine, state: Path, *, memory_apart: bool = False) -> None:
+    """Stop what runs in `machine`, write it to `state`, and end QEMU. What it was stopped with is on its disks.
+
+    `memory_apart`: it has its memory in a file of its own. `MachineError` if it cannot be saved; then it goes on, and
+    there is no new `state`.
+    """
+    draft = state.with_name(f"{state.name}.new")
+    try:
+        with Qmp(machine.control, patience=_PATIENCE) as asked:
+            _written(asked, draft, memory_apart=memory_apart)
+            draft.replace(state)
+            _to_disk(state.parent)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    machine.kill()
+
+
+def resume(machine: Machine, spec: MachineSpec, state: Path) -> None:
+    """Start `machine` where it was when `state` was saved; a state that has its memory is gone then.
+
+    `MachineError` if that fails; then nothing runs, and `machine` can be booted as ever.
+    """
+    machine.start(replace(spec, incoming=True))
+    try:
+        with Qmp(machine.control, patience=_PATIENCE) as asked:
+            _read(asked, state, memory_apart=spec.memory_file is not None)
+            if spec.memory_file is None:
+                state.unlink()
+                _to_disk(state.parent)
+            asked.execute("cont")
+    except BaseException:
+        machine.kill()
+        raise
+
+
+def _written(asked: Qmp, draft: Path, *, memory_apart: bool) -> None:
+    asked.execute("stop")
+    try:
+        _prepare(asked, memory_apart=memory_apart)
+        with _opened(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+            asked.give(descriptor, "state")
+            asked.execute("migrate", uri="fd:state")
+            _finish(asked)
+            os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(MachineError):
+            asked.execute("cont")
+        raise
+
+
+def _read(asked: Qmp, state: Path, *, memory_apart: bool) -> None:
+    _prepare(asked, memory_apart=memory_apart)
+    with _opened(state, os.O_RDONLY) as descriptor:
+        asked.give(descriptor, "state")
+        asked.execute("migrate-incoming", uri="fd:state")
+        _finish(asked)
+
+
+def _prepare(asked: Qmp, *, memory_apart: bool) -> None:
+    capability = {"capability": "x-ignore-shared", "state": memory_apart}
+    asked.execute("migrate-set-capabilities", capabilities=[capability])
+    # What is slow is the disk of the host, and nobody else waits for it.
+    asked.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 50})
+
+
+def _finish(asked: Qmp) -> None:
+    """Wait until the state has gone over."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        answer = asked.execute("query-migrate")
+        status = answer.get("status") if isinstance(answer, dict) else None
+        if status == "completed":
+            return
+        if status in ("failed", "cancelled"):
+            words = answer.get("error-desc") if isinstance(answer, dict) else None
+            raise MachineError("the state of the machine could not be carried over", detail=words)
+        time.sleep(_PAUSE)
+    raise MachineError(f"the state of the machine is not carried over within {_PATIENCE:g} s")
+
+
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _to_disk(directory: Path) -> None:
+    with _opened(directory, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
