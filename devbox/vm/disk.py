@@ -7,9 +7,7 @@ tar. Everything that differs between two runs is set: UUID, seed of the director
 
 import os
 import re
-import shutil
 import struct
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from devbox.errors import CommandFailedError, MachineError, RuntimeUnavailableEr
 from devbox.process import Processes
 from devbox.vm.ext4 import settle_dates
 from devbox.vm.rootfs import DAWN, RootFiles
+from devbox.vm.scratch import scratch
 
 ROOT_SIZE = 16 * 1024**3  # bytes that a root file system has, unless what it holds needs more; what is empty takes none
 _MINUTES = 15 * 60.0
@@ -131,8 +130,8 @@ def data_disk(path: Path, size: int, processes: Processes) -> None:
     if path.exists():
         _grow(path, _rounded(size), program, processes)
         return
-    with _new(path) as part, _scratch(path.parent) as scratch:
-        raw = scratch / "raw"
+    with _new(path) as part, scratch(path.parent) as place:
+        raw = place / "raw"
         order = _Order(
             program=tool(processes, "mke2fs", "e2fsprogs"),
             path=raw,
@@ -202,13 +201,15 @@ def _fill(root: RootFiles, order: _Order, way: Way, processes: Processes) -> Non
     if way is Way.TAR:
         processes.run(order.argv(root.tar), env=order.env, timeout=_MINUTES)
         return
-    with _scratch(order.path.parent) as scratch:
-        files, state = scratch / "files", scratch / "state"
+    with scratch(order.path.parent, size=root.size) as place:
+        files, state = place / "files", place / "state"
         files.mkdir()
         faked = way is Way.FAKEROOT
         processes.run(
             [*(["fakeroot", "-s", str(state), "--"] if faked else []), *_untar(root.tar, files)], timeout=_MINUTES
         )
+        if faked and not (state.exists() and state.stat().st_size):  # then all would be root's, and nobody the wiser
+            raise CommandFailedError("fakeroot did not say whose files it has laid out", hint="try again, or as root")
         before = ["fakeroot", "-i", str(state), "--"] if faked else []
         processes.run([*before, *order.argv(files)], env=order.env, timeout=_MINUTES)
 
@@ -233,16 +234,6 @@ def _new(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    """Give an empty directory in `parent`, gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="making-", dir=parent))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _no_way() -> RuntimeUnavailableError:

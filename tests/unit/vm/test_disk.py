@@ -51,11 +51,28 @@ def ordinary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
 
-def test_an_ordinary_user_lays_out_and_fills_under_one_fakeroot(
+def remember(call: Call) -> Completed:
+    Path(call.argv[2]).write_text("dev=1,ino=1,mode=0,uid=0,gid=0,nlink=1,rdev=0\n")
+    return completed()
+
+
+def test_a_fakeroot_that_forgets_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: list[Path]
 ) -> None:
     ordinary(monkeypatch)
     fake = FakeProcesses("mke2fs", "fakeroot")
+    fake.answer("mke2fs", "-V", with_=completed(stderr=OLD))
+    with pytest.raises(CommandFailedError, match="whose files"):
+        disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="x")
+    assert not settled
+
+
+def test_an_ordinary_user_lays_out_and_fills_under_one_fakeroot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: list[Path]
+) -> None:
+    ordinary(monkeypatch)
+    fake = FakeProcesses("mke2fs")
+    fake.answer("fakeroot", "-s", with_=remember)
     fake.answer("mke2fs", "-V", with_=completed(stderr=OLD))
     drawn = disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="sha256:1", epoch=7)
     assert drawn.way is Way.FAKEROOT
@@ -67,14 +84,15 @@ def test_an_ordinary_user_lays_out_and_fills_under_one_fakeroot(
     assert fill.argv[2] == untar.argv[2]
     assert fill.argv[4] == "mke2fs"
     assert fill.env["E2FSPROGS_FAKE_TIME"] == "7"
-    assert not list(tmp_path.glob("making-*"))
+    assert not Path(fill.argv[2]).parent.exists()
 
 
 def test_without_libarchive_the_next_way_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: list[Path]
 ) -> None:
     ordinary(monkeypatch)
-    fake = FakeProcesses("mke2fs", "fakeroot")
+    fake = FakeProcesses("mke2fs")
+    fake.answer("fakeroot", "-s", with_=remember)
     fake.answer("mke2fs", "-V", with_=completed(stderr=NEW))
     fake.answer("mke2fs", "-q", with_=CommandFailedError("mke2fs failed", detail="you need libarchive to"))
     assert disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="x").way is Way.FAKEROOT
