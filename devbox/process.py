@@ -39,12 +39,13 @@ class Processes(Protocol):
         timeout: float = 60.0,
         check: bool = True,
         stdin: str | None = None,
+        inherit: Sequence[int] = (),
     ) -> Completed:
         """Run `argv` to its end and return what it said.
 
         `env` is added to this process's own. `timeout` is in seconds. With `check`, another exit code than 0
         raises `CommandFailedError` with the program's own words; a program that is missing or does not end in
-        time always does.
+        time always does. `inherit`: descriptors that it has under the same numbers.
         """
 
     def lines(
@@ -59,10 +60,11 @@ class Processes(Protocol):
     def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
         """Start `argv` in a session of its own that outlives this process, its output to `log`; return its pid."""
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path) -> int:
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
         """Start `argv` in `cwd`, and `reader`, whose stdin is all that it prints; return the pid of `argv`.
 
-        Both have sessions of their own and outlive this process; what they make is for this user alone.
+        Both have sessions of their own and outlive this process; what they make is for this user alone. `inherit`:
+        descriptors that `argv` has under the same numbers.
         """
 
 
@@ -85,6 +87,7 @@ class HostProcesses:
         timeout: float = 60.0,
         check: bool = True,
         stdin: str | None = None,
+        inherit: Sequence[int] = (),
     ) -> Completed:
         """Run `argv` to its end and return what it said; see `Processes.run`."""
         self._log(argv, env)
@@ -98,6 +101,7 @@ class HostProcesses:
                 input=(stdin or "").encode(),
                 capture_output=True,
                 check=False,
+                pass_fds=inherit,
             )
         except FileNotFoundError as error:
             raise _missing(argv) from error
@@ -150,14 +154,14 @@ class HostProcesses:
         child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
         return child.pid
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path) -> int:
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
         """Start `argv` and what reads its output; see `Processes.start_into`."""
         self._log(argv, None)
         fault(f"start {argv[0]}")
         reading, writing = os.pipe()
         try:
             _alone(reader, cwd=cwd, stdin=reading, output=subprocess.DEVNULL)
-            pid = _alone(argv, cwd=cwd, stdin=subprocess.DEVNULL, output=writing)
+            pid = _alone(argv, cwd=cwd, stdin=subprocess.DEVNULL, output=writing, inherit=inherit)
         finally:
             os.close(reading)
             os.close(writing)
@@ -197,7 +201,7 @@ class Helper:
         self._child.wait()
 
 
-def _alone(argv: Sequence[str], *, cwd: Path, stdin: int, output: int) -> int:
+def _alone(argv: Sequence[str], *, cwd: Path, stdin: int, output: int, inherit: Sequence[int] = ()) -> int:
     try:
         child = subprocess.Popen(
             list(argv),
@@ -207,6 +211,7 @@ def _alone(argv: Sequence[str], *, cwd: Path, stdin: int, output: int) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o077,
+            pass_fds=inherit,
         )
     except FileNotFoundError as error:
         raise _missing(argv) from error

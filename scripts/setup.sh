@@ -174,8 +174,8 @@ set_up_machines() {
     aarch64 | arm64) emulator=qemu-system-aarch64 package=qemu-system-arm ;;
     *) emulator=qemu-system-x86_64 package=qemu-system-x86 ;;
     esac
-    have "$emulator" && have qemu-img && return 0
-    need "QEMU: $emulator and qemu-img" "$package" qemu-utils
+    have "$emulator" && have qemu-img || need "QEMU: $emulator and qemu-img" "$package" qemu-utils
+    have passt || need "passt" passt # the network of machines, without this host's loopback
 }
 
 # The docker command is there for its BuildKit and the benchmarks; an engine that already answers is left alone.

@@ -18,7 +18,8 @@ from devbox.values import format_size
 from devbox.vm import qemu
 from devbox.vm.console import Console
 from devbox.vm.mark import Mark, Marks, boot_id
-from devbox.vm.qemu_args import MachineSpec, argv
+from devbox.vm.network import wired
+from devbox.vm.qemu_args import MachineSpec, argv, refuse
 from devbox.vm.qmp import Qmp, listener
 
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
@@ -56,7 +57,7 @@ class Machine:
         `RuntimeUnavailableError` if there is no QEMU.
         """
         program = qemu.find(self._processes)
-        command = argv(spec, program)
+        refuse(spec)
         _refuse_too_much(spec)
         paths.private_directory(str(self._directory))
         self._directory.chmod(0o700)
@@ -67,7 +68,7 @@ class Machine:
         if not spec.incoming:
             self.state.unlink(missing_ok=True)  # the disk goes another way from here
         self._write(_Record(uuid=spec.uuid, name=spec.name, mark=None))
-        self._launch(spec, command)
+        self._launch(spec, program)
 
     def running(self) -> bool:
         """Tell whether it runs, this very machine and no other process with its number."""
@@ -144,12 +145,19 @@ class Machine:
             self.kill()
             raise
 
-    def _launch(self, spec: MachineSpec, command: tuple[str, ...]) -> None:
-        """Start `command` and return when QEMU answers; leave nothing of it if anything goes wrong."""
+    def _launch(self, spec: MachineSpec, program: str) -> None:
+        """Start `program` and return when QEMU answers; leave nothing of it if anything goes wrong."""
         mark = None
         try:
-            with uninterrupted():  # a process that came into being while a signal did would be nobody's
-                pid = self._processes.start_into(self._console.reader(), command, cwd=self._directory)
+            with contextlib.ExitStack() as held:
+                wire = held.enter_context(wired(self._processes)) if spec.network else None
+                held.enter_context(uninterrupted())  # what came into being while a signal did would be nobody's
+                pid = self._processes.start_into(
+                    self._console.reader(),
+                    argv(spec, program, wire=wire),
+                    cwd=self._directory,
+                    inherit=() if wire is None else (wire,),
+                )
                 mark = self._marks.started(pid)
             self._write(_Record(uuid=spec.uuid, name=spec.name, mark=mark))
             _without_core(pid)

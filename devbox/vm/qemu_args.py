@@ -59,12 +59,13 @@ class MachineSpec:
     incoming: bool = False  # waits for a state instead of booting
 
 
-def argv(spec: MachineSpec, program: str) -> tuple[str, ...]:
+def argv(spec: MachineSpec, program: str, *, wire: int | None = None) -> tuple[str, ...]:
     """Return the command that starts `spec` by `program` (qemu-system-x86_64 or -aarch64), inside its directory.
 
-    `MachineError` if `spec` is none that QEMU could start, or if part of it would be taken for something else.
+    `wire`: the descriptor at whose other end its network is; without one it is QEMU's own. `MachineError` if `spec` is
+    none that QEMU could start, or if part of it would be taken for something else.
     """
-    _refuse(spec)
+    refuse(spec)
     return (
         program,
         *_identity(spec),
@@ -76,7 +77,7 @@ def argv(spec: MachineSpec, program: str) -> tuple[str, ...]:
         *_line(),
         *_random(),
         *_disks(spec.drives),
-        *(_network(spec) if spec.network else ()),
+        *(_network(spec, wire) if spec.network else ()),
     )
 
 
@@ -204,12 +205,28 @@ def _block(drive: Drive, node: str) -> str:
     return json.dumps(options)
 
 
-def _network(spec: MachineSpec) -> tuple[str, ...]:
+def passt_argv(program: str, wire: int) -> tuple[str, ...]:
+    """Return the command that is the network at the other end of a machine's wire, and ends with the machine.
+
+    What the machine's gateway would lead to, the loopback of this host, is not there, and nothing leads in.
+    """
+    return (
+        *(program, "--quiet", "--fd", str(wire), "--ipv4-only", "--no-map-gw"),
+        *("--address", ADDRESS.partition("/")[0], "--netmask", ADDRESS.partition("/")[2]),
+        *("--gateway", GATEWAY, "--dns-forward", NAME_SERVER),
+        *("--tcp-ports", "none", "--udp-ports", "none"),
+    )
+
+
+def _network(spec: MachineSpec, wire: int | None) -> tuple[str, ...]:
     network = f"user,id=net,net=10.0.2.0/24,host={GATEWAY},dns={NAME_SERVER},ipv6=off"
+    if wire is not None:
+        network = f"stream,id=net,server=off,addr.type=fd,addr.str={wire}"
     return ("-netdev", network, "-device", f"virtio-net-pci,netdev=net,mac={mac(spec.uuid)},romfile=")
 
 
-def _refuse(spec: MachineSpec) -> None:
+def refuse(spec: MachineSpec) -> None:
+    """Raise the `MachineError` of `argv`, if there is one."""
     for problem in (_about_itself(spec), _about_files(spec), _about_drives(spec.drives)):
         if problem:
             raise MachineError(f"the machine {spec.name!r} cannot be started: {problem}")

@@ -18,6 +18,7 @@ from devbox import paths
 from devbox.engine.base import Engine
 from devbox.errors import CommandFailedError, DevboxError
 from devbox.values import format_size
+from devbox.vm import network
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.known_bad import known_bad
@@ -154,10 +155,12 @@ def _bootstrap(host: Host) -> Check:
 def _qemu(host: Host) -> Check:
     machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(os.uname().machine, os.uname().machine)
     found = host.processes.which(f"qemu-system-{machine}")
+    fix = remedies.install(host, "qemu")
     if found:
-        return Check(id="qemu", status=Status.OK, message=found)
+        lacking = network.lacking(host.processes)
+        return _warned("qemu", lacking, _pasted(fix) or "install passt", fix) if lacking else _fine("qemu", found)
     message = f"qemu-system-{machine} is not installed, and the runtime vm needs it"
-    return _warned("qemu", message, _pasted(remedies.install(host, "qemu")) or "install QEMU")
+    return _warned("qemu", message, _pasted(fix) or "install QEMU")
 
 
 def _acceleration(host: Host) -> Check:  # noqa: ARG001 (all checks look alike)
@@ -258,6 +261,10 @@ def _systemd() -> bool:
 
 def _pasted(commands: tuple[Command, ...]) -> str | None:
     return " && ".join(shlex.join(command.argv) for command in commands) or None
+
+
+def _fine(name: str, message: str) -> Check:
+    return Check(id=name, status=Status.OK, message=message)
 
 
 def _failed(name: str, message: str, remedy: str | None, fix: tuple[Command, ...] = ()) -> Check:

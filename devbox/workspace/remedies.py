@@ -23,8 +23,8 @@ _PACKAGES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "bootstrap": {"apt-get": ("mmdebstrap", "debian-archive-keyring")},
     "qemu": {
-        "apt-get": ("qemu-system", "qemu-utils"),
-        "dnf": ("qemu-kvm", "qemu-img"),
+        "apt-get": ("qemu-system", "qemu-utils", "passt"),
+        "dnf": ("qemu-kvm", "qemu-img", "passt"),
         "apk": ("qemu-system-x86_64", "qemu-img"),
         "brew": ("qemu",),
     },

@@ -60,6 +60,7 @@ class FakeProcesses:
         timeout: float = 60.0,
         check: bool = True,
         stdin: str | None = None,
+        inherit: Sequence[int] = (),
     ) -> Completed:
         done = self._answer(Call(how="run", argv=tuple(argv), env=env or {}, cwd=cwd, stdin=stdin))
         if check and done.status != 0:
@@ -78,7 +79,7 @@ class FakeProcesses:
         self._answer(Call(how="start", argv=tuple(argv), env=env or {}))
         return 4000 + len(self.calls)
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path) -> int:
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
         self._answer(Call(how="start_into", argv=tuple(argv), env={}, cwd=cwd))
         return 4000 + len(self.calls)
 

@@ -71,7 +71,7 @@ def machine(tmp_path: Path) -> Machine:
     made.stub("apt-get")
     made.quiet_stub("id", "echo 0")
     made.quiet_stub("mmdebstrap", "")
-    for name in ("qemu-img", f"qemu-system-{architecture()}"):
+    for name in ("passt", "qemu-img", f"qemu-system-{architecture()}"):
         made.quiet_stub(name, "")
     # .venv's Python is asked three things: whether it runs, for pip, and whether an engine answers
     answers = f'case "$1" in -) [ -e "{made.engine}" ] || {{ echo no engine >&2; exit 1; }} ;; esac'

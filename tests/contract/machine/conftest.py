@@ -44,6 +44,7 @@ def spec(tmp_path: Path) -> MachineSpec:
         command_line="panic=-1",
         directory=str(tmp_path / "machine"),
         accelerator="tcg",
+        network=False,
     )
 
 

@@ -46,6 +46,7 @@ def making(tmp_path: Path) -> Making:
             command_line=f"console={CONSOLE} quiet panic=-1",
             directory=str(tmp_path / "machine"),
             accelerator="tcg",
+            network=False,
         )
 
     return make

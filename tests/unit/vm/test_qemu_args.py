@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from devbox.errors import MachineError
-from devbox.vm.qemu_args import Drive, MachineSpec, argv, mac, probe_argv
+from devbox.vm.qemu_args import Drive, MachineSpec, argv, mac, passt_argv, probe_argv
 
 X86 = "/usr/bin/qemu-system-x86_64"
 ARM = "/usr/bin/qemu-system-aarch64"
@@ -116,6 +116,19 @@ def test_the_network_is_qemus_own_with_nothing_forwarded_and_no_rom() -> None:
     without = argv(replace(SPEC, network=False), X86)
     assert "-netdev" not in without
     assert not [device for device in after(without, "-device") if "net" in device]
+
+
+def test_a_wire_leads_to_a_network_without_a_way_in_or_to_this_hosts_loopback() -> None:
+    assert after(argv(SPEC, X86, wire=7), "-netdev") == ["stream,id=net,server=off,addr.type=fd,addr.str=7"]
+    words = passt_argv("/usr/bin/passt", 7)
+    assert words[0] == "/usr/bin/passt"
+    assert "--no-map-gw" in words
+    assert (after(words, "--fd"), after(words, "--address"), after(words, "--netmask")) == (
+        ["7"],
+        ["10.0.2.15"],
+        ["24"],
+    )
+    assert (after(words, "--tcp-ports"), after(words, "--udp-ports")) == (["none"], ["none"])
 
 
 def test_no_two_machines_have_the_same_hardware_address() -> None:

@@ -7,6 +7,7 @@ import pytest
 from devbox.errors import CommandFailedError, EngineUnavailableError
 from devbox.process import Completed
 from devbox.reporter import SilentReporter
+from devbox.vm.qemu import architecture
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.doctor import Check, Status, diagnose, fixes
@@ -169,3 +170,12 @@ def test_a_command_that_fails_ends_the_remedy() -> None:
     with pytest.raises(CommandFailedError, match="exit code 100"):
         remedies.carry_out(make_host(programs), (Command(argv=("a",)), Command(argv=("b",))))
     assert programs.argvs == [("a",)]
+
+
+def test_qemu_without_what_keeps_a_machine_from_the_hosts_loopback_is_a_warning() -> None:
+    name = f"qemu-system-{architecture()}"
+    check = by_id(diagnose(make_host(FakeProcesses(name, "apt-get"))))["qemu"]
+    assert check.status is Status.WARN
+    assert "127.0.0.1" in check.message
+    assert "passt" in check.fix[-1].argv
+    assert by_id(diagnose(make_host(FakeProcesses(name, "passt"))))["qemu"].status is Status.OK
