@@ -27,7 +27,7 @@ def test_only_process_runs_programs() -> None:
 
 
 # A program started by devbox.process would be a zombie of the `devbox shell` that outlives it, to save 8 ms of 50 once.
-MAY_FORK = {"devbox/supervisor/daemon.py": "fork"}
+MAY_FORK = {"devbox/supervisor/daemon.py": "fork", "devbox/vm/line_process.py": "fork"}
 
 
 def test_nothing_starts_a_program_by_os() -> None:

@@ -1,0 +1,99 @@
+"""A real kernel whose /init is the agent, and the agent that is reached in it over the line."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from devbox import paths
+from devbox.agent.client import AgentError
+from devbox.errors import MachineError
+from devbox.vm import lines
+from devbox.vm.images import MachineImage
+from devbox.vm.line_process import LOCK
+from tests.support.small_machine import PROCESSES, SmallMachine, small_image, small_machine
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> MachineImage:
+    return small_image(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, image: MachineImage) -> Iterator[SmallMachine]:
+    with small_machine(tmp_path_factory.mktemp("machine") / "m", image) as found:
+        yield found
+
+
+def test_the_machine_is_what_it_was_told_to_be(small: SmallMachine) -> None:
+    assert small.sh("uname -n; cat /etc/hostname").split() == ["small", "small"]
+    assert "10.0.2.15\tsmall" in small.sh("cat /etc/hosts")
+    assert small.sh("cat /etc/resolv.conf") == "nameserver 10.0.2.3\n"
+    assert "0202000A" in small.sh("cat /proc/net/route")
+    assert abs(int(small.sh("exec 3< /proc/driver/rtc; cat /proc/uptime").partition(".")[0])) < 300
+    assert (
+        abs(time.time() - float(small.sh("read -r _ b < /proc/stat; cat /proc/stat").split("btime ")[1].split()[0]))
+        < 300
+    )
+
+
+def test_what_it_starts_has_the_environment_it_was_told_and_no_other(small: SmallMachine) -> None:
+    found = dict(line.split("=", 1) for line in small.sh("env").splitlines())
+    assert found["GREETING"] == "hello there"
+    assert set(found) <= {"GREETING", "PATH", "HOME", "USER", "LOGNAME", "PWD", "_", "SHLVL"}
+
+
+def test_root_may_do_what_root_of_a_machine_may(small: SmallMachine) -> None:
+    assert small.sh("id -u; id -g").split() == ["0", "0"]
+    assert small.sh("echo 1 > /proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward") == "1\n"
+    assert small.sh("mount -t tmpfs none /tmp; echo kept > /tmp/x; cat /tmp/x") == "kept\n"
+    assert "CapEff:\t000001ffffffffff" in small.sh("cat /proc/self/status")
+
+
+def test_a_user_has_no_more_than_a_user_has_and_can_gain_what_a_file_gives(small: SmallMachine) -> None:
+    assert small.sh("id -u; id -g; id -G", user="dev").split() == ["1000"] * 3
+    status = small.sh("cat /proc/self/status", user="dev")
+    assert "CapEff:\t0000000000000000" in status
+    assert "NoNewPrivs:\t0" in status
+    assert "euid=0(root)" in small.sh("/bin/rootid", user="dev")
+    assert small.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward", user="dev")[0] != 0
+    assert small.run("cat", "/run/devbox/boot/environment", user="dev")[0] != 0
+
+
+def test_much_goes_both_ways(small: SmallMachine) -> None:
+    data = os.urandom(300_000).hex().encode() * 10
+    assert small.run("cat", stdin=data) == (0, data.decode())
+
+
+def test_a_line_that_was_killed_is_started_again_and_the_machine_goes_on(small: SmallMachine) -> None:
+    small.sh("echo before > /run/kept")
+    os.kill(int(Path(f"{small.agent_socket}{LOCK}").read_text().split()[0]), signal.SIGKILL)
+    until(lambda: not lines.listens(small.agent_socket))
+    lines.ensure(small.directory / paths.MACHINE_LINE, small.agent_socket, PROCESSES)
+    until(lambda: lines.listens(small.agent_socket), within=20)
+    assert small.sh("cat /run/kept") == "before\n"
+
+
+def test_it_goes_off_when_it_is_told_to_and_keeps_what_was_written(tmp_path: Path, image: MachineImage) -> None:
+    with small_machine(tmp_path / "m", image) as found:
+        found.sh("echo kept > /root/file")
+        with suppress(AgentError):  # it may be gone before it can say that it goes
+            found.run("/run/devbox/agent", "off")
+        until(lambda: not found.machine.running(), within=30)
+    with small_machine(tmp_path / "m", image) as found:
+        assert found.sh("cat /root/file") == "kept\n"
+
+
+def test_what_cannot_be_booted_says_so_and_goes_off(tmp_path: Path, image: MachineImage) -> None:
+    with (
+        pytest.raises(MachineError, match="devbox: boot: /sbin/none: No such file or directory"),
+        small_machine(tmp_path / "m", image, init="/sbin/none"),
+    ):
+        raise AssertionError("it was booted")
