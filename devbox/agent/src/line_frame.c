@@ -18,12 +18,24 @@ bool line_is_reset(const struct line_frame *frame) {
            memcmp(frame->payload, LINE_MAGIC, LINE_MAGIC_SIZE) == 0;
 }
 
+static void put_header(uint8_t *frame, uint32_t number, enum line_kind kind, size_t size) {
+    put_u32(frame, number);
+    frame[4] = (uint8_t)kind;
+    frame[5] = 0;
+    frame[6] = (uint8_t)size;
+    frame[7] = (uint8_t)(size >> 8);
+}
+
 void line_send(uint32_t number, enum line_kind kind, const void *payload, size_t size) {
-    uint8_t header[LINE_HEADER] = {0};
-    put_u32(header, number);
-    header[4] = (uint8_t)kind;
-    header[6] = (uint8_t)size;
-    header[7] = (uint8_t)(size >> 8);
-    port_send(header, sizeof header);
-    port_send(payload, size);
+    uint8_t frame[LINE_HEADER + LINE_RESET];
+    put_header(frame, number, kind, size);
+    if (size > 0) {
+        memcpy(frame + LINE_HEADER, payload, size);
+    }
+    port_send(frame, LINE_HEADER + size);
+}
+
+void line_send_data(uint32_t number, uint8_t *frame, size_t size) {
+    put_header(frame, number, LINE_KIND_DATA, size);
+    port_send(frame, LINE_HEADER + size);
 }

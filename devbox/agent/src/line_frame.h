@@ -11,6 +11,7 @@
 enum {
     LINE_HEADER = 8,
     LINE_DATA_MOST = 32768,
+    LINE_DATA_BEST = LINE_DATA_MOST - LINE_HEADER, /* a frame is what the port takes at once */
     LINE_CREDIT = 262144, /* what each side may send of a connection before it is given more */
     LINE_MAGIC_SIZE = 8,
     LINE_NONCE = 16,
@@ -37,6 +38,9 @@ struct line_frame {
 bool line_decode(const uint8_t *bytes, struct line_frame *frame);
 /* Of one whose number is 0 and that is there whole. */
 bool line_is_reset(const struct line_frame *frame);
+/* For a payload of LINE_RESET bytes at most. */
 void line_send(uint32_t number, enum line_kind kind, const void *payload, size_t size);
+/* DATA that lies behind LINE_HEADER bytes of room at `frame`. */
+void line_send_data(uint32_t number, uint8_t *frame, size_t size);
 
 #endif

@@ -27,9 +27,14 @@ static uint8_t input[PORT_INPUT];
 static size_t input_size;
 static bool is_socket;
 static bool somebody; /* is there, on the host */
+static bool broken;   /* something was lost on its way out: what comes behind it would make no sense */
 static bool over;
 
 static void choose_events(void) {
+    if (broken) {
+        source_want(&source, EPOLLIN | EPOLLOUT); /* the next turn sees to it */
+        return;
+    }
     if (!somebody) {
         /* A device without a host is readable for ever: it tells of a change alone. */
         source_want(&source, EPOLLIN | EPOLLOUT | EPOLLET);
@@ -42,6 +47,7 @@ static void choose_events(void) {
 static void lose(void) {
     bool was = somebody;
     somebody = false;
+    broken = false;
     buffer_free(&out);
     port_forget();
     over = over || is_socket;
@@ -112,6 +118,9 @@ static void flush(void) {
 static void ready(struct source *fired, uint32_t happened) {
     (void)fired;
     (void)happened;
+    if (broken) {
+        lose();
+    }
     for (int count = 0; count < READS_MOST && fill(); count++) {
     }
     if (somebody) {
@@ -140,12 +149,15 @@ bool port_is_over(void) {
 }
 
 void port_send(const void *bytes, size_t size) {
-    if (!somebody) {
+    if (!somebody || broken) {
         return;
     }
-    if (!buffer_add(&out, bytes, size)) {
-        lose(); /* what is lost in the middle is worse than a line that begins anew */
+    ssize_t put = out.size == 0 ? write(source.fd, bytes, size) : 0;
+    if (put < 0 && (errno == EAGAIN || errno == EINTR)) {
+        put = 0;
     }
+    /* Whoever calls has strands in its hands, which to lose somebody would destroy. */
+    broken = put < 0 || !buffer_add(&out, (const uint8_t *)bytes + put, size - (size_t)put);
     choose_events();
 }
 

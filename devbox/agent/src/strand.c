@@ -131,12 +131,12 @@ static bool flush(struct strand *strand) {
 
 /* False: the strand is destroyed. */
 static bool pump(struct strand *strand) {
-    static uint8_t bytes[LINE_DATA_MOST];
-    size_t most = strand->credit < sizeof bytes ? strand->credit : sizeof bytes;
-    ssize_t got = read(strand->source.fd, bytes, most);
+    static uint8_t frame[LINE_HEADER + LINE_DATA_BEST];
+    size_t most = strand->credit < LINE_DATA_BEST ? strand->credit : LINE_DATA_BEST;
+    ssize_t got = read(strand->source.fd, frame + LINE_HEADER, most);
     if (got > 0) {
         strand->credit -= (uint32_t)got;
-        line_send(strand->number, LINE_KIND_DATA, bytes, (size_t)got);
+        line_send_data(strand->number, frame, (size_t)got);
     } else if (got == 0) {
         strand->said_end = true;
         line_send(strand->number, LINE_KIND_END, NULL, 0);
