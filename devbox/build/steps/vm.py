@@ -18,7 +18,16 @@ Init = Literal["full", "trimmed", "minimal"]
 ANSWER: Final = "vm.system"  # where the Lock has the packages of a machine
 _KEY: Final = "runtime"
 _CLOUD: Final = ("amd64", "arm64")  # for which Debian has a kernel of what virtual machines have, and little else
-_SYSTEM: Final = ("dbus", "iproute2", "kmod", "libpam-systemd", "systemd", "systemd-sysv", "udev")
+_SYSTEM: Final = (
+    "dbus",
+    "dbus-user-session",
+    "iproute2",
+    "kmod",
+    "libpam-systemd",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+)
 _UNIT: Final = "devbox-agent.service"
 _MASKED: Final = "/dev/null"
 
@@ -71,12 +80,14 @@ _TRIMMED: Final = (
     "systemd-ask-password-console.path",
     "systemd-ask-password-wall.path",
     "systemd-binfmt.service",
+    "systemd-firstboot.service",
     "systemd-hwdb-update.service",
     "systemd-journal-flush.service",
     "systemd-machine-id-commit.service",
     "systemd-pstore.service",
     "systemd-random-seed.service",
     "systemd-remount-fs.service",
+    "systemd-repart.service",
     "systemd-sysusers.service",
     "systemd-udev-trigger.service",
     "systemd-update-utmp-runlevel.service",
