@@ -72,15 +72,15 @@ static void move_facts(void) {
     }
 }
 
-static void move_mount(const char *from, const char *to) {
+static void carry_mount(const char *from, const char *to) {
     boot_directory(to, 0755);
     boot_mount(from, to, NULL, MS_MOVE, NULL);
 }
 
 static void switch_root(void) {
-    move_mount("/dev", BOOT_ROOT "/dev");
-    move_mount("/proc", BOOT_ROOT "/proc");
-    move_mount("/sys", BOOT_ROOT "/sys");
+    carry_mount("/dev", BOOT_ROOT "/dev");
+    carry_mount("/proc", BOOT_ROOT "/proc");
+    carry_mount("/sys", BOOT_ROOT "/sys");
     if (chdir(BOOT_ROOT) != 0) {
         boot_give_up(BOOT_ROOT);
     }
