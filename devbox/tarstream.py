@@ -184,10 +184,23 @@ def _member(block: bytes, extra: dict[str, bytes], header: bytes) -> Member:
 
 def not_after(epoch: int, header: bytes) -> bytes:
     """Return the blocks of a member's header with a date of at most `epoch` (seconds); PAX records stay as they are."""
-    before, block = header[:-BLOCK], header[-BLOCK:]
-    if _number(block[136:148]) <= epoch:
+    if _number(header[-BLOCK:][136:148]) <= epoch:
         return header
-    block = block[:136] + b"%011o\0" % epoch + b" " * 8 + block[156:]
+    return _with(header, 136, b"%011o\0" % epoch)
+
+
+def plain_mode(header: bytes) -> bytes:
+    """Return the blocks of a member's header with the rights alone for a mode, without the kind that Go writes there.
+
+    Who reads the kind there takes another name of a file for an empty file: mke2fs does.
+    """
+    return _with(header, 100, b"%07o\0" % (_number(header[-BLOCK:][100:108]) & 0o7777))
+
+
+def _with(header: bytes, place: int, field: bytes) -> bytes:
+    before, block = header[:-BLOCK], header[-BLOCK:]
+    block = block[:place] + field + block[place + len(field) :]
+    block = block[:148] + b" " * 8 + block[156:]
     return before + block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
 

@@ -90,11 +90,11 @@ def draw(root: RootFiles, path: Path, processes: Processes, *, identity: str, ep
         try:
             _fill(root, order, way, processes)
         except CommandFailedError as error:
-            # One that was built without libarchive, or does not find it.
-            if way is not Way.TAR or "libarchive" not in (error.detail or ""):
-                raise
-            if index + 1 == len(found):
+            if index + 1 < len(found):
+                continue
+            if way is Way.TAR and "libarchive" in (error.detail or ""):  # it was built without, or does not find it
                 raise _no_way() from error
+            raise
         else:
             settle_dates(path)
             return Drawn(path=path, way=way)
@@ -191,9 +191,10 @@ class _Order:
 
     @property
     def env(self) -> dict[str, str]:
-        # The host's own mke2fs.conf has no say; the first of the dates is of old releases, the second of new ones.
+        # The host's own mke2fs.conf has no say; the first of the dates is of old releases, the second of new ones. In
+        # another locale it refuses an archive with any name that is not ASCII.
         dates = {"E2FSPROGS_FAKE_TIME": str(self.epoch), "SOURCE_DATE_EPOCH": str(self.epoch)} if self.epoch else {}
-        return {"MKE2FS_CONFIG": os.devnull, "LC_ALL": "C", **dates}
+        return {"MKE2FS_CONFIG": os.devnull, "LC_ALL": "C.UTF-8", **dates}
 
 
 def _fill(root: RootFiles, order: _Order, way: Way, processes: Processes) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from devbox.tarstream import BLOCK, Kind, Member, TarReader, not_after
+from devbox.tarstream import BLOCK, Kind, Member, TarReader, not_after, plain_mode
 
 DAWN = 315_532_800  # seconds: 1980; the date of what has none of its own
 _ENGINE_FILES = frozenset(
@@ -80,7 +80,8 @@ def _members(reader: TarReader, epoch: int) -> Iterator[tuple[Member, Iterable[b
 def _dated(member: Member, epoch: int) -> Member:
     if member.path in _ENGINE_DATES and member.kind is Kind.DIRECTORY:
         return _made(member.path, epoch, type=tarfile.DIRTYPE, mode=member.mode, uid=member.uid, gid=member.gid)
-    return replace(member, header=not_after(epoch, member.header)) if epoch else member
+    header = plain_mode(member.header)
+    return replace(member, header=not_after(epoch, header) if epoch else header)
 
 
 def _made(path: str, epoch: int, **values: object) -> Member:

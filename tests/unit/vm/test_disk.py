@@ -102,12 +102,16 @@ def test_without_libarchive_the_next_way_is_taken(
     assert "fakeroot" in str(caught.value.hint)
 
 
-def test_another_failure_of_mke2fs_is_told(tmp_path: Path, settled: list[Path]) -> None:
+def test_another_failure_of_mke2fs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: list[Path]
+) -> None:
+    ordinary(monkeypatch)
     fake = FakeProcesses("mke2fs")
     fake.answer("mke2fs", "-V", with_=completed(stderr=NEW))
     fake.answer("mke2fs", "-q", with_=CommandFailedError("mke2fs failed", detail="no space left"))
     with pytest.raises(CommandFailedError):
         disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="x")
+    assert [call.argv[0] for call in fake.calls] == ["mke2fs", "mke2fs"]
 
 
 def test_the_same_image_has_the_same_uuid_and_seed(tmp_path: Path, settled: list[Path]) -> None:

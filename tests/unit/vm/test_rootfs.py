@@ -81,6 +81,15 @@ def test_capabilities_and_long_names_pass(tmp_path: Path) -> None:
     assert read(tmp_path / "root")[long].pax_headers["SCHILY.xattr.security.capability"] == "\x01\x00\x00\x02"
 
 
+def test_another_name_of_a_file_says_nothing_of_a_kind(tmp_path: Path) -> None:
+    """Docker writes the kind into the mode, and mke2fs would make an empty file of it."""
+    other = link("usr/bin/other", "usr/bin/su", hard=True)
+    other.mode = 0o104755
+    write_root([export(more=((other, b""),))], tmp_path / "root", epoch=BEFORE)
+    found = read(tmp_path / "root")["usr/bin/other"]
+    assert (found.islnk(), found.mode, found.linkname) == (True, 0o4755, "usr/bin/su")
+
+
 def test_what_is_no_tar_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TarStreamError):
         write_root([io.BytesIO(export()).getvalue()[:-2000]], tmp_path / "root")
