@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from devbox.agent import client, wire
-from devbox.errors import AgentError, CannotStartError, UsageError
-from devbox.runtimes.base import ExecSpec
+from devbox.agent.transport import Transport
+from devbox.errors import AgentError, CannotStartError, EngineError, UsageError
+from devbox.runtimes.base import AgentState, ExecSpec
 from devbox.values import printable
 
 AGAIN: Final = "run: devbox up"
@@ -77,3 +78,17 @@ def exec_message(spec: ExecSpec) -> wire.ExecMessage:
         flags=wire.FLAG_DETACH if spec.detach else flags,
         size=(spec.rows, spec.columns),
     )
+
+
+def heard(connect: Callable[[], Transport], identity: str) -> tuple[AgentState, str]:
+    """Return how the agent `identity` answers, now, and its boot id (32 hex); that is empty if it does not."""
+    try:
+        with contextlib.closing(connect()) as transport:
+            answer, _ = client.hello(transport, identity, wire.Decoder())
+    except client.OtherAgent:
+        return AgentState.OTHER, ""
+    except client.AgentBusy:  # to start it again would end all that it is busy with
+        return AgentState.ANSWERS, ""
+    except (client.AgentError, AgentError, EngineError, OSError):
+        return AgentState.SILENT, ""
+    return AgentState.ANSWERS, answer.boot

@@ -10,7 +10,7 @@ from devbox.agent.transport import EngineTransport, Transport
 from devbox.engine.base import ContainerInfo, Engine
 from devbox.errors import AgentError, EngineError
 from devbox.paths import AGENT_SOCKET
-from devbox.runtimes.agent import AGAIN, explained
+from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentSpec, AgentState
 from devbox.runtimes.container.request import AGENT, SOCKETS, stream_request
 from devbox.values import LABEL_AGENT, LABEL_SPEC
@@ -53,16 +53,7 @@ def state(engine: Engine, info: ContainerInfo) -> AgentState:
     """Return how the agent of a running container answers, now."""
     if not agent_of(info).build:
         return AgentState.OTHER
-    try:
-        with contextlib.closing(connect(engine, info)) as transport:
-            client.hello(transport, identity_of(info), wire.Decoder())
-    except client.OtherAgent:
-        return AgentState.OTHER
-    except client.AgentBusy:  # to start it again would end all that it is busy with
-        return AgentState.ANSWERS
-    except (client.AgentError, AgentError, EngineError, OSError):
-        return AgentState.SILENT
-    return AgentState.ANSWERS
+    return heard(lambda: connect(engine, info), identity_of(info))[0]
 
 
 def await_agent(engine: Engine, info: ContainerInfo) -> None:

@@ -1,27 +1,24 @@
 """An Instance of the runtime `container`: one container."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from devbox.agent import session
-from devbox.agent.protocol import GuestSession
 from devbox.agent.transport import Transport
 from devbox.engine.base import ContainerInfo, Engine, MountKind
 from devbox.errors import AgentError, EngineError
-from devbox.runtimes.agent import exec_message, explained
-from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Session, Share
+from devbox.runtimes.base import AgentState, InstanceState, Share
 from devbox.runtimes.container import agent
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.container.request import AGENT, LABEL_MEMORY, SOCKETS
 from devbox.runtimes.container.sources import check_sources
-from devbox.values import LABEL_IMAGE, LABEL_SPEC, GuestUser, format_size, printable
+from devbox.runtimes.inside import Inside
+from devbox.values import LABEL_IMAGE, LABEL_SPEC, format_size
 
 _ENDED_BY_STOP = (0, 137, 143)
 _UNHEARD = 2  # seconds that a container whose agent does not answer is given to stop
 
 
-class ContainerInstance:
+class ContainerInstance(Inside):
     """One container, as it was when it was looked up."""
 
     def __init__(self, engine: Engine, info: ContainerInfo) -> None:
@@ -153,32 +150,6 @@ class ContainerInstance:
     def connect(self) -> Transport:
         """Open a connection to its agent; `EngineError` if it does not run, `AgentError` if nobody answers."""
         return agent.connect(self._engine, self._info)
-
-    def exec(self, spec: ExecSpec) -> Session:
-        """Start a process inside; `EngineError` if it does not run, `CannotStartError` if it cannot be started."""
-        with explained(self.name, spec):
-            return session.start(self.connect(), self.spec_digest, exec_message(spec))
-
-    def own(self, directories: Sequence[str], user: GuestUser) -> None:
-        """Give those directories inside that are root's to `user`; `AgentError` if one cannot be given."""
-        argv = (AGENT, "own", f"{user.uid}:{user.gid}", *directories)
-        words = b""
-        session = self.exec(ExecSpec(argv=argv, user="0:0", workdir="/", stdin=False))
-        with contextlib.closing(session), explained(self.name):
-            while (frame := session.receive()) is not None:
-                words += frame[1]
-            status = session.exit_code()
-        if status:
-            raise AgentError(
-                f"{self.name}: the directories of its mounts cannot be given to the user inside",
-                detail=printable(words.decode("utf-8", "replace").strip()) or None,
-                hint="look at what stands there: devbox exec -u root -- ls -la /workspaces",
-            )
-
-    def sessions(self) -> tuple[GuestSession, ...]:
-        """Return the processes that were started inside and have not ended."""
-        with explained(self.name):
-            return session.ask_sessions(self.connect(), self.spec_digest)
 
     def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield what its first process wrote."""
