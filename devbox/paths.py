@@ -17,6 +17,9 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync` | what the Supervisor is to sync, for the one after it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/saved/` | archives of what `destroy --force` found inside alone |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/data.qcow2` | the volumes of the Workspace's machine |
+| `$XDG_STATE_HOME/devbox/vm/<name>/` | a machine: its disk, its sockets, what it was made from, its console |
+| `$XDG_CACHE_HOME/devbox/vm/<16 hex>/` | kernel, initial RAM disk and root disk of one Image |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qemu` | the UUID of a machine, and which process is its QEMU |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qmp.sock`, `line.sock` | QEMU's control socket, and the way to the agent inside |
@@ -191,6 +194,26 @@ def sync_state(path_hash: str) -> str:
 def sync_claims() -> str:
     """Where each SyncSession of this user says which directory it has."""
     return os.path.join(state_root(), "sync")
+
+
+def machines_root() -> str:
+    """Where the directories of all machines lie, by the names of their Instances."""
+    return os.path.join(state_root(), "vm")
+
+
+def machine_directory(name: str) -> str:
+    """The directory of the machine of this name: its disk, its sockets, what it was made from."""
+    return os.path.join(machines_root(), name)
+
+
+def machine_data(path_hash: str) -> str:
+    """The disk that holds what outlives a Workspace's machine: its volumes."""
+    return os.path.join(workspace_state(path_hash), "data.qcow2")
+
+
+def machine_images() -> str:
+    """Where the disks that machines stand on are kept, each made from one Image."""
+    return os.path.join(cache_root(), "vm")
 
 
 def saved_directory(path_hash: str) -> str:

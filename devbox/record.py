@@ -21,6 +21,7 @@ HOT_FIELDS = (
     "plan",  # "1" if unchanged inputs mean that `up` has nothing to do
     "name",  # of the Instance
     "title",  # of the profile
+    "runtime",  # that it runs on
     "user",  # "uid:gid" inside
     "env",  # list of "K=V" that each process of that user gets
     "from_host",  # list of variables that the host's value is taken of

@@ -24,8 +24,17 @@ Locked = Annotated[
 ]  # the type of a verb's parameter `locked`
 
 
-def parse_flags(settings: Sequence[str]) -> dict[str, object]:
+RuntimeName = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime", metavar="container|vm", show_default=False, help="What runs it, for this once: --set runtime=..."
+    ),
+]  # the type of a verb's parameter `runtime`
+
+
+def parse_flags(settings: Sequence[str], *, runtime: str | None = None) -> dict[str, object]:
     """Return `settings` by key, values as TOML reads them, a bare word as text; `UsageError` names all mistakes."""
+    settings = [*settings, *([f"runtime={runtime}"] if runtime else [])]
     flags: dict[str, object] = {}
     problems: list[Problem] = []
     for entry in settings:

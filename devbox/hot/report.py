@@ -96,7 +96,7 @@ def _status(entry: Mapping[str, str], ports: list[Any], sessions: list[Any]) -> 
     return {
         "name": entry["title"],
         "workspace": entry["project"],
-        "runtime": "container",
+        "runtime": entry["runtime"],
         "engine": entry["engine"],
         "state": "running",
         "stale": False,

@@ -13,17 +13,15 @@ from devbox.values import printable
 _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
     (re.compile(pattern), frozenset(allowed))
     for pattern, allowed in (
-        (r"runtime", ("container",)),
         (r"isolation", ("standard",)),
         (r"base\.(disk|sha256)", ()),
         (r"provision\[\d+\]\.ansible", ()),
         (r"provision\[\d+\]\.when", ("build", "create")),
         (r"services", ()),
-        (r"vm", ()),
+        (r"vm\.init", ("full", "minimal")),
         (r"prod", ()),
         (r"machines", ()),
         (r"network\.allow", ()),
-        (r"resources\.disk", ()),
     )
 )
 

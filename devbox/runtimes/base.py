@@ -9,6 +9,7 @@ from typing import Protocol
 
 from devbox.agent.protocol import GuestSession
 from devbox.agent.transport import Transport
+from devbox.errors import RuntimeUnavailableError
 from devbox.values import GuestUser
 
 
@@ -81,6 +82,14 @@ class ResourceLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default."""
+
+    init: str = "full"  # how much of a system starts: full, minimal
+    disk: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
     """What the user agreed to (`devbox trust`); the runtime refuses whatever goes beyond."""
 
@@ -115,12 +124,15 @@ class InstanceSpec:
     resources: ResourceLimits = ResourceLimits()
     labels: tuple[tuple[str, str], ...] = ()
     granted: Granted = Granted()
+    machine: MachineSpec | None = None  # None: it is a container
 
     @property
     def digest(self) -> str:
         """SHA-256 (64 hex) of the spec but for its labels; the same digest means nothing to recreate."""
         values = asdict(self)
         del values["labels"]
+        if self.machine is None:
+            del values["machine"]  # so that the containers of a devbox that knew none stay good
         text = json.dumps(values, sort_keys=True, default=sorted)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -274,3 +286,11 @@ class Runtime(Protocol):
 
     def instances(self, labels: Mapping[str, str]) -> list[Instance]:
         """Return the Instances that carry all `labels` (empty value: any value)."""
+
+
+def not_in_machine(source: str, *, hint: str = "") -> RuntimeUnavailableError:
+    """Return the refusal of a mount of `source` in a machine, which has a file system of its own."""
+    return RuntimeUnavailableError(
+        f"a machine sees no directory of this host, so {source} cannot be mounted there",
+        hint=hint or 'take the mount out, or write runtime = "container"',
+    )

@@ -11,8 +11,10 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.state import fallback_directory
 
 
-def agent_spec(host: Host, workspace: Workspace, *, failed: bool = False) -> AgentSpec:
+def agent_spec(host: Host, workspace: Workspace, *, failed: bool = False, here: bool = False) -> AgentSpec:
     """Return the agent of the Workspace's Instance, or of that of `shell --failed`. Makes nothing in it.
+
+    `here`: the Instance is on this host, wherever its engine is.
 
     `RuntimeUnavailableError` if there is no agent for the engine's architecture. The paths are real ones, since an
     engine mounts no others. Where state cannot be written they lie with the lock's fallback. There are none where the
@@ -21,7 +23,7 @@ def agent_spec(host: Host, workspace: Workspace, *, failed: bool = False) -> Age
     build, info = program.build_id(), host.engine.info
     arch = architecture(info.architecture)
     remote = AgentSpec(build=build, protocol=wire.VERSION)
-    if not info.shares_host:
+    if not info.shares_host and not here:
         return remote
     if _usable(workspace.state_directory):
         place = paths.agent_program(build, arch)
@@ -32,7 +34,7 @@ def agent_spec(host: Host, workspace: Workspace, *, failed: bool = False) -> Age
         place = str(root / f"agent-{build}-{arch}")
         directory = str(root / f"{workspace.hash}.agent{'-failed' if failed else ''}")
     place, directory = os.path.realpath(place), os.path.realpath(directory)
-    if not info.shares_root and not (mounted_alike(place) and mounted_alike(directory)):
+    if not here and not info.shares_root and not (mounted_alike(place) and mounted_alike(directory)):
         return remote
     return AgentSpec(build=build, protocol=wire.VERSION, program=place, directory=directory)
 

@@ -8,7 +8,7 @@ from devbox.profile.asks import Grants
 from devbox.profile.confine import real
 from devbox.profile.gate import require_supported
 from devbox.profile.load import Loaded
-from devbox.runtimes.base import Runtime
+from devbox.runtimes.base import Runtime, not_in_machine
 from devbox.runtimes.container.runtime import unshared
 from devbox.sync.core.ignore import Ignore
 from devbox.values import printable
@@ -57,11 +57,23 @@ def _require_shared(host: Host, workspace: Workspace, loaded: Loaded, runtime: R
     """Raise `RuntimeUnavailableError` for a mount on an engine that does not see this host's files."""
     if runtime.features.bind_mounts:
         return
+    if runtime.features.own_kernel:
+        _require_nothing_mounted(workspace, loaded, way)
+        return
     url = host.engine.info.url
     if way == MOUNT:
         raise unshared(url, str(workspace.directory), hint='sync it instead: [sync] mode = "two-way" in devbox.toml')
     for mount in loaded.profile.mounts:
         raise unshared(url, str(real(workspace.directory, mount.source)))
+
+
+def _require_nothing_mounted(workspace: Workspace, loaded: Loaded, way: str) -> None:
+    """Raise `RuntimeUnavailableError` for a mount in a machine, which has a file system of its own."""
+    if way == MOUNT:
+        hint = 'sync it instead: [sync] mode = "two-way" in devbox.toml'
+        raise not_in_machine(str(workspace.directory), hint=hint)
+    for mount in loaded.profile.mounts:
+        raise not_in_machine(str(real(workspace.directory, mount.source)))
 
 
 def _require_no_rules(loaded: Loaded, way: str) -> None:

@@ -1,8 +1,12 @@
 """`destroy`: take away everything that an Environment consists of, but its images."""
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from devbox import paths
 from devbox.engine.base import Engine, VolumeInfo
+from devbox.runtimes.base import Instance
 from devbox.values import (
     LABEL_OWNER,
     LABEL_ROLE,
@@ -12,6 +16,7 @@ from devbox.values import (
 )
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
+from devbox.workspace.find import machines
 from devbox.workspace.ports import end
 from devbox.workspace.spec import LABEL_TARGET
 from devbox.workspace.state import locked
@@ -24,6 +29,7 @@ class Destroyed:
     """What is (to be) removed, by name."""
 
     containers: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     saved: str | None = None  # the archive of what was inside alone
@@ -31,7 +37,7 @@ class Destroyed:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.containers or self.volumes or self.networks)
+        return not (self.containers or self.machines or self.volumes or self.networks)
 
 
 def survey(host: Host, workspace: Workspace) -> Destroyed:
@@ -39,6 +45,7 @@ def survey(host: Host, workspace: Workspace) -> Destroyed:
     engine, labels = host.engine, _labels(host, workspace)
     return Destroyed(
         containers=tuple(sorted(one.name for one in engine.containers(labels))),
+        machines=tuple(sorted(one.name for one in _machines(host, workspace))),
         volumes=tuple(one.name for one in _volumes(host, workspace)),
         networks=tuple(sorted(engine.networks(labels))),
     )
@@ -73,6 +80,10 @@ def destroy(host: Host, workspace: Workspace, *, force: bool = False) -> Destroy
 def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) -> None:
     for name in found.containers:
         engine.remove(name)
+    for machine in _machines(host, workspace):
+        machine.remove()
+    with suppress(FileNotFoundError):
+        os.unlink(paths.machine_data(workspace.hash))  # noqa: PTH108 (paths are text)
     for name in found.networks:
         engine.remove_network(name)
     volumes = {one.name: one for one in _volumes(host, workspace)}
@@ -100,6 +111,11 @@ def _volumes(host: Host, workspace: Workspace) -> list[VolumeInfo]:
     known = {one.name for one in own}
     caches = engine.volumes({LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_CACHE})
     return [*sorted((one for one in caches if one.name not in known), key=lambda one: one.name), *own]
+
+
+def _machines(host: Host, workspace: Workspace) -> list[Instance]:
+    known = machines(host)
+    return known.instances(_labels(host, workspace)) if known else []
 
 
 def _labels(host: Host, workspace: Workspace) -> dict[str, str]:

@@ -1,21 +1,30 @@
 """The Instances of a Workspace, by the engine's labels."""
 
+import os
+
+from devbox import paths
 from devbox.errors import NotRunningError, StateError
 from devbox.runtimes.base import Instance, InstanceState, Runtime
-from devbox.runtimes.registry import runtime
+from devbox.runtimes.registry import VM, runtime
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
 from devbox.workspace.context import Host, Workspace
 
 
 def backend(host: Host, name: str = "container") -> Runtime:
     """Return the runtime `name` of this host."""
-    return runtime(name, engine=host.engine)
+    return runtime(name, engine=host.engine, processes=host.processes, reporter=host.reporter)
+
+
+def machines(host: Host) -> Runtime | None:
+    """Return the runtime of machines; None where none was ever made, so that nobody waits for what it needs."""
+    return backend(host, VM) if os.path.isdir(paths.machines_root()) else None  # noqa: PTH112 (paths are text)
 
 
 def instances(host: Host, workspace: Workspace) -> list[Instance]:
     """Return every Instance of the Workspace, whatever its name and state."""
     labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_ENVIRONMENT}
-    return backend(host).instances(labels)
+    others = machines(host)
+    return [*backend(host).instances(labels), *(others.instances(labels) if others else ())]
 
 
 def current(host: Host, workspace: Workspace) -> Instance | None:

@@ -23,6 +23,7 @@ def hot_plan(
         "plan": "" if wanted is None else "1",
         "name": spec.name,
         "title": profile.name or spec.hostname,
+        "runtime": profile.runtime,
         "user": f"{user.uid}:{user.gid}",
         "env": pack(f"{name}={value}" for name, value in env.items()),
         "from_host": pack(profile.env.from_host),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from devbox.engine.base import Engine
 from devbox.errors import EngineError, EngineUnavailableError
-from devbox.runtimes.base import Instance, InstanceState, PublishedPort
-from devbox.runtimes.registry import runtime
+from devbox.runtimes.base import Instance, InstanceState, PublishedPort, Runtime
+from devbox.runtimes.registry import CONTAINER, runtime
 from devbox.values import (
     LABEL_NAME,
     LABEL_OWNER,
@@ -18,6 +18,7 @@ from devbox.values import (
     short_hash,
 )
 from devbox.workspace.context import Host
+from devbox.workspace.find import machines
 from devbox.workspace.ports import reported
 from devbox.workspace.status import state_word
 
@@ -47,11 +48,18 @@ def environments(host: Host, engines: Sequence[Engine] | None = None) -> list[Li
             found += _on(host, engine)
         except (EngineError, EngineUnavailableError) as error:
             host.reporter.warn(f"{engine.info.url}: {error.message}")
+    others = machines(host)
+    if others is not None:
+        found += _of(host, others, "qemu")
     return sorted(found, key=lambda one: (one.workspace or "~", one.engine))
 
 
 def _on(host: Host, engine: Engine) -> Iterator[Listed]:
-    backend = runtime("container", engine=engine)
+    backend = runtime(CONTAINER, engine=engine, processes=host.processes, reporter=host.reporter)
+    yield from _of(host, backend, engine.info.url)
+
+
+def _of(host: Host, backend: Runtime, where: str) -> Iterator[Listed]:
     for instance in backend.instances({LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_ENVIRONMENT}):
         workspace = _workspace(instance)
         path_hash = instance.labels.get(LABEL_WORKSPACE, "")
@@ -62,7 +70,7 @@ def _on(host: Host, engine: Engine) -> Iterator[Listed]:
             workspace=workspace,
             gone=workspace is not None and not Path(workspace).is_dir(),
             runtime=backend.name,
-            engine=engine.info.url,
+            engine=where,
             state=state_word(instance),
             instance=instance.id,
             container=instance.name,

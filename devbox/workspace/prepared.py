@@ -15,7 +15,7 @@ from typing import Any, Final
 from devbox import paths, record
 from devbox.engine.base import Engine, EngineInfo
 from devbox.hot import inputs
-from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, MachineSpec, ResourceLimits, Share
 from devbox.supervisor.order import SyncOrder, parse_order
 from devbox.supervisor.protocol import ControlError, Wanted
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
@@ -24,7 +24,7 @@ from devbox.workspace.entry import HotPlan
 from devbox.workspace.revised import Revisable, revise
 from devbox.workspace.signature import Since, settled
 
-SCHEMA: Final = 8
+SCHEMA: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ def _revisable(values: dict[str, Any] | None) -> Revisable | None:
 
 
 def _spec(values: dict[str, Any]) -> InstanceSpec:
-    granted, resources = values["granted"], values["resources"]
+    granted, resources, machine = values["granted"], values["resources"], values["machine"]
     return InstanceSpec(
         **{
             **values,
@@ -168,6 +168,7 @@ def _spec(values: dict[str, Any]) -> InstanceSpec:
             "shares": tuple(Share(**item) for item in values["shares"]),
             "volumes": tuple(DataVolume(**{**item, "labels": _pairs(item["labels"])}) for item in values["volumes"]),
             "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
+            "machine": None if machine is None else MachineSpec(**machine),
             "granted": Granted(
                 host_paths=frozenset(granted["host_paths"]),
                 devices=frozenset(granted["devices"]),

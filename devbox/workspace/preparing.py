@@ -58,7 +58,8 @@ def keep(
         suffices = _suffices(host, loaded, made)
         hot = hot_plan(host, workspace, loaded, spec, files=files, wanted=wanted if suffices else None)
         hot.fixed["sync"] = "1" if outcome.sync else ""
-    if hot is None or not _is_plain(host, loaded, made) or profile.base.image is None:
+    hot_alone = spec.machine is not None  # a machine is not the engine's, by which a kept plan is judged
+    if hot is None or hot_alone or not _is_plain(host, loaded, made) or profile.base.image is None:
         return hot
     engine = host.engine.info
     prepared = Prepared(

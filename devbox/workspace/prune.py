@@ -20,6 +20,7 @@ from devbox.values import (
 )
 from devbox.workspace.agent_builds import remove_builds, unneeded_builds
 from devbox.workspace.context import Host
+from devbox.workspace.find import machines
 from devbox.workspace.state import is_held
 
 
@@ -75,9 +76,12 @@ def _leftovers(host: Host, engine: Engine) -> _Leftovers:
     busy = {path_hash for path_hash in hashes if _is_busy(is_held(host, path_hash), path_hash in building)}
     if busy:
         host.reporter.note("a devbox command is going on elsewhere, so all images stay")
+    others = machines(host)
+    standing = others.instances(labels) if others else []
     live = {_hash(one) for one in containers if _is_environment(one)} | busy
+    live |= {one.labels.get(LABEL_WORKSPACE, "") for one in standing}
     dead = tuple(one for one in containers if _hash(one) not in live or _is_idle_step(one, busy))
-    kept = [one.image for one in containers if one not in dead]
+    kept = [*(one.image for one in containers if one not in dead), *(one.image for one in standing)]
     used = {name for path_hash in live for name in engine.networks(labels | {LABEL_WORKSPACE: path_hash})}
     return _Leftovers(
         containers=dead,

@@ -42,7 +42,7 @@ def quick_up(host: Host, workspace: Workspace) -> UpResult | None:
             return None
         spec, actual = prepared.spec, instances(here, workspace)
         plan = reconcile(spec, [seen(one, known, replaced=is_replaced(here, workspace, one)) for one in actual])
-        backend = runtime("container", engine=here.engine)
+        backend = runtime("container", engine=here.engine, processes=here.processes, reporter=here.reporter)
         applied = apply(here, workspace, backend, spec=spec, plan=plan, actual=actual)
         instance = applied.instance
         made = {

@@ -1,5 +1,6 @@
 """What an Environment holds that is nowhere else, before it is taken away: named, or saved to an archive."""
 
+import os
 import time
 from contextlib import closing
 from pathlib import Path
@@ -90,6 +91,8 @@ def _looked_for(host: Host, workspace: Workspace) -> list[str]:
 
 
 def _has_copy(host: Host, workspace: Workspace) -> bool:
+    if os.path.exists(paths.machine_data(workspace.hash)):  # noqa: PTH110 (paths are text)
+        return True  # its machine has one, or had
     labels = {LABEL_OWNER: host.owner, LABEL_WORKSPACE: workspace.hash, LABEL_ROLE: ROLE_WORKSPACE}
     return any(volume.name == f"{workspace.container_name}-workspace" for volume in host.engine.volumes(labels))
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devbox.cli.flags import Locked, Settings, parse_flags
+from devbox.cli.flags import Locked, RuntimeName, Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
 
@@ -23,6 +23,7 @@ def command(
     *,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step again.")] = False,
     locked: Locked = False,
+    runtime: RuntimeName = None,
     settings: Settings,
 ) -> None:
     """Make the image that the profile describes and start nothing."""
@@ -30,7 +31,10 @@ def command(
     from devbox.workspace.build import Wish, build
 
     result = build(
-        invocation.host, invocation.workspace, flags=parse_flags(settings), wish=Wish(no_cache=no_cache, locked=locked)
+        invocation.host,
+        invocation.workspace,
+        flags=parse_flags(settings, runtime=runtime),
+        wish=Wish(no_cache=no_cache, locked=locked),
     )
     document = {
         "changed": bool(result.run),

@@ -71,9 +71,19 @@ def _agreed(invocation: Invocation, host: "Host", workspace: "Workspace") -> boo
 
 
 def _document(found: "Destroyed") -> dict[str, list[str]]:
-    return {"containers": list(found.containers), "volumes": list(found.volumes), "networks": list(found.networks)}
+    return {
+        "containers": list(found.containers),
+        "machines": list(found.machines),
+        "volumes": list(found.volumes),
+        "networks": list(found.networks),
+    }
 
 
 def _lines(found: "Destroyed") -> list[str]:
-    kinds = (("container", found.containers), ("volume", found.volumes), ("network", found.networks))
+    kinds = (
+        ("container", found.containers),
+        ("machine", found.machines),
+        ("volume", found.volumes),
+        ("network", found.networks),
+    )
     return [f"{kind} {name}" for kind, names in kinds for name in names]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.flags import RuntimeName, Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
 
 
@@ -23,6 +23,7 @@ def command(
     argv: Annotated[list[str], typer.Argument(metavar="[-- CMD [ARG]...]", default_factory=list)],
     *,
     failed: Annotated[bool, typer.Option("--failed", help="Enter the state in which the last build failed.")] = False,
+    runtime: RuntimeName = None,
     settings: Settings,
 ) -> int:
     """Bring the environment up and be in it, or run CMD in a login environment.
@@ -33,4 +34,6 @@ def command(
     from devbox.workspace.shell import shell
 
     invocation.guest_command = bool(argv)
-    return shell(invocation.host, invocation.workspace, argv, flags=parse_flags(settings), failed=failed)
+    return shell(
+        invocation.host, invocation.workspace, argv, flags=parse_flags(settings, runtime=runtime), failed=failed
+    )

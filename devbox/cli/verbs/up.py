@@ -2,7 +2,7 @@
 
 import typer
 
-from devbox.cli.flags import Locked, Settings, parse_flags
+from devbox.cli.flags import Locked, RuntimeName, Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.show_up import show_up
 
@@ -16,7 +16,7 @@ from devbox.cli.show_up import show_up
     ),
     next_step="devbox shell, to be in it; devbox status, to see its ports",
 )
-def command(context: typer.Context, *, locked: Locked = False, settings: Settings) -> None:
+def command(context: typer.Context, *, locked: Locked = False, runtime: RuntimeName = None, settings: Settings) -> None:
     """Make the environment what the profile says.
 
     Builds what changed, recreates the container if it must, keeps its volumes. With nothing to do it does nothing.
@@ -24,5 +24,5 @@ def command(context: typer.Context, *, locked: Locked = False, settings: Setting
     invocation = invocation_of(context)
     from devbox.workspace.up import up
 
-    result = up(invocation.host, invocation.workspace, flags=parse_flags(settings), strict=locked)
+    result = up(invocation.host, invocation.workspace, flags=parse_flags(settings, runtime=runtime), strict=locked)
     show_up(invocation, result)

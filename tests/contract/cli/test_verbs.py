@@ -235,7 +235,7 @@ def test_status_shows_a_broken_profile_as_problems_and_still_the_state(world: Wo
 
 
 def test_keys_of_a_later_version_are_refused_by_what_would_need_them(world: World) -> None:
-    world.write('runtime = "vm"\n' + PROFILE)
+    world.write('isolation = "strict"\n' + PROFILE)
     for words in (("up",), ("build",), ("shell",)):
         done = world(*words)
         assert (done.status, done.error) == (2, "not-in-this-version")

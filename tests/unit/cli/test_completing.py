@@ -18,7 +18,7 @@ def fitting(*words: str) -> list[str]:
         (("--pro",), ["--project"]),
         (("destroy", "--fo"), ["--force"]),
         (("ssh", "--f"), ["--failed"]),
-        (("up", "--set", "a=1", "--"), ["--locked", "--set", "--help"]),
+        (("up", "--set", "a=1", "--"), ["--locked", "--runtime", "--set", "--help"]),
         (("destroy", "--force", "--f"), []),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("completion", "z"), ["zsh"]),

@@ -91,9 +91,9 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
         require_supported(loaded(LATER))
     assert caught.value.exit_status == 2
     assert {(problem.key, problem.line) for problem in caught.value.problems} == {
-        ("runtime", 1), ("isolation", 2), ("base.disk", 5),
-        ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17), ("resources.disk", 26),
-            ("network.allow", 28), ("vm", 29),
+        ("isolation", 2), ("base.disk", 5),
+        ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17),
+            ("network.allow", 28), ("vm.init", 30),
         ("prod", 31), ("machines", 33),
     }  # fmt: skip
     assert {problem.file for problem in caught.value.problems} == {"devbox.toml"}
@@ -110,15 +110,15 @@ def test_what_this_version_carries_out_passes(loaded: Load) -> None:
     )
 
 
-def test_a_later_runtime_from_a_flag_or_variable_is_named_as_such(loaded: Load) -> None:
+def test_a_later_value_from_a_flag_or_variable_is_named_as_such(loaded: Load) -> None:
     for options, source in (
-        ({"flags": {"runtime": "vm"}}, "flag"),
-        ({"environ": {"DEVBOX_RUNTIME": "vm"}}, "DEVBOX_RUNTIME"),
+        ({"flags": {"isolation": "strict"}}, "flag"),
+        ({"environ": {"DEVBOX_ISOLATION": "strict"}}, "DEVBOX_ISOLATION"),
     ):
         with pytest.raises(NotInThisVersionError) as caught:
             require_supported(loaded("", **options))
         (problem,) = caught.value.problems
-        assert (problem.key, problem.file) == ("runtime", None)
+        assert (problem.key, problem.file) == ("isolation", None)
         assert source in problem.message
 
 

@@ -19,6 +19,8 @@ from devbox.errors import (
     RuntimeUnavailableError,
     StateError,
 )
+from devbox.process import HostProcesses
+from devbox.reporter import SilentReporter
 from devbox.runtimes.agent import explained
 from devbox.runtimes.base import (
     AgentSpec,
@@ -65,8 +67,8 @@ def _sharing(path: Path) -> InstanceSpec:
 
 
 def test_an_unknown_runtime_is_refused_by_name(engine: FakeEngine) -> None:
-    with pytest.raises(RuntimeUnavailableError, match="vm"):
-        by_name("vm", engine=engine)
+    with pytest.raises(RuntimeUnavailableError, match="jail"):
+        by_name("jail", engine=engine, processes=HostProcesses(SilentReporter()), reporter=SilentReporter())
 
 
 def test_an_engine_elsewhere_cannot_mount_and_says_why(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The runtime `vm`: an Instance is a QEMU machine, over `devbox.vm`."""

@@ -1,0 +1,147 @@
+"""From what a machine was made from to one that boots: its image, its disks, its initial RAM disk, its arguments."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from devbox import paths
+from devbox.engine.base import ContainerRequest, Engine
+from devbox.errors import MachineError
+from devbox.interrupts import uninterrupted
+from devbox.process import Processes
+from devbox.reporter import Reporter
+from devbox.runtimes.container.delivery import deliver
+from devbox.runtimes.vm.inner import SERIAL
+from devbox.runtimes.vm.stored import Stored
+from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
+from devbox.vm import accel, disk, initramfs, network, qemu
+from devbox.vm.images import MachineImage, MachineImages
+from devbox.vm.machine import Machine
+from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec
+
+EMULATION: Final = "tcg"
+INITRD: Final = "initrd"  # in the machine's directory
+MEMORY: Final = 2 << 30  # bytes, where the profile says nothing
+CPUS: Final = 2
+ROOT_SIZE: Final = 20 << 30  # bytes that the root disk may grow to
+DATA_SIZE: Final = 32 << 30  # the same of the disk with the volumes
+NETWORK: Final = f"{ADDRESS} {GATEWAY} {NAME_SERVER}"
+_COMMAND_LINE: Final = "console=ttyS0 quiet loglevel=4 panic=-1 rw"
+# Under emulation alone: what it guards against cannot be reached from there, and it costs half a second.
+_EMULATED: Final = "mitigations=off cryptomgr.notests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What it takes of the host. `engine` holds the images."""
+
+    engine: Engine
+    processes: Processes
+    reporter: Reporter
+
+
+def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, await_agent: Callable[[], None]) -> None:
+    """Have all that the machine needs, and boot it until `await_agent` is content.
+
+    One that was accelerated and did not come up is tried once more by emulation, and the next ones begin with that.
+    """
+    deliver(stored.agent, bench.engine)
+    image = _image(stored, bench)
+    disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
+    data = Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
+    disk.data_disk(data, DATA_SIZE, bench.processes)
+    own = initramfs.machine_archive(identity(stored, now=int(time.time())))
+    _write(directory / INITRD, image.initrd.read_bytes() + own)
+    drives = (
+        Drive(path=str(machine.disk), format="qcow2", serial="devbox-root"),
+        Drive(path=str(data), format="qcow2", serial=SERIAL),
+    )
+    program, cache = qemu.find(bench.processes), Path(paths.machine_images())
+    _say(bench, network.lacking(bench.processes))
+    accelerator = accel.choose(program, image.kernel, cache, bench.processes)
+    _say(bench, accelerator.why)
+    spec = _spec(stored, directory, image, drives)
+    try:
+        machine.start(_by(spec, accelerator.name))
+        await_agent()
+    except MachineError:
+        if accelerator.name == EMULATION:
+            raise
+        accelerator = accel.distrust(program, image.kernel, cache, bench.processes)
+        _say(bench, accelerator.why)
+        machine.start(_by(spec, accelerator.name))
+        await_agent()
+
+
+def _say(bench: Bench, word: str | None) -> None:
+    if word:
+        bench.reporter.note(word)
+
+
+def _spec(stored: Stored, directory: Path, image: MachineImage, drives: tuple[Drive, ...]) -> MachineSpec:
+    return MachineSpec(
+        name=stored.name,
+        uuid=stored.id,
+        cpus=int(stored.resources.cpus or min(CPUS, os.cpu_count() or 1)),
+        memory=stored.resources.memory or MEMORY,
+        kernel=str(image.kernel),
+        initrd=str(directory / INITRD),
+        command_line=_COMMAND_LINE,
+        drives=drives,
+        directory=str(directory),
+        accelerator=EMULATION,
+    )
+
+
+def _by(spec: MachineSpec, accelerator: str) -> MachineSpec:
+    more = f" {_EMULATED}" if accelerator == EMULATION else ""
+    return replace(spec, accelerator=accelerator, command_line=spec.command_line + more)
+
+
+def identity(stored: Stored, *, now: int) -> initramfs.Identity:
+    """Return what the machine is told as it boots. Pure. `now`: the host's clock."""
+    return initramfs.Identity(
+        agent=stored.spec_digest,
+        hostname=stored.hostname,
+        environment=dict(stored.env),
+        network=NETWORK,
+        init="agent" if stored.machine.init == "minimal" else "/sbin/init",
+        epoch=now,
+    )
+
+
+def _image(stored: Stored, bench: Bench) -> MachineImage:
+    images = MachineImages(Path(paths.machine_images()), bench.processes, bench.reporter)
+    with contextlib.ExitStack() as opened:
+        return images.prepared(
+            stored.image,
+            lambda: opened.enter_context(_exported(stored, bench.engine)),
+            agent=Path(stored.agent.program),
+        )
+
+
+@contextlib.contextmanager
+def _exported(stored: Stored, engine: Engine) -> Iterator[Iterator[bytes]]:
+    labels = {**stored.labels, LABEL_ROLE: ROLE_STEP}
+    request = ContainerRequest(
+        name=None, image=stored.image, command=("true",), labels=tuple(sorted(labels.items())), network="none"
+    )
+    container = None
+    try:
+        with uninterrupted():  # a container that came into being while a signal did would be nobody's
+            container = engine.create(request)
+        yield engine.export(container)
+    finally:
+        if container is not None:
+            engine.remove(container)
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(content)
+    draft.chmod(0o600)
+    draft.rename(path)

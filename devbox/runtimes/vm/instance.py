@@ -1,0 +1,214 @@
+"""An Instance of the runtime `vm`: one QEMU machine and its directory."""
+
+import contextlib
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from devbox import paths, record
+from devbox.agent import client
+from devbox.agent.transport import Transport
+from devbox.errors import AgentError, DevboxError, EngineError
+from devbox.runtimes.agent import AGAIN, explained, heard
+from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
+from devbox.runtimes.inside import AGENT, Inside
+from devbox.runtimes.vm import boot, inner
+from devbox.runtimes.vm.stored import Stored
+from devbox.values import LABEL_WORKSPACE
+from devbox.vm import lines
+from devbox.vm.machine import Machine
+
+_UP: Final = "up"  # a file: it was started, and nobody has stopped it
+_SETTLED: Final = "settled"  # holds the boot id of the agent for which all is in place inside
+_WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
+_BOOTING: Final = 120.0  # seconds for the agent to answer
+_ALL: Final = 1_000_000  # lines: more than a console keeps
+_UNHEARD: Final = 2  # seconds that a machine whose agent does not answer is given to stop
+_OFF: Final = (AGENT, "off")
+
+
+class VmInstance(Inside):
+    """One machine, as it was when it was looked up."""
+
+    def __init__(self, directory: Path, stored: Stored, host: boot.Bench) -> None:
+        self._directory = directory
+        self._stored = stored
+        self._bench = host
+        self._machine = Machine(directory, host.processes)
+        self._running = self._machine.running()
+
+    @property
+    def id(self) -> str:
+        """The machine's UUID."""
+        return self._stored.id
+
+    @property
+    def name(self) -> str:
+        """The name from the spec."""
+        return self._directory.name
+
+    @property
+    def image(self) -> str:
+        """The id of the image it was made from."""
+        return self._stored.image
+
+    @property
+    def spec_digest(self) -> str:
+        """`InstanceSpec.digest` of what it was made from."""
+        return self._stored.spec_digest
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+        return self._stored.labels
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Nothing of the host is seen inside; what was to be is a copy."""
+        return ()
+
+    @property
+    def state(self) -> InstanceState:
+        """Its state when it was looked up."""
+        if self._running:
+            return InstanceState.RUNNING
+        return InstanceState.STOPPED if self._machine.disk.exists() else InstanceState.CREATED
+
+    @property
+    def problem(self) -> str | None:
+        """Why it does not run, in plain words, if it should."""
+        if self._running or not (self._directory / _UP).exists():
+            return None
+        return "the machine ended by itself"
+
+    def start(self) -> None:
+        """Start it and wait until its agent answers; no-op if it does. One with a silent agent is started again.
+
+        `MachineError` with what its console said if it does not come up, `AgentError` if its volumes cannot be had.
+        """
+        self._running = self._machine.running()
+        if self._running:
+            self.have_line()
+            if self._heard()[0] is AgentState.ANSWERS:
+                self._settle()
+                return
+            self.stop(timeout=_UNHEARD)
+        record.write_text(str(self._directory / _UP), "")
+        boot.booted(self._machine, self._stored, self._directory, self._bench, self._await_agent)
+        if self._heard()[0] is AgentState.OTHER:
+            raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
+        self._settle()
+
+    def stop(self, *, timeout: int = 10) -> None:
+        """Stop it within about `timeout` seconds; no-op if it does not run."""
+        if self._machine.running():
+            with contextlib.suppress(DevboxError):
+                self.exec(ExecSpec(argv=_OFF, user="0:0", workdir="/", stdin=False, detach=True)).close()
+            self._machine.stop(timeout=timeout)
+        self._ended()
+
+    def release_name(self) -> None:
+        """Have another name, so that one that takes its place can be made."""
+        other = self._directory.with_name(f"{self._directory.name}-{self.id[:12]}")
+        self._directory.rename(other)
+        self._directory = other
+        self._machine = Machine(other, self._bench.processes)
+
+    def watch(self) -> int | None:
+        """Return a descriptor that can be read as soon as nothing runs in it; None where that cannot be seen."""
+        return self._machine.watch()
+
+    def kill(self) -> None:
+        """End it at once; no-op if it does not run. What was written inside is on its disks before."""
+        if self._machine.running():
+            # As for a container, whose files are the host's: what a process has written does not go with it.
+            writing = threading.Thread(target=self._write_back, daemon=True)
+            writing.start()
+            writing.join(_WRITING)
+        self._machine.kill()
+        self._ended()
+
+    def remove(self) -> None:
+        """Remove it, running or not; volumes stay."""
+        self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        if self._directory.exists():
+            raise EngineError(f"{self._directory} cannot be removed", hint="look at whose it is, and remove it by hand")
+
+    def agent_state(self) -> AgentState:
+        """Return how its agent answers, now; one that is not settled in counts as silent, since `start` settles it."""
+        state, agent_boot = self._heard()
+        if state is AgentState.ANSWERS and agent_boot and not self._is_settled(agent_boot):
+            return AgentState.SILENT
+        return state
+
+    def connect(self) -> Transport:
+        """Open a connection to its agent; `EngineError` if it does not run, `AgentError` if nobody answers."""
+        if not self._running:
+            raise EngineError(f"{self.name} does not run: it is {self.state.value}", hint=AGAIN)
+        with explained(self.name):
+            return client.dial(str(self._socket()))
+
+    def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
+        """Yield what its console said; what it is going to say is not waited for."""
+        if tail != 0:
+            yield 1, f"{self._machine.tail(tail or _ALL)}\n".encode()
+
+    def have_line(self) -> None:
+        """Have the way to its agent, if it runs; one that was lost is opened again, without starting anything else."""
+        if self._running:
+            lines.ensure(self._machine.line, self._socket(), self._bench.processes)
+
+    def _await_agent(self) -> None:
+        self._running = True
+        self.have_line()
+        self._machine.await_agent(lambda: lines.listens(self._socket()), timeout=_BOOTING)
+
+    def _write_back(self) -> None:
+        with contextlib.suppress(DevboxError):
+            self.run_as_root(("sync",), failure="its disks cannot be written", hint=AGAIN)
+
+    def _socket(self) -> Path:
+        return Path(self._stored.agent.directory) / paths.AGENT_SOCKET
+
+    def _heard(self) -> tuple[AgentState, str]:
+        return heard(self.connect, self.spec_digest)
+
+    def _is_settled(self, agent_boot: str) -> bool:
+        try:
+            return (self._directory / _SETTLED).read_text(encoding="ascii") == agent_boot
+        except (OSError, ValueError):
+            return False
+
+    def _settle(self) -> None:
+        """Put its volumes and files in place, if that was not done since it was booted."""
+        _, agent_boot = self._heard()
+        if agent_boot and self._is_settled(agent_boot):
+            return
+        hint = "look at its console: devbox logs"
+        volumes = inner.place_volumes(self._stored.volumes)
+        self.run_as_root(volumes, failure="its volumes cannot be put in place", hint=hint)
+        for share in self._stored.files:
+            content = Path(share.source).read_bytes()
+            take = inner.take_file(share.target)
+            self.run_as_root(take, failure=f"{share.target} cannot be written", hint=hint, given=content)
+        record.write_text(str(self._directory / _SETTLED), agent_boot)
+
+    def _ended(self) -> None:
+        lines.end(self._socket())
+        self._running = False
+        for name in (_UP, _SETTLED):
+            (self._directory / name).unlink(missing_ok=True)
+
+
+def new_id() -> str:
+    """Return the UUID of a new machine."""
+    return str(uuid.uuid4())
+
+
+def workspace_of(stored: Stored) -> str:
+    """Return the hash of the Workspace that a machine belongs to."""
+    return stored.labels.get(LABEL_WORKSPACE, "")

@@ -1,0 +1,109 @@
+"""`runtime = "vm"` by the command line: the same environment as a container, with a kernel and systemd of its own."""
+
+import os
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.integration.machine.conftest import inside, processes_of
+from tests.support.command import Devbox
+from tests.support.supervisors import killed, processes
+
+pytestmark = [pytest.mark.docker, pytest.mark.vm]
+SERVER = """
+import socket
+with socket.create_server(("127.0.0.1", 8000)) as listener:
+    while True:
+        client, _ = listener.accept()
+        client.recv(4096)
+        client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nserved\\n")
+        client.close()
+"""
+PATIENCE = 90.0  # seconds for systemd to have started everything, under emulation
+
+
+def _eventually(devbox: Devbox, script: str, said: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while (found := inside(devbox, script)) != said:
+        assert time.monotonic() < end, found
+        time.sleep(0.5)
+
+
+def test_it_is_another_kernel_with_the_profile_inside(machine: Devbox) -> None:
+    assert (
+        inside(machine, "cat /proc/sys/kernel/random/boot_id")
+        != Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    )
+    assert inside(machine, 'echo "$WORD"; cat a.txt; echo; python3 -c "print(6 * 7)"').splitlines() == [
+        "a word",
+        "from the host",
+        "42",
+    ]
+    assert machine.json("status")["runtime"] == "vm"
+    assert [
+        one["runtime"] for one in machine.json("list")["environments"] if one["workspace"] == str(machine.directory)
+    ] == ["vm"]
+
+
+def test_systemd_runs_and_what_a_container_cannot_do_works(machine: Devbox) -> None:
+    _eventually(machine, "systemctl is-system-running || true", "running")
+    script = """
+    set -e
+    modprobe dummy && grep -q '^dummy ' /proc/modules
+    echo 7 > /proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness
+    mkdir -p /mnt/t && mount -t tmpfs tmpfs /mnt/t && mountpoint -q /mnt/t && umount /mnt/t
+    systemd-run --quiet --wait --unit devbox-test sh -c 'echo from a service'
+    journalctl -q -u devbox-test -o cat | grep -x 'from a service'
+    """
+    assert machine("exec", "-u", "root", "--", "sh", "-c", script).stdout.split() == ["7", "from", "a", "service"]
+
+
+def test_files_go_both_ways_before_a_command_ends(machine: Devbox) -> None:
+    (machine.directory / "in.txt").write_text("to the machine", encoding="utf-8")
+    assert inside(machine, "cat in.txt; printf back > out.txt") == "to the machine"
+    assert (machine.directory / "out.txt").read_text(encoding="utf-8") == "back"
+
+
+def test_a_port_answers_on_the_host(machine: Devbox) -> None:
+    (machine.directory / "serve.py").write_text(SERVER, encoding="utf-8")
+    machine("exec", "-d", "--", "python3", "serve.py")
+    (port,) = machine.json("status")["ports"]
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port['host_port']}/", timeout=10) as answer:
+                assert answer.read() == b"served\n"
+                return
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.5)
+
+
+def test_what_is_killed_is_repaired_by_the_next_command(machine: Devbox) -> None:
+    (line,) = processes_of(machine, "line_process")
+    os.kill(line, signal.SIGKILL)
+    assert inside(machine, "echo over another line") == "over another line"
+    assert killed(processes(machine.hash)[0])
+    assert inside(machine, "echo with another supervisor") == "with another supervisor"
+    (qemu,) = processes_of(machine, "qemu")
+    os.kill(qemu, signal.SIGKILL)
+    while processes_of(machine, "qemu"):
+        time.sleep(0.05)
+    assert machine.json("status")["state"] == "broken"
+    machine("up")
+    assert inside(machine, "cat a.txt") == "from the host"
+
+
+def test_volumes_outlive_the_machine(machine: Devbox) -> None:
+    inside(machine, "mkdir -p ~/.cache && echo kept > ~/.cache/kept; echo gone > /root-disk-only")
+    before = machine.json("status")["instance"]
+    machine("up", "--set", "env.WORD=another")
+    assert machine.json("status")["instance"] != before
+    assert inside(machine, 'cat ~/.cache/kept; ls /root-disk-only 2>/dev/null; echo "$WORD"') == "kept\nanother"
+    machine("halt")
+    assert not processes_of(machine)
+    assert machine.json("status")["state"] == "stopped"
+    assert machine("exec", "--", "true", status=125).stderr

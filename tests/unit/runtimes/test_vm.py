@@ -1,0 +1,92 @@
+"""What is kept of a machine, what its initial RAM disk is told, and what is done inside it."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineSpec, Share
+from devbox.runtimes.vm import boot, inner, stored
+from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, LABEL_WORKSPACE, GuestUser
+
+AGENT = AgentSpec(build="0123456789abcdef", protocol=1, program="/state/agent", directory="/state/s/agent")
+SPEC = InstanceSpec(
+    name="devbox-shop-0123abcd",
+    image="sha256:1",
+    hostname="shop",
+    user=GuestUser(name="dev", uid=1000, gid=1000, home="/home/dev", shell="/bin/sh"),
+    workdir="/workspaces/shop",
+    agent=AGENT,
+    env=(("WORD", "a word"), ("LANG", "C.UTF-8")),
+    shares=(Share(source="/ca.pem", target="/etc/ca.pem", read_only=True, file=True),),
+    volumes=(
+        DataVolume(name="shop-workspace", target="/workspaces/shop", labels=(("a", "b"),), bare=True),
+        DataVolume(name="shop-cache", target="/home/dev/.cache", labels=()),
+    ),
+    labels=((LABEL_WORKSPACE, "0123abcd"),),
+    machine=MachineSpec(disk=5 << 30),
+)
+
+
+def made(spec: InstanceSpec = SPEC) -> stored.Stored:
+    assert spec.machine is not None
+    return stored.from_spec(spec, spec.machine, uuid="u", env={"PATH": "/bin", "LANG": "C"})
+
+
+def test_what_is_kept_is_read_as_it_was(tmp_path: Path) -> None:
+    stored.write(tmp_path, made())
+    assert stored.read(tmp_path) == made()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 2}', '{"schema": 1, "id": 3}', "\0"])
+def test_what_cannot_be_used_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / stored.FILE).write_text(text, encoding="utf-8")
+    assert stored.read(tmp_path) is None
+
+
+def test_it_is_labelled_as_a_container_would_be() -> None:
+    assert made().labels == {
+        LABEL_WORKSPACE: "0123abcd",
+        LABEL_SPEC: SPEC.digest,
+        LABEL_AGENT: AGENT.build,
+        LABEL_IMAGE: "sha256:1",
+    }
+
+
+def test_the_spec_goes_before_the_image_in_its_variables() -> None:
+    assert dict(made().env) == {"PATH": "/bin", "LANG": "C.UTF-8", "WORD": "a word"}
+
+
+def test_a_machine_has_another_digest_than_a_container_and_than_another_machine() -> None:
+    other = replace(SPEC, machine=MachineSpec(disk=6 << 30))
+    assert len({replace(SPEC, machine=None).digest, SPEC.digest, other.digest}) == 3
+
+
+@pytest.mark.parametrize(("init", "expected"), [("full", "/sbin/init"), ("minimal", "agent")])
+def test_the_initial_ram_disk_is_told_who_it_is(init: str, expected: str) -> None:
+    told = boot.identity(made(replace(SPEC, machine=MachineSpec(init=init))), now=1_700_000_000)
+    assert (told.init, told.hostname, told.epoch) == (expected, "shop", 1_700_000_000)
+    assert dict(told.environment) == {"LANG": "C.UTF-8", "PATH": "/bin", "WORD": "a word"}
+
+
+def test_what_is_run_inside_is_a_shell_script_that_any_sh_reads() -> None:
+    volumes = (*SPEC.volumes, DataVolume(name="odd", target="/a 'place'/$x", labels=()))
+    for program, flag, script, *_ in (inner.place_volumes(volumes), inner.take_file("/etc/x")):
+        assert (program, flag) == ("/bin/sh", "-c")
+        assert subprocess.run([shutil.which("sh") or "sh", "-n", "-c", script], check=False).returncode == 0
+
+
+def test_a_file_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "a dir" / "file"
+    for content in (b"one", b"two\0"):
+        subprocess.run(inner.take_file(str(target)), input=content, check=True)
+        assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_outer_places_come_before_those_below_them() -> None:
+    nested = DataVolume(name="modules", target="/workspaces/shop/node_modules", labels=())
+    script = inner.place_volumes((nested, *SPEC.volumes))[2]
+    assert script.index("place shop-workspace") < script.index("place modules")
