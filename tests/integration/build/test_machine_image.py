@@ -188,6 +188,7 @@ def booted(image: MachineImage, directory: Path, init: str) -> Iterator[Guest]:
         machine.kill()
 
 
+@pytest.mark.nightly  # that of a profile boots in every run: tests/integration/machine
 def test_a_full_machine_is_a_whole_system(room: Room, debian: BaseImage, tmp_path: Path) -> None:
     made = prepared(room, debian, build(room, debian), tmp_path)
     with booted(made, tmp_path, "/sbin/init") as guest:
