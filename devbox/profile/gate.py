@@ -18,7 +18,6 @@ _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
         (r"provision\[\d+\]\.ansible", ()),
         (r"provision\[\d+\]\.when", ("build", "create")),
         (r"services", ()),
-        (r"vm\.init", ("full", "minimal")),
         (r"prod", ()),
         (r"machines", ()),
         (r"network\.allow", ()),

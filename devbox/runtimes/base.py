@@ -85,7 +85,7 @@ class ResourceLimits:
 class MachineSpec:
     """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default."""
 
-    init: str = "full"  # how much of a system starts: full, minimal
+    init: str = "full"  # how much of a system starts: full, trimmed, minimal
     disk: int | None = None
 
 

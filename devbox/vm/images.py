@@ -6,7 +6,8 @@
 | `<16 hex>/kernel` | for QEMU: uncompressed where it can be entered that way |
 | `<16 hex>/initrd` | the agent's program and the modules that the root file system needs |
 | `<16 hex>/disk.qcow2` | the root file system; read-only, machines have overlays on it |
-| `<16 hex>/release` | the kernel's version; written last of the four |
+| `<16 hex>/content` | digest of that disk: another e2fsprogs puts the same files elsewhere |
+| `<16 hex>/release` | the kernel's version; written last of them |
 | `making-<8>/` | one that is being made, or was when devbox was killed |
 """
 
@@ -38,11 +39,12 @@ _ELF = b"\x7fELF"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineImage:
-    """The files of one image, absolute. `release`: the kernel's version."""
+    """The files of one image, absolute. `content`: digest (hex) of the disk; `release`: the kernel's version."""
 
     kernel: Path
     initrd: Path
     disk: Path
+    content: str
     release: str
 
 
@@ -124,6 +126,7 @@ class MachineImages:
         to_qcow2(raw, making / "disk.qcow2", self._processes)
         raw.unlink()
         (making / "disk.qcow2").chmod(0o400)
+        (making / "content").write_text(_digest(making / "disk.qcow2"), encoding="ascii")
         (making / "release").write_text(release, encoding="utf-8")
 
     def _boot_files(self, root: RootFiles, making: Path, program: bytes) -> str:
@@ -171,11 +174,19 @@ class MachineImages:
 def _known(place: Path) -> MachineImage | None:
     try:
         release = (place / "release").read_text(encoding="utf-8")
+        content = (place / "content").read_text(encoding="ascii")
     except FileNotFoundError:
         return None
-    found = MachineImage(kernel=place / "kernel", initrd=place / "initrd", disk=place / "disk.qcow2", release=release)
+    found = MachineImage(
+        kernel=place / "kernel", initrd=place / "initrd", disk=place / "disk.qcow2", content=content, release=release
+    )
     there = all(os.access(path, os.R_OK) for path in (found.kernel, found.initrd, found.disk))
     return found if there else None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
 def _lists(root: RootFiles, modules: str) -> list[str]:

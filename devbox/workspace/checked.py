@@ -59,6 +59,7 @@ def _require_shared(host: Host, workspace: Workspace, loaded: Loaded, runtime: R
         return
     if runtime.features.own_kernel:
         _require_nothing_mounted(workspace, loaded, way)
+        _require_no_devices(loaded)
         return
     url = host.engine.info.url
     if way == MOUNT:
@@ -74,6 +75,27 @@ def _require_nothing_mounted(workspace: Workspace, loaded: Loaded, way: str) -> 
         raise not_in_machine(str(workspace.directory), hint=hint)
     for mount in loaded.profile.mounts:
         raise not_in_machine(str(real(workspace.directory, mount.source)))
+
+
+def _require_no_devices(loaded: Loaded) -> None:
+    """Raise `ProfileError` for devices of the host, which a machine does not have."""
+    resources = loaded.profile.resources
+    asked = {"resources.devices": resources.devices, "resources.gpus": resources.gpus}
+    problems = []
+    for key, value in asked.items():
+        if value:
+            origin = next((one for name, one in loaded.origins.items() if name.startswith(key)), None)
+            problems.append(
+                Problem(
+                    message="a machine has no device of this host",
+                    key=key,
+                    file=origin.file if origin else None,
+                    line=origin.line if origin else None,
+                    hint='take it out, or write runtime = "container"',
+                )
+            )
+    if problems:
+        raise ProfileError("the profile asks for what a machine cannot have", problems=problems)
 
 
 def _require_no_rules(loaded: Loaded, way: str) -> None:

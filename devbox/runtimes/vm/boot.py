@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from devbox import paths
+from devbox import paths, record
 from devbox.engine.base import ContainerRequest, Engine
 from devbox.errors import MachineError
 from devbox.interrupts import uninterrupted
@@ -24,6 +24,7 @@ from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec
 
 EMULATION: Final = "tcg"
+BASE: Final = "base"  # in the machine's directory: the digest of what its disk stands on
 INITRD: Final = "initrd"  # in the machine's directory
 MEMORY: Final = 2 << 30  # bytes, where the profile says nothing
 CPUS: Final = 2
@@ -51,6 +52,7 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
     """
     deliver(stored.agent, bench.engine)
     image = _image(stored, bench)
+    _require_base(machine, image, directory, bench)
     disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
     data = Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
     disk.data_disk(data, DATA_SIZE, bench.processes)
@@ -75,6 +77,21 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
         _say(bench, accelerator.why)
         machine.start(_by(spec, accelerator.name))
         await_agent()
+
+
+def _require_base(machine: Machine, image: MachineImage, directory: Path, bench: Bench) -> None:
+    """Have no root disk on top of another one than it was made on: the one below may have been deleted and made anew.
+
+    An overlay holds what differs, so on other bytes it is none. It is put aside; volumes are on a disk of their own.
+    """
+    known = directory / BASE
+    if machine.disk.exists() and known.exists() and known.read_text(encoding="ascii") != image.content:
+        aside = machine.disk.with_name(f"{machine.disk.name}.aside")
+        machine.disk.replace(aside)
+        bench.reporter.warn(
+            f"the disk below that of {machine.disk.parent.name} is another one now, so its own is made anew"
+        )
+    record.write_text(str(known), image.content)
 
 
 def _say(bench: Bench, word: str | None) -> None:

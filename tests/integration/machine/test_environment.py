@@ -61,6 +61,20 @@ def test_systemd_runs_and_what_a_container_cannot_do_works(machine: Devbox) -> N
     assert machine("exec", "-u", "root", "--", "sh", "-c", script).stdout.split() == ["7", "from", "a", "service"]
 
 
+def test_what_a_machine_cannot_have_is_refused_and_nothing_happens(machine: Devbox) -> None:
+    before = machine.json("status")["instance"]
+    refused = machine("up", "--set", "sync.mode=mount", status=3)
+    assert "a machine sees no directory of this host" in refused.stderr
+    local = machine.directory / "devbox.local.toml"
+    local.write_text('[resources]\ngpus = "all"\n', encoding="utf-8")
+    try:
+        machine("trust", "--yes")
+        assert "devbox.local.toml:2: resources.gpus: a machine has no device" in machine("up", status=2).stderr
+    finally:
+        local.unlink()
+    assert machine.json("status")["instance"] == before
+
+
 def test_files_go_both_ways_before_a_command_ends(machine: Devbox) -> None:
     (machine.directory / "in.txt").write_text("to the machine", encoding="utf-8")
     assert inside(machine, "cat in.txt; printf back > out.txt") == "to the machine"

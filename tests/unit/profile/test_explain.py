@@ -93,7 +93,7 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
     assert {(problem.key, problem.line) for problem in caught.value.problems} == {
         ("isolation", 2), ("base.disk", 5),
         ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17),
-            ("network.allow", 28), ("vm.init", 30),
+            ("network.allow", 28),
         ("prod", 31), ("machines", 33),
     }  # fmt: skip
     assert {problem.file for problem in caught.value.problems} == {"devbox.toml"}
