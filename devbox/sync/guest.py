@@ -41,6 +41,7 @@ PATIENCE: Final = 10.0  # seconds for its first word
 _EAGER: Final = 8  # with fewer requests unanswered, one is sent at once; else with those that come after it
 _BATCH: Final = 48 * 1024  # bytes that are sent together then
 _TURNS: Final = 16  # of receiving in one `process`
+_MORE: Final = 16 * 1024  # bytes at once, after which more is likely to be here; the descriptor tells of the rest
 _EVENTS_MAX: Final = 1 << 17  # that may lie here; whoever does not fetch them must look at everything
 _CONTENTS_MAX: Final = 1 << 20  # bytes of content that may lie here with them
 _LOOKS: Final = (Stat, List, Read, Hash, Barrier, Settle)
@@ -225,7 +226,7 @@ class GuestEndpoint:
             os.read(self._woken, 1)
             self._is_woken = False
         for _ in range(_TURNS):
-            if not self._take():
+            if self._take() < _MORE:
                 break
         self._remember()
 
@@ -284,8 +285,8 @@ class GuestEndpoint:
         self._going = memoryview(data)
         return True
 
-    def _take(self) -> bool:
-        """Take what is here, if there is anything, and send what there is room for by that."""
+    def _take(self) -> int:
+        """Take what is here, and send what there is room for by that; return how many bytes it was."""
         try:
             received = self._stream.receive_ready()
         except (OSError, AgentError) as error:
@@ -302,7 +303,7 @@ class GuestEndpoint:
         finally:
             self._inside = False
         self._send()
-        return bool(received)
+        return sum(len(data) for _, data in received)
 
     def _hear(self, data: bytes) -> None:
         for number, verb, payload in self._frames.feed(data):

@@ -121,7 +121,8 @@ class Survey:
                 stat = Ask(side, Stat(path), partial(self._take_stat, side, path, tops))
                 take = partial(self._take_read, side, path, tops, stats, stat)
                 asks.append(Ask(side, Read(path, None, 0, SMALL), take) if reading else stat)
-        yield asks
+        if asks:  # an edit that was told of with its content asks for nothing
+            yield asks
         if stats:
             yield stats
         return tops
