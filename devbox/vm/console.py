@@ -12,6 +12,7 @@ from devbox.values import printable
 from devbox.vm import ring
 
 _LINES: Final = 20  # that an error shows
+_AFTER: Final = 6  # of them from the one that says why
 _LATE: Final = 2.0  # seconds in which the ring has written what it was given
 _PAUSE: Final = 0.02
 _ESCAPES: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_c])")
@@ -56,8 +57,17 @@ class Console:
 
     def tail(self, lines: int = _LINES) -> str:
         """Return the last lines of it that say something, safe to be shown."""
+        return "\n".join(self._lines()[-lines:])
+
+    def around(self, words: str) -> str:
+        """Return the lines up to the one with `words`, and a few more: a panic ends in a long trace. Else the last."""
+        said = self._lines()
+        end = next((number + _AFTER for number, line in enumerate(said) if words in line), len(said))
+        return "\n".join(said[max(0, end - _LINES) : end])
+
+    def _lines(self) -> list[str]:
         said = [printable(_ESCAPES.sub("", line).replace("\t", "    ")) for line in re.split(r"[\r\n]+", self.text())]
-        return "\n".join([line.rstrip() for line in said if line.strip()][-lines:])
+        return [line.rstrip() for line in said if line.strip()]
 
     def failure(self) -> str | None:
         """Return the line by which the kernel, or the agent in its place, said that it gives up; None if none did."""

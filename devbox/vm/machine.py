@@ -190,7 +190,7 @@ class Machine:
         name = record.name if record else self._directory.name
         return MachineError(
             f"the machine {name} does not come up: {why}",
-            detail=self._console.tail() or None,
+            detail=self._console.around(why) or None,
             hint=f"read all that it said: less {shlex.quote(str(self._console.path))}",
         )
 

@@ -209,6 +209,7 @@ def test_a_full_machine_is_a_whole_system(room: Room, debian: BaseImage, tmp_pat
         guest.run("systemctl", "--user", "--machine=dev@", "is-system-running", "--wait")
 
 
+@pytest.mark.nightly  # tests/integration/vm/test_agent.py boots one
 def test_a_minimal_machine_has_its_agent_and_nothing_else(room: Room, debian: BaseImage, tmp_path: Path) -> None:
     made = prepared(room, debian, room.build(debian, runtime="vm", vm={"init": "minimal"}), tmp_path)
     with booted(made, tmp_path, "agent") as guest:

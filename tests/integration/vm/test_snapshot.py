@@ -17,7 +17,7 @@ from devbox.vm.snapshot import resume, save
 from tests.integration.vm.conftest import Making
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.vm, pytest.mark.network]
+pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.nightly]  # no command saves a machine yet
 
 COUNTING = """mount -t devtmpfs none /dev
 n=0; while :; do n=$((n + 1)); echo "counted $n" >/dev/console; sleep 0.2; done"""

@@ -101,3 +101,12 @@ def test_what_the_machine_before_said_is_forgotten(tmp_path: Path, console: Cons
     console.clear()
     assert console.failure() is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_shown_of_a_panic_is_what_led_to_it_and_not_its_trace(tmp_path: Path, console: Console) -> None:
+    before = [f"line {number}" for number in range(50)]
+    say(tmp_path / "console", "\n".join([*before, "[1.0] Kernel panic - why", *(["trace"] * 60)]).encode())
+    shown = console.around("Kernel panic - why").splitlines()
+    assert shown[-6:] == ["[1.0] Kernel panic - why", *(["trace"] * 5)]
+    assert shown[0] == "line 36"
+    assert console.around("nothing of the kind").splitlines() == ["trace"] * 20
