@@ -38,7 +38,7 @@ _NETWORK = "[Match]\\nName=e*\\n[Network]\\nAddress=10.0.2.15/24\\n"
 _AS_DEBIAN_HAS_IT = f"""
 apt-get update -q && apt-get install -y -q --no-install-recommends openssh-server
 printf '{_NETWORK}' > /etc/systemd/network/net.network
-systemctl enable systemd-networkd ssh && systemctl mask devbox-agent.service
+systemctl enable systemd-networkd ssh && systemctl disable devbox-agent.service
 rm -f /etc/kernel-img.conf && update-initramfs -c -k all
 """
 _PROCESSES = HostProcesses(SilentReporter())
