@@ -175,6 +175,7 @@ set_up_machines() {
     *) emulator=qemu-system-x86_64 package=qemu-system-x86 ;;
     esac
     have "$emulator" && have qemu-img || need "QEMU: $emulator and qemu-img" "$package" qemu-utils
+    have mke2fs || [ -x /sbin/mke2fs ] || need "mke2fs" e2fsprogs
     have passt || need "passt" passt # the network of machines, without this host's loopback
 }
 
@@ -192,6 +193,7 @@ set_up_client() {
 
 set_up_test_tools() {
     have strace || need "strace" strace # to see that nothing of a stranger's repository runs
+    have depmod || [ -x /sbin/depmod ] || need "depmod and modprobe" kmod # the modules of a machine of the tests
     have busybox || need "busybox (static)" busybox-static
     have zsh && have fish || need "zsh and fish" zsh fish
     have tmux || need "tmux" tmux # the terminal of the interactive tests

@@ -1,6 +1,7 @@
 """What holds for all tests: nobody's home is touched, nothing of the process is left changed, nothing stays behind."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import guest_kernel
 from tests.support.agent import share_programs
 from tests.support.engine import RUN, docker_engine, leftovers, podman_engine, present_now
 from tests.support.supervisors import end_all
@@ -83,6 +85,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if something that the tests made is still on the engine; looked at once, by the first process."""
     if hasattr(session.config, "workerinput"):
         return
+    shutil.rmtree(guest_kernel.PLACE, ignore_errors=True)
     _left.extend([*leftovers(frozenset(_before)), *end_all(RUN)])
     if _left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

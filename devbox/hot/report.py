@@ -96,7 +96,7 @@ def _status(entry: Mapping[str, str], ports: list[Any], sessions: list[Any]) -> 
     return {
         "name": entry["title"],
         "workspace": entry["project"],
-        "runtime": entry["runtime"],
+        "runtime": entry["runtime"] or "container",  # the Record of a devbox that knew no other
         "engine": entry["engine"],
         "state": "running",
         "stale": False,

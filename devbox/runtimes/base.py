@@ -82,7 +82,7 @@ class ResourceLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineSpec:
+class MachineOptions:
     """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default."""
 
     init: str = "full"  # how much of a system starts: full, trimmed, minimal
@@ -124,7 +124,7 @@ class InstanceSpec:
     resources: ResourceLimits = ResourceLimits()
     labels: tuple[tuple[str, str], ...] = ()
     granted: Granted = Granted()
-    machine: MachineSpec | None = None  # None: it is a container
+    machine: MachineOptions | None = None  # None: it is a container
 
     @property
     def digest(self) -> str:

@@ -9,7 +9,6 @@ from devbox.runtimes.container.runtime import ContainerRuntime
 
 CONTAINER = "container"
 VM = "vm"
-NAMES = (CONTAINER, VM)
 
 
 def runtime(name: str, *, engine: Engine, processes: Processes, reporter: Reporter) -> Runtime:

@@ -1,8 +1,7 @@
 """`destroy`: take away everything that an Environment consists of, but its images."""
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from devbox import paths
 from devbox.engine.base import Engine, VolumeInfo
@@ -30,6 +29,7 @@ class Destroyed:
 
     containers: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()  # of machines, by path: their volumes
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     saved: str | None = None  # the archive of what was inside alone
@@ -37,7 +37,7 @@ class Destroyed:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.containers or self.machines or self.volumes or self.networks)
+        return not (self.containers or self.machines or self.disks or self.volumes or self.networks)
 
 
 def survey(host: Host, workspace: Workspace) -> Destroyed:
@@ -46,6 +46,7 @@ def survey(host: Host, workspace: Workspace) -> Destroyed:
     return Destroyed(
         containers=tuple(sorted(one.name for one in engine.containers(labels))),
         machines=tuple(sorted(one.name for one in _machines(host, workspace))),
+        disks=tuple(path for path in (paths.machine_data(workspace.hash),) if Path(path).exists()),
         volumes=tuple(one.name for one in _volumes(host, workspace)),
         networks=tuple(sorted(engine.networks(labels))),
     )
@@ -82,8 +83,8 @@ def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) 
         engine.remove(name)
     for machine in _machines(host, workspace):
         machine.remove()
-    with suppress(FileNotFoundError):
-        os.unlink(paths.machine_data(workspace.hash))  # noqa: PTH108 (paths are text)
+    for path in found.disks:
+        Path(path).unlink(missing_ok=True)
     for name in found.networks:
         engine.remove_network(name)
     volumes = {one.name: one for one in _volumes(host, workspace)}

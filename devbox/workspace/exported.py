@@ -1,15 +1,14 @@
-"""What an Image holds: the engine's export of a container that is made from it and never started."""
+"""What an Image of a Workspace holds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from devbox.engine.base import ContainerRequest
+from devbox.engine.exported import exported as export_of
 from devbox.errors import EngineError
-from devbox.interrupts import uninterrupted
 from devbox.parity.capture import View, capture
 from devbox.parity.manifest import Manifest
 from devbox.tarstream import TarStreamError
-from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_SCHEMA, LABEL_WORKSPACE, ROLE_STEP, SCHEMA, GuestUser
+from devbox.values import LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser
 from devbox.workspace.context import Host, Workspace
 
 
@@ -19,20 +18,12 @@ def exported(host: Host, workspace: Workspace, image: str) -> Iterator[Iterator[
 
     A `TarStreamError` in the block becomes an `EngineError`.
     """
-    labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner, LABEL_SCHEMA: SCHEMA, LABEL_ROLE: ROLE_STEP}
-    request = ContainerRequest(
-        name=None, image=image, command=("true",), labels=tuple(sorted(labels.items())), network="none"
-    )
-    container = None
+    labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner, LABEL_SCHEMA: SCHEMA}
     try:
-        with uninterrupted():  # a container that came into being while a signal did would be nobody's
-            container = host.engine.create(request)
-        yield host.engine.export(container)
+        with export_of(host.engine, image, labels) as stream:
+            yield stream
     except TarStreamError as error:
         raise EngineError(f"the engine's export of the image {error}", hint="look at it: devbox doctor") from error
-    finally:
-        if container is not None:
-            host.engine.remove(container)
 
 
 def manifest_of(host: Host, workspace: Workspace, image: str, user: GuestUser, *, title: str) -> Manifest:

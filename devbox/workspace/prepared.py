@@ -15,7 +15,7 @@ from typing import Any, Final
 from devbox import paths, record
 from devbox.engine.base import Engine, EngineInfo
 from devbox.hot import inputs
-from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, MachineSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, MachineOptions, ResourceLimits, Share
 from devbox.supervisor.order import SyncOrder, parse_order
 from devbox.supervisor.protocol import ControlError, Wanted
 from devbox.values import LABEL_BASE, LABEL_RECIPE, LABEL_ROLE, ROLE_BASE, GuestUser
@@ -168,7 +168,7 @@ def _spec(values: dict[str, Any]) -> InstanceSpec:
             "shares": tuple(Share(**item) for item in values["shares"]),
             "volumes": tuple(DataVolume(**{**item, "labels": _pairs(item["labels"])}) for item in values["volumes"]),
             "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
-            "machine": None if machine is None else MachineSpec(**machine),
+            "machine": None if machine is None else MachineOptions(**machine),
             "granted": Granted(
                 host_paths=frozenset(granted["host_paths"]),
                 devices=frozenset(granted["devices"]),

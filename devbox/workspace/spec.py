@@ -7,7 +7,7 @@ from posixpath import normpath
 from devbox.engine.base import EngineInfo
 from devbox.profile.asks import Grants
 from devbox.profile.model import Port, Profile
-from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, MachineSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, MachineOptions, ResourceLimits, Share
 from devbox.supervisor.protocol import LOOPBACK, Wanted
 from devbox.values import (
     LABEL_NAME,
@@ -56,7 +56,7 @@ class Facts:
     kept_inside: tuple[tuple[str, str], ...] = ()  # directories of the project, and the digest of what filled each
     variables: tuple[tuple[str, str], ...] = ()  # the profile's own
     certificates: Certificates | None = None
-    machine: MachineSpec | None = None  # it is a virtual machine
+    machine: MachineOptions | None = None  # it is a virtual machine
     synced: bool = False  # the project is a copy inside, kept in sync, and not mounted
 
 
@@ -163,12 +163,12 @@ def _wanted(name: str, port: Port, grants: Grants) -> Wanted:
     )
 
 
-def machine_spec(profile: Profile) -> MachineSpec | None:
+def machine_options(profile: Profile) -> MachineOptions | None:
     """Return what the profile says of its machine; None if it is to be a container. Pure."""
     if profile.runtime != "vm":
         return None
     disk = profile.resources.disk
-    return MachineSpec(init=profile.vm.init, disk=parse_size(disk) if disk else None)
+    return MachineOptions(init=profile.vm.init, disk=parse_size(disk) if disk else None)
 
 
 def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:

@@ -1,6 +1,6 @@
 """What an Environment holds that is nowhere else, before it is taken away: named, or saved to an archive."""
 
-import os
+import shlex
 import time
 from contextlib import closing
 from pathlib import Path
@@ -48,7 +48,7 @@ def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
         again = 'let sync.mode be "two-way" as before, devbox up' if mounted else "devbox up"
         raise UnsyncedError(
             f"what {workspace.container_name} holds cannot be saved, since it cannot be looked into",
-            hint=f"{again}, then again; or give it up: docker volume rm {workspace.container_name}-workspace",
+            hint=f"{again}, then again; or give it up: {_giving_up(workspace)}",
         )
     name = f"{workspace.container_name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar"
     target = Path(paths.private_directory(paths.saved_directory(workspace.hash))) / name
@@ -57,6 +57,11 @@ def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
         salvage(guest, left, apart=order.volumes, target=target)
     host.reporter.note(f"saved what was inside alone: {target}")
     return target
+
+
+def _giving_up(workspace: Workspace) -> str:
+    disk = Path(paths.machine_data(workspace.hash))
+    return f"rm {shlex.quote(str(disk))}" if disk.exists() else f"docker volume rm {workspace.container_name}-workspace"
 
 
 def _left(host: Host, workspace: Workspace) -> list[str]:
@@ -91,7 +96,7 @@ def _looked_for(host: Host, workspace: Workspace) -> list[str]:
 
 
 def _has_copy(host: Host, workspace: Workspace) -> bool:
-    if os.path.exists(paths.machine_data(workspace.hash)):  # noqa: PTH110 (paths are text)
+    if Path(paths.machine_data(workspace.hash)).exists():
         return True  # its machine has one, or had
     labels = {LABEL_OWNER: host.owner, LABEL_WORKSPACE: workspace.hash, LABEL_ROLE: ROLE_WORKSPACE}
     return any(volume.name == f"{workspace.container_name}-workspace" for volume in host.engine.volumes(labels))

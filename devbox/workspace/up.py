@@ -33,7 +33,7 @@ from devbox.workspace.preparing import Kept, keep
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.replaced import is_replaced
 from devbox.workspace.signature import Since
-from devbox.workspace.spec import Facts, instance_spec, machine_spec, wanted_ports
+from devbox.workspace.spec import Facts, instance_spec, machine_options, wanted_ports
 from devbox.workspace.state import State, locked
 from devbox.workspace.sync_order import MOUNT, sync_order
 from devbox.workspace.syncing import Synced, begin, is_synced, leave
@@ -192,7 +192,7 @@ def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> Insta
         user=made.user,
         grants=order.grants,
         agent=agent_spec(host, workspace, here=profile.runtime == "vm"),
-        machine=machine_spec(profile),
+        machine=machine_options(profile),
         mounts=mounts,
         kept_inside=made.recipe.volumes,
         variables=made.recipe.variables,

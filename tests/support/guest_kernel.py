@@ -2,7 +2,6 @@
 
 import fcntl
 import functools
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,24 +11,25 @@ from pathlib import Path
 import pytest
 
 from devbox.vm.qemu import architecture
+from tests.support.engine import RUN
 from tests.support.skips import NOT_HERE
 
+PLACE = Path(tempfile.gettempdir(), f"devbox-test-kernel-{RUN}")  # goes with the run
 _DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @functools.cache
 def kernel_tree() -> Path:
-    """Return a directory with the boot/ and lib/modules/ of Debian's cloud kernel. It stays: it is a cache."""
+    """Return a directory with the boot/ and lib/modules/ of Debian's cloud kernel, for all tests of this run."""
     if not shutil.which("apt-get"):
         pytest.skip(f"{NOT_HERE}this is not Debian or its kin")
-    place = Path(tempfile.gettempdir(), f"devbox-test-kernel-{os.getuid()}")
-    place.mkdir(mode=0o700, exist_ok=True)
-    with (place / "lock").open("w") as held:
+    PLACE.mkdir(mode=0o700, exist_ok=True)
+    with (PLACE / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         package = _package()
-        tree = place / package
+        tree = PLACE / package
         if not tree.exists():
-            with tempfile.TemporaryDirectory(dir=place) as work:
+            with tempfile.TemporaryDirectory(dir=PLACE) as work:
                 _apt("apt-get", "download", package, cwd=Path(work))
                 (file,) = Path(work).glob("*.deb")
                 unpacked = Path(work, "tree")

@@ -74,6 +74,7 @@ def _document(found: "Destroyed") -> dict[str, list[str]]:
     return {
         "containers": list(found.containers),
         "machines": list(found.machines),
+        "disks": list(found.disks),
         "volumes": list(found.volumes),
         "networks": list(found.networks),
     }
@@ -83,6 +84,7 @@ def _lines(found: "Destroyed") -> list[str]:
     kinds = (
         ("container", found.containers),
         ("machine", found.machines),
+        ("disk", found.disks),
         ("volume", found.volumes),
         ("network", found.networks),
     )

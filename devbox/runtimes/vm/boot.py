@@ -3,21 +3,21 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from devbox import paths, record
-from devbox.engine.base import ContainerRequest, Engine
+from devbox.engine.base import Engine
+from devbox.engine.exported import exported
 from devbox.errors import MachineError
-from devbox.interrupts import uninterrupted
 from devbox.process import Processes
 from devbox.reporter import Reporter
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.vm.inner import SERIAL
 from devbox.runtimes.vm.stored import Stored
-from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
+from devbox.values import LABEL_WORKSPACE
 from devbox.vm import accel, disk, initramfs, network, qemu
 from devbox.vm.images import MachineImage, MachineImages
 from devbox.vm.machine import Machine
@@ -57,7 +57,7 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
     data = Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
     disk.data_disk(data, DATA_SIZE, bench.processes)
     own = initramfs.machine_archive(identity(stored, now=int(time.time())))
-    _write(directory / INITRD, image.initrd.read_bytes() + own)
+    (directory / INITRD).write_bytes(image.initrd.read_bytes() + own)
     drives = (
         Drive(path=str(machine.disk), format="qcow2", serial="devbox-root"),
         Drive(path=str(data), format="qcow2", serial=SERIAL),
@@ -136,29 +136,6 @@ def _image(stored: Stored, bench: Bench) -> MachineImage:
     with contextlib.ExitStack() as opened:
         return images.prepared(
             stored.image,
-            lambda: opened.enter_context(_exported(stored, bench.engine)),
+            lambda: opened.enter_context(exported(bench.engine, stored.image, stored.labels)),
             agent=Path(stored.agent.program),
         )
-
-
-@contextlib.contextmanager
-def _exported(stored: Stored, engine: Engine) -> Iterator[Iterator[bytes]]:
-    labels = {**stored.labels, LABEL_ROLE: ROLE_STEP}
-    request = ContainerRequest(
-        name=None, image=stored.image, command=("true",), labels=tuple(sorted(labels.items())), network="none"
-    )
-    container = None
-    try:
-        with uninterrupted():  # a container that came into being while a signal did would be nobody's
-            container = engine.create(request)
-        yield engine.export(container)
-    finally:
-        if container is not None:
-            engine.remove(container)
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_bytes(content)
-    draft.chmod(0o600)
-    draft.rename(path)

@@ -17,7 +17,6 @@ from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.inside import AGENT, Inside
 from devbox.runtimes.vm import boot, inner
 from devbox.runtimes.vm.stored import Stored
-from devbox.values import LABEL_WORKSPACE
 from devbox.vm import lines
 from devbox.vm.machine import Machine
 
@@ -108,7 +107,8 @@ class VmInstance(Inside):
             with contextlib.suppress(DevboxError):
                 self.exec(ExecSpec(argv=_OFF, user="0:0", workdir="/", stdin=False, detach=True)).close()
             self._machine.stop(timeout=timeout)
-        self._ended()
+            lines.end(self._socket())
+        self._forget()
 
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made."""
@@ -128,8 +128,10 @@ class VmInstance(Inside):
             writing = threading.Thread(target=self._write_back, daemon=True)
             writing.start()
             writing.join(_WRITING)
-        self._machine.kill()
-        self._ended()
+            # Before the machine: as soon as that has gone, another one may have a line at the same socket.
+            lines.end(self._socket())
+            self._machine.kill()
+        self._forget()
 
     def remove(self) -> None:
         """Remove it, running or not; volumes stay."""
@@ -197,8 +199,7 @@ class VmInstance(Inside):
             self.run_as_root(take, failure=f"{share.target} cannot be written", hint=hint, given=content)
         record.write_text(str(self._directory / _SETTLED), agent_boot)
 
-    def _ended(self) -> None:
-        lines.end(self._socket())
+    def _forget(self) -> None:
         self._running = False
         for name in (_UP, _SETTLED):
             (self._directory / name).unlink(missing_ok=True)
@@ -207,8 +208,3 @@ class VmInstance(Inside):
 def new_id() -> str:
     """Return the UUID of a new machine."""
     return str(uuid.uuid4())
-
-
-def workspace_of(stored: Stored) -> str:
-    """Return the hash of the Workspace that a machine belongs to."""
-    return stored.labels.get(LABEL_WORKSPACE, "")

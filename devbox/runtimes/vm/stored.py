@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from devbox import record
-from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineSpec, ResourceLimits, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOptions, ResourceLimits, Share
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC
 
 FILE: Final = "spec.json"
@@ -29,10 +29,10 @@ class Stored:
     volumes: tuple[DataVolume, ...]
     agent: AgentSpec
     resources: ResourceLimits
-    machine: MachineSpec
+    machine: MachineOptions
 
 
-def from_spec(spec: InstanceSpec, machine: MachineSpec, *, uuid: str, env: Mapping[str, str]) -> Stored:
+def from_spec(spec: InstanceSpec, machine: MachineOptions, *, uuid: str, env: Mapping[str, str]) -> Stored:
     """Return what is kept of `spec`. `env`: of its image."""
     own = {LABEL_SPEC: spec.digest, LABEL_AGENT: spec.agent.build, LABEL_IMAGE: spec.image}
     return Stored(
@@ -79,6 +79,6 @@ def _stored(values: dict[str, Any]) -> Stored:
             ),
             "agent": AgentSpec(**values["agent"]),
             "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
-            "machine": MachineSpec(**values["machine"]),
+            "machine": MachineOptions(**values["machine"]),
         }
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineSpec, Share
+from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOptions, Share
 from devbox.runtimes.vm import boot, inner, stored
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, LABEL_WORKSPACE, GuestUser
 
@@ -26,7 +26,7 @@ SPEC = InstanceSpec(
         DataVolume(name="shop-cache", target="/home/dev/.cache", labels=()),
     ),
     labels=((LABEL_WORKSPACE, "0123abcd"),),
-    machine=MachineSpec(disk=5 << 30),
+    machine=MachineOptions(disk=5 << 30),
 )
 
 
@@ -60,13 +60,13 @@ def test_the_spec_goes_before_the_image_in_its_variables() -> None:
 
 
 def test_a_machine_has_another_digest_than_a_container_and_than_another_machine() -> None:
-    other = replace(SPEC, machine=MachineSpec(disk=6 << 30))
+    other = replace(SPEC, machine=MachineOptions(disk=6 << 30))
     assert len({replace(SPEC, machine=None).digest, SPEC.digest, other.digest}) == 3
 
 
 @pytest.mark.parametrize(("init", "expected"), [("full", "/sbin/init"), ("minimal", "agent")])
 def test_the_initial_ram_disk_is_told_who_it_is(init: str, expected: str) -> None:
-    told = boot.identity(made(replace(SPEC, machine=MachineSpec(init=init))), now=1_700_000_000)
+    told = boot.identity(made(replace(SPEC, machine=MachineOptions(init=init))), now=1_700_000_000)
     assert (told.init, told.hostname, told.epoch) == (expected, "shop", 1_700_000_000)
     assert dict(told.environment) == {"LANG": "C.UTF-8", "PATH": "/bin", "WORD": "a word"}
 
