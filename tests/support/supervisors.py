@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from devbox.supervisor.client import PROGRAM
@@ -29,12 +30,7 @@ def processes(path_hash: str = "", *, of_run: str = "") -> list[int]:
 
 def gone(path_hash: str, *, patience: float = 20.0) -> bool:
     """Whether all Supervisors of a Workspace end within `patience` seconds."""
-    end = time.monotonic() + patience
-    while processes(path_hash):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+    return _within(patience, lambda: not processes(path_hash))
 
 
 def killed(pid: int, *, patience: float = 20.0) -> bool:
@@ -43,8 +39,12 @@ def killed(pid: int, *, patience: float = 20.0) -> bool:
     Its command line is gone before they are: the kernel takes a process's memory first and its files later.
     """
     os.kill(pid, signal.SIGKILL)
+    return _within(patience, lambda: not _lives(pid))
+
+
+def _within(patience: float, condition: Callable[[], bool]) -> bool:
     end = time.monotonic() + patience
-    while _lives(pid):
+    while not condition():
         if time.monotonic() > end:
             return False
         time.sleep(0.02)
