@@ -100,7 +100,9 @@ class Marks:
     def _look(self, pid: int) -> tuple[bool, str] | None:
         """Return whether the process with this pid has ended and waits to be reaped, and when it was started."""
         if not _BOOT.exists():  # no Linux
-            done = self._processes.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], check=False)
+            # Each with its own -o: what follows a = is a heading, commas and all. What it says depends on where it is.
+            argv = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
+            done = self._processes.run(argv, env={"LC_ALL": "C", "TZ": "UTC0"}, check=False)
             state, _, started = done.stdout.strip().partition(" ")
             return (state.startswith("Z"), started.strip()) if started else None
         try:

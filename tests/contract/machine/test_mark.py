@@ -1,6 +1,8 @@
 """A process is known by when it was started, on processes that every machine has."""
 
 import os
+import re
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ import pytest
 
 from devbox.process import HostProcesses
 from devbox.reporter import SilentReporter
+from devbox.vm import mark
 from devbox.vm.mark import Mark, Marks
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -27,11 +31,11 @@ def marks(processes: HostProcesses) -> Marks:
 @pytest.fixture
 def sleeper(processes: HostProcesses, marks: Marks, tmp_path: Path) -> Iterator[Mark]:
     pid = processes.start([sys.executable, "-c", "import time; time.sleep(60)"], log=tmp_path / "log")
-    mark = marks.started(pid)
-    yield mark
-    marks.kill(mark)
-    marks.ended(mark, 10)
-    marks.reap(mark)
+    made = marks.started(pid)
+    yield made
+    marks.kill(made)
+    marks.ended(made, 10)
+    marks.reap(made)
 
 
 def test_it_lives_until_it_is_killed_and_its_exit_code_is_told_once(marks: Marks, sleeper: Mark) -> None:
@@ -56,6 +60,23 @@ def test_one_that_was_started_at_another_time_is_somebody_elses(
     assert marks.ended(other, 0)
     marks.kill(other)
     assert marks.lives(sleeper)
+
+
+def test_where_ps_is_asked_it_is_the_same_process_in_every_language_and_time_zone(
+    marks: Marks, sleeper: Mark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("ps") is None:
+        pytest.skip("needs ps: apt-get install procps")
+    monkeypatch.setattr(mark, "_BOOT", Path("/nowhere"))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    found = marks.of(sleeper.pid)
+    assert found == Mark(pid=sleeper.pid, started=found.started if found else "", boot="")
+    assert re.fullmatch(r"\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}", found.started)
+    monkeypatch.setenv("TZ", "UTC+5")
+    assert marks.lives(found)
+    marks.kill(found)
+    until(lambda: not marks.lives(found))
+    assert marks.reap(found) == 128 + signal.SIGKILL
 
 
 def test_its_handle_tells_of_its_end(marks: Marks, sleeper: Mark) -> None:
