@@ -139,20 +139,9 @@ class HostProcesses:
         self._log(argv, env)
         fault(f"start {argv[0]}")
         with log.open("ab") as output:
-            try:
-                child = subprocess.Popen(
-                    list(argv),
-                    env=_merged(env),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except FileNotFoundError as error:
-                raise _missing(argv) from error
+            pid = _alone(argv, stdin=subprocess.DEVNULL, output=output.fileno(), env=env)
         fault(f"started {argv[0]}")
-        child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
-        return child.pid
+        return pid
 
     def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
         """Start `argv` and what reads its output; see `Processes.start_into`."""
@@ -160,8 +149,8 @@ class HostProcesses:
         fault(f"start {argv[0]}")
         reading, writing = os.pipe()
         try:
-            _alone(reader, cwd=cwd, stdin=reading, output=subprocess.DEVNULL)
-            pid = _alone(argv, cwd=cwd, stdin=subprocess.DEVNULL, output=writing, inherit=inherit)
+            _alone(reader, stdin=reading, output=subprocess.DEVNULL, cwd=cwd, umask=0o077)
+            pid = _alone(argv, stdin=subprocess.DEVNULL, output=writing, cwd=cwd, umask=0o077, inherit=inherit)
         finally:
             os.close(reading)
             os.close(writing)
@@ -201,16 +190,26 @@ class Helper:
         self._child.wait()
 
 
-def _alone(argv: Sequence[str], *, cwd: Path, stdin: int, output: int, inherit: Sequence[int] = ()) -> int:
+def _alone(
+    argv: Sequence[str],
+    *,
+    stdin: int,
+    output: int,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    umask: int = -1,  # this process's own
+    inherit: Sequence[int] = (),
+) -> int:
     try:
         child = subprocess.Popen(
             list(argv),
+            env=_merged(env),
             cwd=cwd,
             stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            umask=0o077,
+            umask=umask,
             pass_fds=inherit,
         )
     except FileNotFoundError as error:

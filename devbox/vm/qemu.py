@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from typing import Final
 
 from devbox.errors import RuntimeUnavailableError
@@ -28,7 +27,11 @@ def find(processes: Processes) -> str:
     if found:
         return found
     package = _PACKAGES.get(architecture(), "qemu-system")
-    how = f"apt-get install --no-install-recommends {package} qemu-utils" if shutil.which("apt-get") else "install QEMU"
+    how = (
+        f"apt-get install --no-install-recommends {package} qemu-utils"
+        if processes.which("apt-get")
+        else "install QEMU"
+    )
     raise RuntimeUnavailableError(
         f"cannot use runtime 'vm': {name} is not installed (Debian's package {package})",
         hint=f"{how}, or run: devbox doctor --fix",
