@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from devbox import paths
+from devbox import paths, record
+from devbox.interrupts import uninterrupted
 from devbox.process import Processes
 from devbox.vm import qemu
 from devbox.vm.console import Console
@@ -25,6 +26,7 @@ from devbox.vm.qemu_args import probe_argv
 _KVM: Final = Path("/dev/kvm")
 _FIRST_LINE: Final = "Linux version"
 _LIMIT: Final = 1.5  # seconds until it must be there; emulation has it in a third of that
+_TIMES: Final = 2
 _END: Final = 5.0
 _PAUSE: Final = 0.02
 
@@ -39,11 +41,9 @@ class Accelerator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Verdict:
-    """What was found for this boot, QEMU and kernel. `tried`: the kernel was started for it."""
+    """What was found in this boot; its file is named after QEMU and kernel. `tried`: the kernel was started for it."""
 
     boot: str
-    qemu: str
-    kernel: str
     name: str
     why: str
     tried: bool
@@ -52,8 +52,8 @@ class _Verdict:
 def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Accelerator:
     """Return what `program` can run `kernel` by on this host.
 
-    It takes up to two seconds the first time that this kernel is met since the host was booted, and the verdict is kept
-    in the directory `cache`.
+    It takes up to four seconds the first time that this kernel is met since the host was booted, and the verdict is
+    kept in the directory `cache`.
     """
     version = qemu.version(program, processes)
     known = _known(cache, version, kernel)
@@ -71,11 +71,14 @@ def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Acc
     return found
 
 
-def distrust(program: str, kernel: Path, cache: Path, processes: Processes) -> Accelerator:
-    """Take emulation from now on, for a machine that was accelerated and did not come up."""
-    found = Accelerator(name="tcg", why=_emulated("a machine that was accelerated did not come up"))
-    _remember(cache, qemu.version(program, processes), kernel, found, tried=True)
-    return found
+def instead() -> Accelerator:
+    """Return emulation, for a machine that was accelerated and did not come up."""
+    return Accelerator(name="tcg", why=_emulated("a machine that was accelerated did not come up"))
+
+
+def distrust(program: str, kernel: Path, cache: Path, processes: Processes) -> None:
+    """Take emulation from now on: a machine that was accelerated did not come up, and by `instead` it did."""
+    _remember(cache, qemu.version(program, processes), kernel, instead(), tried=True)
 
 
 def _emulated(why: str) -> str:
@@ -93,29 +96,43 @@ def _cannot_be_opened(wanted: str) -> str | None:
 
 
 def _failing_words(program: str, wanted: str, kernel: Path, processes: Processes) -> str | None:
-    """Start `kernel` and return None when its first line is there, else why there is none."""
-    with tempfile.TemporaryDirectory(prefix="devbox-") as place:
-        console = Console(Path(place))
-        command = probe_argv(program, accelerator=wanted, kernel=str(kernel))
-        marks = Marks(processes)
-        pid = processes.start_into(console.reader(), command, cwd=Path(place))
-        mark = marks.started(pid)
+    """Start `kernel` and return None when its first line is there, else why there is none.
+
+    One that only runs out of time is started again: the first time, all of it may have come from a slow disk.
+    """
+    command = probe_argv(program, accelerator=wanted, kernel=str(kernel))
+    what = ""
+    for _ in range(_TIMES):
+        with tempfile.TemporaryDirectory(prefix="devbox-") as place:
+            console = Console(Path(place))
+            late = _runs_out_of_time(command, console, Path(place), processes)
+            if _FIRST_LINE in console.text():
+                return None
+            said = console.tail(1)
+        what = f" within {_LIMIT:g} s" if late else f": {said}" if said else ""
+        if not late:
+            break
+    return f"{wanted.upper()} can be opened, but no kernel starts on it{what}"
+
+
+def _runs_out_of_time(command: tuple[str, ...], console: Console, place: Path, processes: Processes) -> bool:
+    """Run `command` until `console` has the first line, and tell whether it neither said that nor ended in time."""
+    marks, mark = Marks(processes), None
+    try:
+        with uninterrupted():  # what came into being while a signal did would be nobody's
+            mark = marks.started(processes.start_into(console.reader(), command, cwd=place))
         until = time.monotonic() + _LIMIT
-        try:
-            while (alive := marks.lives(mark)) and time.monotonic() < until:
-                if _FIRST_LINE in console.text():
-                    return None
-                time.sleep(_PAUSE)
-        finally:
+        while alive := marks.lives(mark):
+            if _FIRST_LINE in console.text() or time.monotonic() > until:
+                break
+            time.sleep(_PAUSE)
+        return alive
+    finally:
+        if mark:
             marks.kill(mark)
             marks.ended(mark, _END)
             marks.reap(mark)
             console.settle()
-        if _FIRST_LINE in console.text():
-            return None
-        said = console.tail(1)
-        what = f" within {_LIMIT:g} s" if alive else f": {said}" if said else ""
-        return f"{wanted.upper()} can be opened, but no kernel starts on it{what}"
 
 
 def _file(cache: Path, version: str, kernel: Path) -> Path:
@@ -134,16 +151,11 @@ def _known(cache: Path, version: str, kernel: Path) -> _Verdict | None:
         found = _Verdict(**said)
     except (OSError, ValueError, TypeError):
         return None
-    return found if (found.boot, found.qemu, found.kernel) == (boot_id(), version, _identity(kernel)) else None
+    return found if found.boot == boot_id() else None
 
 
 def _remember(cache: Path, version: str, kernel: Path, found: Accelerator, *, tried: bool) -> None:
-    verdict = _Verdict(
-        boot=boot_id(), qemu=version, kernel=_identity(kernel), name=found.name, why=found.why, tried=tried
-    )
+    verdict = _Verdict(boot=boot_id(), name=found.name, why=found.why, tried=tried)
     with contextlib.suppress(OSError):  # it is found again next time
         paths.private_directory(str(cache))
-        file = _file(cache, version, kernel)
-        temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
-        temporary.replace(file)
+        record.write_text(str(_file(cache, version, kernel)), json.dumps(asdict(verdict)))

@@ -14,12 +14,13 @@ from devbox import paths
 from devbox.errors import MachineError
 from devbox.interrupts import uninterrupted
 from devbox.process import Processes
+from devbox.record import write_text
 from devbox.values import format_size
-from devbox.vm import qemu
+from devbox.vm import qemu, qemu_args
 from devbox.vm.console import Console
 from devbox.vm.mark import Mark, Marks, boot_id
 from devbox.vm.network import wired
-from devbox.vm.qemu_args import MachineSpec, argv, refuse
+from devbox.vm.qemu_args import MachineSpec, argv
 from devbox.vm.qmp import Qmp, listener
 
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
@@ -58,7 +59,6 @@ class Machine:
         """
         program = qemu.find(self._processes)
         refuse(spec)
-        _refuse_too_much(spec)
         paths.private_directory(str(self._directory))
         self._directory.chmod(0o700)
         if self._found():
@@ -224,7 +224,8 @@ class Machine:
         mark = self._marks.of(pid) if pid else None
         if mark is None or not self._answers():
             return None
-        self._write(_Record(uuid=record.uuid, name=record.name, mark=mark))
+        with contextlib.suppress(MachineError):  # it runs, and is found this way again
+            self._write(_Record(uuid=record.uuid, name=record.name, mark=mark))
         return mark
 
     def _read(self) -> _Record | None:
@@ -243,18 +244,20 @@ class Machine:
     def _write(self, record: _Record) -> None:
         mark = record.mark
         lines = [record.uuid, record.name, *([str(mark.pid), mark.started, mark.boot] if mark else []), ""]
-        temporary = self._file.with_name(self._file.name + ".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 (a descriptor)
-            file.write("\n".join(lines))
-        temporary.replace(self._file)
+        try:
+            write_text(str(self._file), "\n".join(lines))
+        except OSError as error:
+            why = f"{self._file} cannot be written: {error.strerror}"
+            raise MachineError(why, hint="make room on that disk, and see that you may write there") from error
 
     def _forget(self) -> None:
         for name in (paths.MACHINE_CONTROL, paths.MACHINE_LINE, paths.MACHINE_RECORD):
             (self._directory / name).unlink(missing_ok=True)
 
 
-def _refuse_too_much(spec: MachineSpec) -> None:
+def refuse(spec: MachineSpec) -> None:
+    """Raise the `MachineError` of a machine that `start` would not start, whatever it is run by."""
+    qemu_args.refuse(spec)
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if spec.memory > there:
         raise MachineError(

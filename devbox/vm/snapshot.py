@@ -37,14 +37,14 @@ def save(machine: Machine, state: Path, *, memory_apart: bool = False) -> None:
     `memory_apart`: it has its memory in a file of its own. `MachineError` if it cannot be saved; then it goes on, and
     there is no new `state`.
     """
-    draft = state.with_name(f"{state.name}.new")
+    made = draft = state.with_name(f"{state.name}.new")
     try:
-        with Qmp(machine.control, patience=_PATIENCE) as asked:
-            _written(asked, draft, memory_apart=memory_apart)
-            draft.replace(state)
+        with Qmp(machine.control, patience=_PATIENCE) as asked, _stopped(asked):
+            _write(asked, draft, memory_apart=memory_apart)
+            made = draft.replace(state)
             _to_disk(state.parent)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
         raise
     machine.kill()
 
@@ -52,8 +52,10 @@ def save(machine: Machine, state: Path, *, memory_apart: bool = False) -> None:
 def resume(machine: Machine, spec: MachineSpec, state: Path) -> None:
     """Start `machine` where it was when `state` was saved; a state that has its memory is gone then.
 
-    `MachineError` if that fails; then nothing runs, and `machine` can be booted as ever.
+    `MachineError` if that fails; then nothing runs, and `machine` can be booted as ever. One that runs is left alone.
     """
+    if machine.running():
+        raise MachineError(f"the machine {spec.name} runs, and cannot go on from where it was saved")
     machine.start(replace(spec, incoming=True))
     try:
         with Qmp(machine.control, patience=_PATIENCE) as asked:
@@ -67,19 +69,25 @@ def resume(machine: Machine, spec: MachineSpec, state: Path) -> None:
         raise
 
 
-def _written(asked: Qmp, draft: Path, *, memory_apart: bool) -> None:
+@contextlib.contextmanager
+def _stopped(asked: Qmp) -> Iterator[None]:
+    """Have what runs in the machine stand still from here on; if anything goes wrong within, it goes on."""
     asked.execute("stop")
     try:
-        _prepare(asked, memory_apart=memory_apart)
-        with _opened(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
-            asked.give(descriptor, "state")
-            asked.execute("migrate", uri="fd:state")
-            _finish(asked)
-            os.fsync(descriptor)
+        yield
     except BaseException:
         with contextlib.suppress(MachineError):
             asked.execute("cont")
         raise
+
+
+def _write(asked: Qmp, draft: Path, *, memory_apart: bool) -> None:
+    _prepare(asked, memory_apart=memory_apart)
+    with _opened(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+        asked.give(descriptor, "state")
+        asked.execute("migrate", uri="fd:state")
+        _finish(asked)
+        os.fsync(descriptor)
 
 
 def _read(asked: Qmp, state: Path, *, memory_apart: bool) -> None:

@@ -20,7 +20,7 @@ from devbox.runtimes.vm.stored import Stored
 from devbox.values import LABEL_WORKSPACE
 from devbox.vm import accel, disk, initramfs, network, qemu
 from devbox.vm.images import MachineImage, MachineImages
-from devbox.vm.machine import Machine
+from devbox.vm.machine import Machine, refuse
 from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec
 
 EMULATION: Final = "tcg"
@@ -48,7 +48,7 @@ class Bench:
 def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, await_agent: Callable[[], None]) -> None:
     """Have all that the machine needs, and boot it until `await_agent` is content.
 
-    One that was accelerated and did not come up is tried once more by emulation, and the next ones begin with that.
+    `MachineError` if it cannot be had or does not come up; then it does not run.
     """
     deliver(stored.agent, bench.engine)
     image = _image(stored, bench)
@@ -62,21 +62,32 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
         Drive(path=str(machine.disk), format="qcow2", serial="devbox-root"),
         Drive(path=str(data), format="qcow2", serial=SERIAL),
     )
-    program, cache = qemu.find(bench.processes), Path(paths.machine_images())
     _say(bench, network.lacking(bench.processes))
-    accelerator = accel.choose(program, image.kernel, cache, bench.processes)
+    run(machine, _spec(stored, directory, image, drives), bench, await_agent)
+
+
+def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable[[], None]) -> None:
+    """Start `machine` by what this host can run it by, until `await_agent` is content.
+
+    One that was accelerated and did not come up is tried once more by emulation. If that helps, the next ones begin
+    with it; else it was something else, and nothing is held against the acceleration.
+    """
+    program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
+    refuse(_by(spec, EMULATION))
+    accelerator = accel.choose(program, kernel, cache, bench.processes)
     _say(bench, accelerator.why)
-    spec = _spec(stored, directory, image, drives)
     try:
         machine.start(_by(spec, accelerator.name))
         await_agent()
     except MachineError:
         if accelerator.name == EMULATION:
             raise
-        accelerator = accel.distrust(program, image.kernel, cache, bench.processes)
+        machine.kill()
+        accelerator = accel.instead()
         _say(bench, accelerator.why)
         machine.start(_by(spec, accelerator.name))
         await_agent()
+        accel.distrust(program, kernel, cache, bench.processes)
 
 
 def _require_base(machine: Machine, image: MachineImage, directory: Path, bench: Bench) -> None:

@@ -1,13 +1,17 @@
 """What a machine is run by, with a QEMU that starts no kernel; the real one is in tests/integration/vm."""
 
 import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from devbox.interrupts import SignalledError, signals_raise
 from devbox.process import HostProcesses
+from devbox.reporter import SilentReporter
 from devbox.vm import accel, qemu
-from devbox.vm.accel import Accelerator, choose, distrust
+from devbox.vm.accel import Accelerator, choose, distrust, instead
 from tests.contract.machine.conftest import Tell
 from tests.fakes.processes import FakeProcesses
 
@@ -77,6 +81,41 @@ def test_a_kernel_that_says_nothing_is_emulated_and_that_is_said_once(
     assert chosen.tried == 1
 
 
+def test_one_that_is_late_because_it_came_from_a_slow_disk_is_given_a_second_time(
+    chosen: Chooser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accel, "_LIMIT", 3.0)
+    program, seen = tmp_path / "qemu", tmp_path / "seen"
+    program.write_text(
+        f"#!/bin/sh\n[ $1 != --version ] || exit 0\n[ -e {seen} ] || {{ touch {seen}; exec sleep 60; }}\n"
+        "echo Linux version 6.1\n"
+    )
+    program.chmod(0o755)
+    assert choose(str(program), chosen.kernel, chosen.cache, chosen.processes) == Accelerator(name="kvm")
+    assert seen.exists()
+
+
+class Interrupting(HostProcesses):
+    """Sends this process a signal when it has started one, and knows which."""
+
+    pid = 0
+
+    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
+        self.pid = super().start_into(reader, argv, cwd=cwd, inherit=inherit)
+        os.kill(os.getpid(), signal.SIGINT)
+        return self.pid
+
+
+def test_a_signal_as_it_is_started_leaves_nothing_running(tell: Tell, chosen: Chooser) -> None:
+    tell(sleep=True)
+    processes = Interrupting(SilentReporter())
+    with pytest.raises(SignalledError), signals_raise():
+        choose(qemu.find(processes), chosen.kernel, chosen.cache, processes)
+    assert processes.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(processes.pid, 0)
+
+
 def test_a_qemu_that_ends_is_quoted(tell: Tell, chosen: Chooser) -> None:
     tell(say="qemu: error: failed to set MSR 0x10a", exit=1)
     words = "KVM can be opened, but no kernel starts on it: qemu: error: failed to set MSR 0x10a"
@@ -133,8 +172,8 @@ def test_a_verdict_that_cannot_be_read_or_kept_is_found_again(tell: Tell, chosen
 def test_what_was_accelerated_and_did_not_come_up_is_emulated_from_then_on(tell: Tell, chosen: Chooser) -> None:
     tell(say="Linux version", exit=0)
     assert chosen().name == "kvm"
-    told = distrust(qemu.find(chosen.processes), chosen.kernel, chosen.cache, chosen.processes)
-    assert told == emulated("a machine that was accelerated did not come up")
+    assert instead() == emulated("a machine that was accelerated did not come up")
+    distrust(qemu.find(chosen.processes), chosen.kernel, chosen.cache, chosen.processes)
     assert chosen() == Accelerator(name="tcg")
 
 

@@ -1,8 +1,11 @@
 """A machine's life, with a QEMU that boots nothing; the real one is in tests/integration/vm."""
 
+import errno
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +17,18 @@ from devbox.process import HostProcesses
 from devbox.vm import machine as module
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
+from devbox.vm.snapshot import resume
 from tests.contract.machine.conftest import Tell
 from tests.fakes.processes import FakeProcesses
 from tests.support.waiting import until
+
+FINDING = """
+from pathlib import Path
+from devbox.process import HostProcesses
+from devbox.reporter import SilentReporter
+from devbox.vm.machine import Machine
+assert Machine(Path({!r}), HostProcesses(SilentReporter())).running()
+"""
 
 
 def pid_of(machine: Machine) -> int:
@@ -77,10 +89,13 @@ def test_a_directory_whose_path_is_longer_than_a_sockets_may_be(
     tell()
     directory = tmp_path / ("a" * 100) / ("b" * 100)
     machine = Machine(directory, processes)
-    machine.start(replace(spec, directory=str(directory)))
-    assert machine.running()
-    machine.stop()
-    assert not machine.running()
+    try:
+        machine.start(replace(spec, directory=str(directory)))
+        assert machine.running()
+        machine.stop()
+        assert not machine.running()
+    finally:
+        machine.kill()
 
 
 def test_without_qemu_the_package_is_named_and_nothing_is_made(tmp_path: Path, spec: MachineSpec) -> None:
@@ -185,6 +200,59 @@ def test_one_whose_starter_was_killed_before_it_wrote_down_the_pid_is_found_by_i
     assert pid_of(machine) == pid
     machine.stop()
     assert ended(pid)
+
+
+def test_two_that_find_it_so_at_once_do_not_hinder_each_other(
+    tell: Tell, machine: Machine, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell()
+    machine.start(spec)
+    record, other, real = Path(spec.directory) / "qemu", FINDING.format(spec.directory), os.replace
+    record.write_text("\n".join([*record.read_text().split("\n")[:2], ""]))
+    ran = []
+
+    def after_another(source: str, target: str) -> None:
+        if not ran:
+            ran.append(subprocess.run([sys.executable, "-c", other], check=True))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", after_another)
+    assert machine.running()
+    assert ran
+    assert {path.name for path in record.parent.glob("qemu*")} == {"qemu"}
+    assert pid_of(machine)
+
+
+def test_on_a_full_disk_it_is_not_started_and_one_that_runs_is_still_found(
+    tell: Tell, machine: Machine, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    tell()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(MachineError, match="qemu cannot be written: No space left on device"):
+            machine.start(spec)
+    assert not machine.running()
+    machine.start(spec)
+    record = Path(spec.directory) / "qemu"
+    record.write_text("\n".join([*record.read_text().split("\n")[:2], ""]))
+    monkeypatch.setattr(os, "fsync", full)
+    assert machine.running()
+
+
+def test_one_that_runs_cannot_go_on_from_a_state_and_goes_on_as_it_is(
+    tell: Tell, machine: Machine, spec: MachineSpec, tmp_path: Path
+) -> None:
+    tell()
+    machine.start(spec)
+    state = tmp_path / "state"
+    state.touch()
+    with pytest.raises(MachineError, match="shop runs"):
+        resume(machine, spec, state)
+    assert machine.running()
+    assert state.exists()
 
 
 def test_one_with_another_uuid_is_not_this_machine(

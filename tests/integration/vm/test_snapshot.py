@@ -78,6 +78,17 @@ def test_one_that_cannot_be_saved_goes_on(machine: Machine, making: Making, tmp_
     until(lambda: counted(machine) > before)
 
 
+def test_one_whose_state_cannot_take_its_place_goes_on_too(machine: Machine, making: Making) -> None:
+    machine.start(making(COUNTING))
+    until(lambda: counted(machine) >= 1)
+    (machine.state / "in the way").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        save(machine, machine.state)
+    assert not machine.state.with_name(f"{machine.state.name}.new").exists()
+    before = counted(machine)
+    until(lambda: counted(machine) > before)
+
+
 def test_any_number_start_from_one_state_whose_memory_is_apart(
     machine: Machine, making: Making, processes: HostProcesses, tmp_path: Path
 ) -> None:

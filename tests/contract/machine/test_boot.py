@@ -1,0 +1,91 @@
+"""What a machine is run by when one that was accelerated does not come up, with a QEMU that boots nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devbox.errors import MachineError
+from devbox.process import HostProcesses
+from devbox.runtimes.vm import boot
+from devbox.vm import accel, qemu
+from devbox.vm.accel import choose
+from devbox.vm.machine import Machine
+from devbox.vm.qemu_args import MachineSpec
+from tests.contract.machine.conftest import Tell
+from tests.fakes.engine import FakeEngine
+from tests.fakes.reporter import RecordingReporter
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="not possible here: KVM is Linux's")
+
+
+class Bench:
+    """A host whose acceleration a kernel was seen to start on, and one machine."""
+
+    def __init__(self, machine: Machine, spec: MachineSpec, cache: Path, processes: HostProcesses) -> None:
+        self.machine, self.spec, self.cache, self.processes = machine, spec, cache, processes
+        self.reporter = RecordingReporter()
+        self.waits = 0
+
+    def run(self, *comes_up: bool, **other: object) -> None:
+        """Boot it; `comes_up`: whether the agent answers, the first time and the second."""
+        answers: Iterator[bool] = iter(comes_up)
+
+        def await_agent() -> None:
+            self.waits += 1
+            self.machine.await_agent(lambda: next(answers), 0)
+
+        bench = boot.Bench(engine=FakeEngine(), processes=self.processes, reporter=self.reporter)
+        boot.run(self.machine, replace(self.spec, **other), bench, await_agent)  # type: ignore[arg-type]
+
+    @property
+    def next_one(self) -> str:
+        """What the next machine is run by."""
+        program = qemu.find(self.processes)
+        return choose(program, Path(self.spec.kernel), self.cache, self.processes).name
+
+
+@pytest.fixture
+def bench(
+    tell: Tell,
+    machine: Machine,
+    spec: MachineSpec,
+    processes: HostProcesses,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    device, kernel, cache = tmp_path / "kvm", tmp_path / "vmlinux", tmp_path / "cache"
+    device.touch()
+    kernel.write_bytes(b"kernel")
+    monkeypatch.setattr(accel, "_KVM", device)
+    monkeypatch.setattr(accel, "_LIMIT", 30.0)
+    monkeypatch.setattr(boot.paths, "machine_images", lambda: str(cache))
+    tell(say="Linux version")
+    return Bench(machine, replace(spec, kernel=str(kernel)), cache, processes)
+
+
+def test_one_that_comes_up_by_emulation_alone_has_the_next_ones_begin_with_it(bench: Bench) -> None:
+    assert bench.next_one == "kvm"
+    bench.run(False, True)
+    assert bench.waits == 2
+    assert bench.machine.running()
+    assert "a machine that was accelerated did not come up" in " ".join(bench.reporter.notes)
+    assert bench.next_one == "tcg"
+
+
+def test_one_that_comes_up_by_nothing_says_nothing_about_the_acceleration(bench: Bench) -> None:
+    with pytest.raises(MachineError, match="its agent does not answer"):
+        bench.run(False, False)
+    assert bench.waits == 2
+    assert not bench.machine.running()
+    assert bench.next_one == "kvm"
+
+
+@pytest.mark.parametrize("wrong", [{"memory": 1024**5}, {"cpus": 999}, {"command_line": "x" * 2048}])
+def test_one_that_is_refused_is_tried_by_nothing(bench: Bench, wrong: dict[str, object]) -> None:
+    with pytest.raises(MachineError):
+        bench.run(**wrong)
+    assert bench.waits == 0
+    assert "did not come up" not in " ".join(bench.reporter.notes)
+    assert bench.next_one == "kvm"
