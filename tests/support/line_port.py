@@ -52,10 +52,13 @@ class LinePort:
         self._lock = threading.Lock()
         self._wake = socket.socketpair()
         self._over = False
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        """Be gone; harmless if it is."""
+        if self._over:
+            return
         self._over = True
         self._poke()
         self._thread.join()

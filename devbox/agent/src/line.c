@@ -24,7 +24,16 @@ static void begin_anew(void) {
     send_reset(unasked);
 }
 
+/* Of a frame that the agent before us, or we, were in the middle of, the host still waits for the rest, and would take
+   our RESET for it. So much ends the longest, and begins none. */
+static void send_filler(void) {
+    static uint8_t filler[LINE_HEADER + LINE_DATA_MOST];
+    memset(filler, 0xff, sizeof filler);
+    port_send(filler, sizeof filler);
+}
+
 static void came(void) {
+    send_filler();
     begin_anew();
 }
 

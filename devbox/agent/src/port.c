@@ -49,8 +49,7 @@ static void lose(void) {
     somebody = false;
     broken = false;
     buffer_free(&out);
-    port_forget();
-    over = over || is_socket;
+    input_size = 0;
     if (was) {
         events->went();
     }
@@ -65,12 +64,8 @@ static void find(void) {
 
 static void use_input(void) {
     size_t used = events->bytes(input, input_size);
-    if (used >= input_size) { /* it may have been forgotten meanwhile */
-        input_size = 0;
-        return;
-    }
-    memmove(input, input + used, input_size - used);
     input_size -= used;
+    memmove(input, input + used, input_size);
 }
 
 /* True if there may be more. */
@@ -88,6 +83,7 @@ static bool fill(void) {
     if (got < 0 && errno == EAGAIN) {
         find();
     } else {
+        over = is_socket;
         lose();
     }
     return false;
@@ -163,10 +159,6 @@ void port_send(const void *bytes, size_t size) {
 
 bool port_is_full(void) {
     return out.size > FULL;
-}
-
-void port_forget(void) {
-    input_size = 0;
 }
 
 static bool has_name(const char *entry, const char *name) {

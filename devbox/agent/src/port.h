@@ -25,8 +25,6 @@ bool port_is_over(void);
 void port_send(const void *bytes, size_t size);
 /* So much waits that who can wait should, until there is `room`. */
 bool port_is_full(void);
-/* Drop what was read and not used. */
-void port_forget(void);
 /* The path of the device of this name, waiting nowhere: false if there is none. */
 bool port_find(const char *name, char *path, size_t size);
 

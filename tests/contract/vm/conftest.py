@@ -7,8 +7,10 @@ import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pytest
 
@@ -55,7 +57,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
 
 
 class Bed:
-    """The parts, each of which can be taken away and put back."""
+    """The parts, each of which can be taken away and put back; a context manager that ends those that are there."""
 
     def __init__(self, directory: Path, server: Path) -> None:
         self.directory = directory
@@ -64,19 +66,45 @@ class Bed:
         self._server = server
         self._guest: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with ExitStack() as parts:
+            parts.callback(self.port.close)
+            parts.callback(self.end_guest)
+            parts.callback(lines.end, self.agent_socket)
+
+    def start(self) -> Self:
+        """Start both ends, and return when they have met."""
+        self.start_guest()
+        self.ensure()
+        return self
+
     def start_guest(self) -> None:
         words = [agent_program(), "line", "--port", str(self.port.machine.absolute()), "--socket", str(self._server)]
         self._guest = subprocess.Popen(words)
 
     def end_guest(self) -> None:
+        """Kill it, which must not have ended by itself; harmless if none was started."""
+        guest, self._guest = self._guest, None
+        if guest:
+            assert guest.poll() is None, "it ended by itself"
+            guest.kill()
+            guest.wait()
+
+    def guest_pid(self) -> int:
         assert self._guest
-        assert self._guest.poll() is None, "it ended by itself"
-        self._guest.kill()
-        self._guest.wait()
+        return self._guest.pid
 
     def guest_status(self) -> int:
+        """Wait for the end that it comes to by itself; return its exit status."""
         assert self._guest
-        return self._guest.wait(timeout=20)
+        status = self._guest.wait(timeout=20)
+        self._guest = None
+        return status
 
     def ensure(self) -> None:
         lines.ensure(self.port.host, self.agent_socket, PROCESSES)
@@ -95,10 +123,9 @@ class Bed:
         client.settimeout(30)
         return client
 
-    def close(self) -> None:
-        lines.end(self.agent_socket)
-        self.end_guest()
-        self.port.close()
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def agent_program() -> str:
@@ -127,10 +154,5 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def bed(tmp_path: Path, server: Server) -> Iterator[Bed]:
-    made = Bed(tmp_path, tmp_path / "server.sock")
-    made.start_guest()
-    made.ensure()
-    try:
-        yield made
-    finally:
-        made.close()
+    with Bed(tmp_path, tmp_path / "server.sock") as made:
+        yield made.start()

@@ -3,9 +3,11 @@
 import hashlib
 import os
 import random
+import select
 import socket
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from devbox.vm import lines
 from devbox.vm.line_process import LOCK
 from tests.contract.agent.conftest import read_all
 from tests.contract.agent.test_processes import ended
-from tests.contract.vm.conftest import PROCESSES, Bed, Server
+from tests.contract.vm.conftest import PROCESSES, Bed, Server, open_files
 from tests.support.agent import IDENTITY, host_agent
 from tests.support.waiting import until
 
@@ -45,10 +47,6 @@ def answers(bed: Bed) -> bool:
     with bed.connect() as client:
         client.sendall(b"ping")
         return client.recv(16) == b"ping"
-
-
-def open_files(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def test_what_is_said_comes_back_and_each_direction_has_its_end(bed: Bed) -> None:
@@ -102,12 +100,13 @@ def test_who_was_held_up_goes_on(bed: Bed, server: Server) -> None:
 
 def test_many_who_flood_and_go_leave_nothing(bed: Bed) -> None:
     assert answers(bed)
-    before = open_files(bed.host_pid())
+    pids = (bed.host_pid(), bed.guest_pid())
+    before = [open_files(pid) for pid in pids]
     for _ in range(50):
         with bed.connect() as client:
             client.sendall(b"flood")
             client.recv(1)
-    until(lambda: open_files(bed.host_pid()) <= before)
+    until(lambda: all(open_files(pid) <= most for pid, most in zip(pids, before, strict=True)))
     assert answers(bed)
 
 
@@ -118,14 +117,8 @@ def test_an_end_from_inside_is_seen(bed: Bed) -> None:
 
 
 def test_nobody_behind_the_agent_is_an_end_at_once(tmp_path: Path) -> None:
-    bed = Bed(tmp_path, tmp_path / "nobody.sock")
-    bed.start_guest()
-    bed.ensure()
-    try:
-        with bed.connect() as client:
-            assert client.recv(1) == b""
-    finally:
-        bed.close()
+    with Bed(tmp_path, tmp_path / "nobody.sock") as bed, bed.start().connect() as client:
+        assert client.recv(1) == b""
 
 
 def test_a_host_that_was_killed_is_started_again_and_its_clients_are_gone(bed: Bed) -> None:
@@ -146,6 +139,17 @@ def test_a_host_that_was_killed_in_the_middle_of_a_frame_is_understood_again(bed
     assert answers(bed)
 
 
+def test_an_agent_that_was_killed_in_the_middle_of_a_frame_is_understood_again(bed: Bed) -> None:
+    with bed.connect() as client:
+        client.sendall(b"ping")
+        client.recv(16)
+        bed.end_guest()
+        bed.port.say_to_host(frames.HEAD.pack(7, frames.DATA, 0, frames.DATA_MOST) + b"and no more")
+        bed.start_guest()
+        assert client.recv(1) == b""
+    assert answers(bed)
+
+
 def test_an_agent_that_is_started_again_has_its_clients_told(bed: Bed) -> None:
     with bed.connect() as client:
         client.sendall(b"ping")
@@ -157,15 +161,14 @@ def test_an_agent_that_is_started_again_has_its_clients_told(bed: Bed) -> None:
 
 
 def test_the_socket_is_not_there_before_the_machine_answers(tmp_path: Path, server: Server) -> None:
-    bed = Bed(tmp_path, tmp_path / "server.sock")
-    lines.ensure(bed.port.host, bed.agent_socket, PROCESSES)
-    until(lambda: bed.port.came() == 1)
-    assert not bed.agent_socket.exists()
-    bed.start_guest()
-    until(lambda: lines.listens(bed.agent_socket))
-    assert bed.agent_socket.stat().st_mode & 0o777 == 0o600
-    assert answers(bed)
-    bed.close()
+    with Bed(tmp_path, tmp_path / "server.sock") as bed:
+        lines.ensure(bed.port.host, bed.agent_socket, PROCESSES)
+        until(lambda: bed.port.came() == 1)
+        assert not bed.agent_socket.exists()
+        bed.start_guest()
+        until(lambda: lines.listens(bed.agent_socket))
+        assert bed.agent_socket.stat().st_mode & 0o777 == 0o600
+        assert answers(bed)
 
 
 GARBAGE = [
@@ -175,10 +178,7 @@ GARBAGE = [
     frames.frame(0, frames.RESET, frames.MAGIC + bytes(16)),
     frames.frame(5, frames.OPEN),
     frames.frame(0, frames.OPEN),
-    frames.frame(1, frames.CREDIT, b"\xff\xff\xff\xff"),
     frames.frame(1, frames.CREDIT, b"\x01\x00"),
-    frames.frame(1, frames.END) * 2,
-    frames.frame(1, frames.DATA, bytes(32768)) * 9,
     frames.frame(99, frames.DATA, b"nobody") + frames.frame(99, frames.END) + frames.frame(99, frames.CLOSE),
     random.Random(3).randbytes(100_000),
 ]
@@ -197,6 +197,36 @@ def test_garbage_from_either_side_is_survived(bed: Bed, garbage: bytes) -> None:
     assert bed.host_pid() == before
 
 
+LIVE = range(1, 9)  # the number of a client is one of these
+VIOLATIONS = {
+    "more credit than there can be": [(frames.CREDIT, b"\xff\xff\xff\xff")],
+    "two ends": [(frames.END, b"")] * 2,
+    "data after the end": [(frames.END, b""), (frames.DATA, b"more")],
+    "data above the room": [(frames.DATA, bytes(frames.DATA_MOST))] * 20,  # with what the sockets behind it take
+}
+
+
+@pytest.mark.parametrize("to", ["host", "machine"])
+@pytest.mark.parametrize("violation", VIOLATIONS.values(), ids=VIOLATIONS)
+def test_what_cannot_be_said_of_a_connection_is_the_end_of_it(
+    bed: Bed, violation: list[tuple[int, bytes]], to: str
+) -> None:
+    with bed.connect() as held:
+        held.sendall(b"hold")
+        assert held.recv(16) == b"held"
+        said = [frames.frame(number, kind, payload) for number in LIVE for kind, payload in violation]
+        (bed.port.say_to_host if to == "host" else bed.port.say_to_machine)(b"".join(said))
+        until(lambda: is_hung_up(held), within=20)
+    until(lambda: _answers_soon(bed), within=20)
+
+
+def is_hung_up(client: socket.socket) -> bool:
+    """Whether nobody is at the other end, which has not only said that it says no more."""
+    look = select.poll()
+    look.register(client, 0)
+    return any(events & select.POLLHUP for _, events in look.poll(0))
+
+
 def _answers_soon(bed: Bed) -> bool:
     try:
         return answers(bed)
@@ -205,14 +235,11 @@ def _answers_soon(bed: Bed) -> bool:
 
 
 def test_the_end_of_the_port_ends_the_line_and_its_socket(tmp_path: Path, server: Server) -> None:
-    bed = Bed(tmp_path, tmp_path / "server.sock")
-    bed.start_guest()
-    bed.ensure()
-    pid = bed.host_pid()
-    bed.port.close()
-    until(lambda: not bed.agent_socket.exists() and ended(pid))
-    assert bed.guest_status() == 0
-    lines.end(bed.agent_socket)
+    with Bed(tmp_path, tmp_path / "server.sock") as bed:
+        pid = bed.start().host_pid()
+        bed.port.close()
+        until(lambda: not bed.agent_socket.exists() and ended(pid))
+        assert bed.guest_status() == 0
 
 
 def test_one_line_serves_however_many_ask_for_it(bed: Bed) -> None:
@@ -243,27 +270,25 @@ def test_paths_may_be_longer_than_a_socket_s_name(
     long = tmp_path / ("x" * 120)
     long.mkdir(mode=0o700)
     monkeypatch.chdir(tmp_path)
-    bed = Bed(Path(), tmp_path / "server.sock")
-    (tmp_path / "line.sock").rename(long / "line.sock")
-    bed.start_guest()
-    lines.ensure(long / "line.sock", long / "agent.sock", PROCESSES)
-    until(lambda: lines.listens(long / "agent.sock"))
-    lines.end(long / "agent.sock")
-    assert not (long / "agent.sock").exists()
-    bed.close()
+    with Bed(Path(), tmp_path / "server.sock") as bed:
+        bed.port.host = bed.port.host.rename(long / "line.sock")
+        bed.agent_socket = long / "agent.sock"
+        bed.start()
+        lines.end(bed.agent_socket)
+        assert not bed.agent_socket.exists()
 
 
 def test_the_agent_s_own_protocol_goes_over_it(tmp_path: Path) -> None:
-    with host_agent(argv=[str(program.binary(os.uname().machine))]) as agent:
-        bed = Bed(tmp_path, Path(agent.path))
-        bed.start_guest()
-        bed.ensure()
-        session = start(dial(str(bed.agent_socket)), IDENTITY, ExecMessage(("sh", "-c", "cat; exit 3")))
+    with (
+        host_agent(argv=[str(program.binary(os.uname().machine))]) as agent,
+        Bed(tmp_path, Path(agent.path)) as bed,
+        closing(dial(str(bed.start().agent_socket))) as transport,
+    ):
+        session = start(transport, IDENTITY, ExecMessage(("sh", "-c", "cat; exit 3")))
         session.send(b"x" * 300_000)
         session.close_stdin()
         assert read_all(session) == (3, b"x" * 300_000, b"")
         session.close()
-        bed.close()
 
 
 def test_it_is_lean(bed: Bed) -> None:

@@ -1,0 +1,44 @@
+"""The machine's end of the line, as a host sees it that speaks every frame by hand."""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devbox.vm import line_frames as frames
+from tests.contract.vm.conftest import Bed, Server, open_files
+from tests.support.line_host import LineHost
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
+_FLOODS = 16  # together more than the port and the sockets on the way take
+
+
+@pytest.fixture
+def guest(tmp_path: Path, server: Server) -> Iterator[Bed]:
+    with Bed(tmp_path, tmp_path / "server.sock") as made:
+        made.start_guest()
+        yield made
+
+
+@pytest.fixture
+def host(guest: Bed) -> Iterator[LineHost]:
+    with LineHost(guest.port.host) as made:
+        yield made
+
+
+def test_an_agent_without_memory_for_what_waits_ends_the_frame_that_it_was_in(guest: Bed, host: LineHost) -> None:
+    before = open_files(guest.guest_pid())
+    for number in range(1, _FLOODS + 1):
+        host.say(number, frames.OPEN)
+        host.say(number, frames.DATA, b"ping")
+        assert host.hear() == (number, frames.DATA, b"ping")
+    _, most = limits = resource.prlimit(guest.guest_pid(), resource.RLIMIT_AS)
+    resource.prlimit(guest.guest_pid(), resource.RLIMIT_AS, (4096, most))
+    for number in range(1, _FLOODS + 1):
+        host.say(number, frames.DATA, b"flood")
+    until(lambda: open_files(guest.guest_pid()) <= before, within=20)
+    resource.prlimit(guest.guest_pid(), resource.RLIMIT_AS, limits)
+    with pytest.raises(frames.Violation):
+        list(iter(host.hear, None))
