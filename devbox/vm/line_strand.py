@@ -103,7 +103,7 @@ class Strand:
                     raise Violation
                 self.update()
             elif kind == CLOSE:
-                self._line.drop(self._number)
+                self._close()
             else:
                 raise Violation
         except OSError:
@@ -115,17 +115,19 @@ class Strand:
         events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if len(self._out) else 0)
         self._line.watch(self.socket, events, self.ready)
 
-    def _pump(self) -> None:
+    def _pump(self) -> bool:
+        """Pass on what the client says; return whether it may have said more."""
         try:
             data = self.socket.recv(min(DATA_MOST, self._credit))
         except BlockingIOError:
-            return
+            return False
         if data:
             self._credit -= len(data)
             self._line.send(self._number, DATA, data)
         else:
             self._said_end = True
             self._line.send(self._number, END)
+        return bool(data)
 
     def _take_data(self, payload: memoryview) -> None:
         if self._heard_end or len(payload) > self._room:
@@ -151,7 +153,21 @@ class Strand:
         else:
             self.update()
 
+    def _close(self) -> None:
+        """Listen to the client no more, and go when it has taken what the machine said before."""
+        self._heard_end = self._said_end = True
+        self.socket.shutdown(_socket.SHUT_RD)
+        self._settle()
+
     def _break(self) -> None:
-        """Leave a client that has gone."""
+        """Leave a client that takes nothing any more; what it said before it went goes first."""
+        self._say_the_rest()
         self._line.send(self._number, CLOSE)
         self._line.drop(self._number)
+
+    def _say_the_rest(self) -> None:
+        try:
+            while not self._said_end and self._credit and self._pump():
+                pass
+        except OSError:
+            return

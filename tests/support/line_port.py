@@ -73,6 +73,11 @@ class LinePort:
             self._sides[1].waiting += data
         self._poke()
 
+    def has_passed_on(self) -> bool:
+        """Whether nothing waits for the machine to read it."""
+        with self._lock:
+            return not self._sides[1].waiting
+
     def say_to_host(self, data: bytes) -> None:
         with self._lock:
             self._sides[0].waiting += data

@@ -57,7 +57,25 @@ void strands_forget(void) {
     }
 }
 
+/* What was read of the descriptor, 0 at its end, -1 and errno; it is said over the line. There must be credit. */
+static ssize_t pump(struct strand *strand) {
+    static uint8_t frame[LINE_HEADER + LINE_DATA_BEST];
+    size_t most = strand->credit < LINE_DATA_BEST ? strand->credit : LINE_DATA_BEST;
+    ssize_t got = read(strand->source.fd, frame + LINE_HEADER, most);
+    if (got > 0) {
+        strand->credit -= (uint32_t)got;
+        line_send_data(strand->number, frame, (size_t)got);
+    } else if (got == 0) {
+        strand->said_end = true;
+        line_send(strand->number, LINE_KIND_END, NULL, 0);
+    }
+    return got;
+}
+
+/* Who takes nothing any more may have said why: that lies in the descriptor and goes out first, be the port full. */
 static void break_off(struct strand *strand) {
+    while (!strand->said_end && strand->credit > 0 && pump(strand) > 0) {
+    }
     line_send(strand->number, LINE_KIND_CLOSE, NULL, 0);
     strand_destroy(strand);
 }
@@ -129,34 +147,18 @@ static bool flush(struct strand *strand) {
     return true;
 }
 
-/* False: the strand is destroyed. */
-static bool pump(struct strand *strand) {
-    static uint8_t frame[LINE_HEADER + LINE_DATA_BEST];
-    size_t most = strand->credit < LINE_DATA_BEST ? strand->credit : LINE_DATA_BEST;
-    ssize_t got = read(strand->source.fd, frame + LINE_HEADER, most);
-    if (got > 0) {
-        strand->credit -= (uint32_t)got;
-        line_send_data(strand->number, frame, (size_t)got);
-    } else if (got == 0) {
-        strand->said_end = true;
-        line_send(strand->number, LINE_KIND_END, NULL, 0);
-    } else if (errno != EAGAIN && errno != EINTR) {
-        break_off(strand);
-        return false;
-    }
-    return true;
-}
-
 static void ready(struct source *source, uint32_t events) {
     struct strand *strand = OWNER(source, struct strand, source);
     if (strand->waiting.size > 0 && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && !flush(strand)) {
         return;
     }
     bool readable = (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
-    if (readable && !strand->said_end && strand->credit > 0 && !port_is_full() && !pump(strand)) {
-        return;
+    bool reads = readable && !strand->said_end && strand->credit > 0 && !port_is_full();
+    if (reads && pump(strand) < 0 && errno != EAGAIN && errno != EINTR) {
+        break_off(strand);
+    } else {
+        settle(strand);
     }
-    settle(strand);
 }
 
 bool strand_open(uint32_t number, int fd) {

@@ -26,7 +26,10 @@ PROCESSES = HostProcesses(SilentReporter())
 
 
 class Echo(socketserver.BaseRequestHandler):
-    """Says what it hears, and "end"; after "hold" it reads nothing, after "flood" it writes without end."""
+    """Says what it hears, and "end"; after "hold" it reads nothing, after "flood" it writes without end.
+
+    After "refuse" it reads nothing, and says why when it is released, and goes.
+    """
 
     def handle(self) -> None:
         with suppress(OSError):
@@ -37,6 +40,11 @@ class Echo(socketserver.BaseRequestHandler):
                 elif data.startswith(b"flood"):
                     while True:
                         self.request.sendall(bytes(65536))
+                elif data.startswith(b"refuse"):
+                    self.request.sendall(b"held")
+                    self.server.released.wait()  # type: ignore[attr-defined]
+                    self.request.sendall(b"no")
+                    return
                 elif data.startswith(b"leave"):
                     return
                 else:
@@ -51,6 +59,11 @@ class Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), Echo)
         self.released = threading.Event()
+        self.has_left = threading.Event()
+
+    def close_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        super().close_request(request)
+        self.has_left.set()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: a client that was cut off is what the tests do."""

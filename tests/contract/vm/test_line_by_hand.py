@@ -1,6 +1,8 @@
 """The machine's end of the line, as a host sees it that speaks every frame by hand."""
 
+import os
 import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +44,16 @@ def test_an_agent_without_memory_for_what_waits_ends_the_frame_that_it_was_in(gu
     resource.prlimit(guest.guest_pid(), resource.RLIMIT_AS, limits)
     with pytest.raises(frames.Violation):
         list(iter(host.hear, None))
+
+
+def test_what_an_agent_said_before_it_went_is_heard(guest: Bed, host: LineHost, server: Server) -> None:
+    host.say(1, frames.OPEN)
+    host.say(1, frames.DATA, b"refuse")
+    assert host.hear() == (1, frames.DATA, b"held")
+    os.kill(guest.guest_pid(), signal.SIGSTOP)  # so that it sees what is said to the agent first, and that it went
+    guest.port.say_to_machine(frames.frame(1, frames.DATA, b"more"))
+    until(guest.port.has_passed_on)
+    server.released.set()
+    assert server.has_left.wait(20)
+    os.kill(guest.guest_pid(), signal.SIGCONT)
+    assert [host.hear() for _ in range(3)] == [(1, frames.DATA, b"no"), (1, frames.END, b""), (1, frames.CLOSE, b"")]

@@ -115,6 +115,49 @@ def test_a_client_that_has_gone_is_told_of(pair: tuple[socket.socket, socket.soc
     assert way.dropped
 
 
+def test_what_a_client_said_before_it_went_goes_out_before_that_is_told(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    way = Way()
+    strand = Strand(way, 1, pair[0])
+    way.full = True
+    pair[1].sendall(b"bye")
+    pair[1].close()
+    strand.take(DATA, memoryview(b"hey"))
+    assert way.said == [(1, OPEN, b""), (1, DATA, b"bye"), (1, END, b""), (1, CLOSE, b"")]
+    assert way.dropped
+
+
+def test_what_the_machine_said_before_it_closed_is_still_the_client_s(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    way = Way()
+    strand = Strand(way, 1, pair[0])
+    pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    for _ in range(WINDOW // DATA_MOST):
+        strand.take(DATA, memoryview(bytes(DATA_MOST)))
+    strand.take(CLOSE, memoryview(b""))
+    assert way.events == WRITE
+    with pytest.raises(BrokenPipeError):
+        pair[1].send(b"nobody listens")
+    taken = 0
+    while not way.dropped:
+        taken += len(pair[1].recv(65536))
+        strand.ready(WRITE)
+    while data := pair[1].recv(65536):
+        taken += len(data)
+    assert taken == WINDOW
+
+
+def test_a_machine_that_closed_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    way = Way()
+    strand = Strand(way, 1, pair[0])
+    pair[1].sendall(b"hey")
+    strand.take(CLOSE, memoryview(b""))
+    assert way.said == [(1, OPEN, b"")]
+    assert way.dropped
+
+
 def test_two_ends_and_data_after_the_end_are_refused(pair: tuple[socket.socket, socket.socket]) -> None:
     strand = Strand(Way(), 1, pair[0])
     strand.take(END, memoryview(b""))
