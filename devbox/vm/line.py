@@ -21,6 +21,7 @@ _FULL = 131072  # bytes that wait for the machine; above it no more is taken fro
 _CHUNK = 262144
 _STRANDS_MOST = 4000
 _NUMBER_MOST = 0xFFFFFFFF
+_REST = 0.1  # seconds until clients are let in again after one could not be
 _FIRST_AGAIN = 0.5  # seconds until a RESET that was not answered is said again, and twice as long after each
 # A frame that somebody before us began may have swallowed the RESET before: so much ends it, and is none itself.
 _FILLER = b"\xff" * (HEAD.size + DATA_MOST)
@@ -37,6 +38,7 @@ class Line:
         self._input = b""
         self._listen = listen
         self._door: _socket.socket | None = None
+        self._resting_until = 0.0  # nobody is let in before; 0: somebody is
         self._strands: dict[int, Strand] = {}
         self._last = 0
         self._nonce = b""  # of the RESET that is not answered yet
@@ -49,12 +51,10 @@ class Line:
         self._begin()
         while not self._over:
             self._watch_port()
-            patience = max(self._due - time.monotonic(), 0) if self._nonce else None
-            for key, events in self._selector.select(patience):
+            for key, events in self._selector.select(self._patience()):
                 if self._selector.get_map().get(key.fd) is key:  # else it was closed or changed meanwhile
                     key.data(events)
-            if self._nonce and time.monotonic() >= self._due:
-                self._repeat()
+            self._do_what_is_due()
 
     def send(self, number: int, kind: int, payload: bytes | memoryview = b"") -> None:
         """Have a frame go to the machine; a port that is broken is seen where it is read."""
@@ -80,6 +80,18 @@ class Line:
         self.watch(strand.socket, 0, strand.ready)
         strand.socket.close()
         self._watch_door()
+
+    def _patience(self) -> float | None:
+        due = [when for when in (self._due if self._nonce else 0.0, self._resting_until) if when]
+        return max(min(due) - time.monotonic(), 0) if due else None
+
+    def _do_what_is_due(self) -> None:
+        now = time.monotonic()
+        if self._nonce and now >= self._due:
+            self._repeat()
+        if self._resting_until and now >= self._resting_until:
+            self._resting_until = 0.0
+            self._watch_door()
 
     def _begin(self) -> None:
         """Forget everybody, and have the machine do so."""
@@ -114,7 +126,7 @@ class Line:
 
     def _watch_door(self) -> None:
         if self._door:
-            welcome = not self._nonce and len(self._strands) < _STRANDS_MOST
+            welcome = not self._nonce and not self._resting_until and len(self._strands) < _STRANDS_MOST
             self.watch(self._door, selectors.EVENT_READ if welcome else 0, self._door_ready)
 
     def _door_ready(self, _events: int) -> None:
@@ -123,8 +135,9 @@ class Line:
             descriptor, _ = self._door._accept()  # type: ignore[attr-defined]  # what `socket` calls
         except BlockingIOError:
             return
-        except OSError:  # out of descriptors: until one is given back
-            self.watch(self._door, 0, self._door_ready)
+        except OSError:  # who came has gone, or descriptors or memory are short, and nobody tells when they are not
+            self._resting_until = time.monotonic() + _REST
+            self._watch_door()
             return
         self._last = self._last % _NUMBER_MOST + 1
         while self._last in self._strands:

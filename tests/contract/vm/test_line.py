@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import resource
 import select
 import socket
 import subprocess
@@ -232,6 +233,20 @@ def _answers_soon(bed: Bed) -> bool:
         return answers(bed)
     except OSError:
         return False
+
+
+def test_a_host_without_a_descriptor_for_a_client_lets_it_in_when_there_is_one(bed: Bed) -> None:
+    assert answers(bed)
+    limits = resource.prlimit(bed.host_pid(), resource.RLIMIT_NOFILE)
+    resource.prlimit(bed.host_pid(), resource.RLIMIT_NOFILE, (3, limits[1]))
+    with bed.connect() as client:
+        client.sendall(b"ping")
+        client.settimeout(1)
+        with pytest.raises(TimeoutError):
+            client.recv(16)
+        resource.prlimit(bed.host_pid(), resource.RLIMIT_NOFILE, limits)
+        client.settimeout(20)
+        assert client.recv(16) == b"ping"
 
 
 def test_the_end_of_the_port_ends_the_line_and_its_socket(tmp_path: Path, server: Server) -> None:
