@@ -34,8 +34,8 @@ def digest(spec: MachineSpec, version: str) -> str:
 def save(machine: Machine, state: Path, *, memory_apart: bool = False) -> None:
     """Stop what runs in `machine`, write it to `state`, and end QEMU. What it was stopped with is on its disks.
 
-    `memory_apart`: it has its memory in a file of its own. `MachineError` if it cannot be saved; then it goes on, and
-    there is no new `state`.
+    `memory_apart`: it has its memory in a file of its own. `MachineError`, or `OSError` of `state`'s directory, if it
+    cannot be saved; then it goes on, and there is no new `state`.
     """
     made = draft = state.with_name(f"{state.name}.new")
     try:

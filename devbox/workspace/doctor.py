@@ -16,9 +16,9 @@ from typing import Final
 
 from devbox import paths
 from devbox.engine.base import Engine
-from devbox.errors import CommandFailedError, DevboxError
+from devbox.errors import CommandFailedError, DevboxError, RuntimeUnavailableError
 from devbox.values import format_size
-from devbox.vm import network
+from devbox.vm import disk, network, qemu
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.known_bad import known_bad
@@ -61,6 +61,7 @@ def diagnose(host: Host) -> list[Check]:
         _podman,
         _bootstrap,
         _qemu,
+        _machine_disks,
         _acceleration,
         _disk,
         _permissions,
@@ -153,14 +154,43 @@ def _bootstrap(host: Host) -> Check:
 
 
 def _qemu(host: Host) -> Check:
-    machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(os.uname().machine, os.uname().machine)
-    found = host.processes.which(f"qemu-system-{machine}")
-    fix = remedies.install(host, "qemu")
-    if found:
-        lacking = network.lacking(host.processes)
-        return _warned("qemu", lacking, _pasted(fix) or "install passt", fix) if lacking else _fine("qemu", found)
-    message = f"qemu-system-{machine} is not installed, and the runtime vm needs it"
-    return _warned("qemu", message, _pasted(fix) or "install QEMU")
+    name = f"qemu-system-{qemu.architecture()}"
+    found, lacking = host.processes.which(name), network.lacking(host.processes)
+    fix = remedies.install(host, *([] if found else ["qemu"]), *(["passt"] if lacking else []))
+    if not found:
+        message = f"{name} is not installed, and the runtime vm needs it"
+        return _warned("qemu", message, _pasted(fix) or "install QEMU", fix)
+    return _warned("qemu", lacking, _pasted(fix) or "install passt", fix) if lacking else _fine("qemu", found)
+
+
+def _machine_disks(host: Host) -> Check:
+    missing, said = {}, ""
+    for program, package in (("mke2fs", "e2fsprogs"), ("qemu-img", "qemu-img")):
+        try:
+            found = disk.tool(host.processes, program, package)
+        except RuntimeUnavailableError:
+            missing[program] = package
+        else:
+            said += _version(host, found) if program == "mke2fs" else ""
+    has_fakeroot = host.processes.which("fakeroot") is not None
+    if not disk.ways(said, is_root=host.uid == 0, has_fakeroot=has_fakeroot):
+        missing["fakeroot"] = "fakeroot"
+    if not missing:
+        return _fine("machine-disks", "mke2fs and qemu-img are here: the disks of virtual machines can be made")
+    message = f"no {' and no '.join(missing)}: the disk of a virtual machine cannot be made"
+    fix = remedies.install(host, *missing.values())
+    return _warned("machine-disks", message, _pasted(fix) or f"install {' and '.join(missing.values())}", fix)
+
+
+def _version(host: Host, mke2fs: str) -> str:
+    """Return what `mke2fs` says of itself, which matters to an ordinary user alone."""
+    if host.uid == 0:
+        return ""
+    try:
+        done = host.processes.run([mke2fs, "-V"], timeout=10, check=False)
+    except CommandFailedError:
+        return ""
+    return done.stderr + done.stdout
 
 
 def _acceleration(host: Host) -> Check:  # noqa: ARG001 (all checks look alike)

@@ -9,6 +9,7 @@ from typing import Final
 from devbox import paths
 from devbox.errors import CommandFailedError, EngineUnavailableError
 from devbox.process import Processes
+from devbox.vm import qemu
 from devbox.workspace.context import Host
 
 _ENGINE_TIMEOUT: Final = 60.0  # seconds until a started engine must answer
@@ -23,11 +24,14 @@ _PACKAGES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "bootstrap": {"apt-get": ("mmdebstrap", "debian-archive-keyring")},
     "qemu": {
-        "apt-get": ("qemu-system", "qemu-utils", "passt"),
-        "dnf": ("qemu-kvm", "qemu-img", "passt"),
-        "apk": ("qemu-system-x86_64", "qemu-img"),
+        "apt-get": ("qemu-system", "qemu-utils"),
+        "dnf": ("qemu-kvm", "qemu-img"),
+        "apk": (f"qemu-system-{qemu.architecture()}", "qemu-img"),
         "brew": ("qemu",),
     },
+    "qemu-img": {"apt-get": ("qemu-utils",), "dnf": ("qemu-img",), "apk": ("qemu-img",), "brew": ("qemu",)},
+    # What is Linux's alone, or is installed by brew where nobody finds it, brew is not asked for.
+    **{name: {"apt-get": (name,), "dnf": (name,), "apk": (name,)} for name in ("passt", "e2fsprogs", "fakeroot")},
 }
 _MANAGERS: Final = ("apt-get", "dnf", "apk", "brew")
 
@@ -40,10 +44,10 @@ class Command:
     background: bool = False
 
 
-def install(host: Host, what: str) -> tuple[Command, ...]:
-    """Return the commands that install `what` (engine, bootstrap, qemu) here; empty if nobody knows how."""
+def install(host: Host, *what: str) -> tuple[Command, ...]:
+    """Return the commands that install each of `what` (engine, qemu, passt ...) that this manager has; may be none."""
     manager = next((name for name in _MANAGERS if host.processes.which(name)), None)
-    packages = _PACKAGES[what].get(manager or "", ())
+    packages = tuple(package for each in what for package in _PACKAGES[each].get(manager or "", ()))
     if not manager or not packages:
         return ()
     lines: list[tuple[str, ...]] = {

@@ -5,11 +5,11 @@ import functools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from devbox.vm.initramfs import Entry, archive
 from devbox.vm.qemu import architecture
 from tests.support.engine import RUN
 from tests.support.skips import NOT_HERE
@@ -48,23 +48,15 @@ def busybox_initrd(init: str) -> bytes:
     """Return an initrd whose /init is this script, for the host's static busybox."""
     busybox = shutil.which("busybox")
     assert busybox, "busybox (static) is not installed"
-    script = f"#!/bin/sh\n{init}\n"
-    links = ("sh", "mount", "sleep", "poweroff", "reboot", "cat", "echo")
-    files = {"bin/busybox": (0o100755, Path(busybox).read_bytes()), "init": (0o100755, script.encode())}
-    files |= {f"bin/{name}": (0o120777, b"busybox") for name in links}
-    return cpio({"bin": (0o40755, b""), "dev": (0o40755, b""), "proc": (0o40755, b""), **files})
-
-
-def cpio(files: Mapping[str, tuple[int, bytes]]) -> bytes:
-    """Return these files, each with its mode (its kind in it) and content, as the kernel reads an initrd."""
-    made = bytearray()
-    for number, (name, (mode, content)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
-        encoded = name.encode() + b"\0"
-        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(encoded), 0)
-        made += b"070701" + b"".join(b"%08X" % field for field in fields) + encoded
-        made += bytes(-len(made) % 4) + content
-        made += bytes(-len(made) % 4)
-    return bytes(made)
+    called = " ".join(("mount", "sleep", "poweroff", "reboot", "cat", "echo"))
+    script = f"#!/bin/busybox sh\nfor name in {called}; do /bin/busybox ln -s busybox /bin/$name; done\n{init}\n"
+    return archive(
+        [
+            Entry(path="bin/busybox", content=Path(busybox).read_bytes(), mode=0o755),
+            Entry(path="init", content=script.encode(), mode=0o755),
+            *(Entry(path=place, mode=0o755) for place in ("dev", "proc")),
+        ]
+    )
 
 
 def _package() -> str:

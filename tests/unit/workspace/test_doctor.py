@@ -7,6 +7,7 @@ import pytest
 from devbox.errors import CommandFailedError, EngineUnavailableError
 from devbox.process import Completed
 from devbox.reporter import SilentReporter
+from devbox.vm import disk
 from devbox.vm.qemu import architecture
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
@@ -179,3 +180,43 @@ def test_qemu_without_what_keeps_a_machine_from_the_hosts_loopback_is_a_warning(
     assert "127.0.0.1" in check.message
     assert "passt" in check.fix[-1].argv
     assert by_id(diagnose(make_host(FakeProcesses(name, "passt"))))["qemu"].status is Status.OK
+
+
+@pytest.mark.parametrize("manager", ["apt-get", "dnf", "apk", "brew"])
+def test_a_missing_qemu_is_installed(manager: str) -> None:
+    check = by_id(diagnose(make_host(FakeProcesses(manager))))["qemu"]
+    assert check.status is Status.WARN
+    assert any(word.startswith("qemu") for word in check.fix[-1].argv)
+    assert ("passt" in check.fix[-1].argv) is (manager != "brew")
+    assert check.remedy == " && ".join(" ".join(command.argv) for command in check.fix)
+
+
+def test_where_passt_alone_is_missing_it_is_what_is_installed() -> None:
+    name = f"qemu-system-{architecture()}"
+    check = by_id(diagnose(make_host(FakeProcesses(name, "apk"))))["qemu"]
+    assert check.fix == (Command(argv=("apk", "add", "passt")),)
+    nowhere = by_id(diagnose(make_host(FakeProcesses(name, "brew"))))["qemu"]
+    assert (nowhere.status, nowhere.fix, nowhere.remedy) == (Status.WARN, (), "install passt")
+
+
+@pytest.mark.parametrize(
+    ("uid", "there", "version", "missing"),
+    [
+        (0, ("mke2fs", "qemu-img"), "1.47.0", ()),
+        (1000, ("mke2fs", "qemu-img"), "1.47.1", ()),
+        (1000, ("mke2fs", "qemu-img", "fakeroot"), "1.47.0", ()),
+        (1000, ("mke2fs", "qemu-img"), "1.47.0", ("fakeroot",)),
+        (0, (), "", ("e2fsprogs", "qemu-utils")),
+        (1000, ("qemu-img",), "", ("e2fsprogs", "fakeroot")),
+    ],
+)
+def test_what_the_disk_of_a_machine_is_made_with_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, uid: int, there: tuple[str, ...], version: str, missing: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(disk, "_SBIN", ())
+    programs = FakeProcesses("apt-get", *there)
+    if version:
+        programs.answer("mke2fs", "-V", with_=completed(stderr=f"mke2fs {version} (5-Feb-2023)"))
+    check = by_id(diagnose(make_host(programs, uid=uid)))["machine-disks"]
+    assert check.status is (Status.WARN if missing else Status.OK)
+    assert tuple(check.fix[-1].argv[-len(missing) :] if check.fix else ()) == missing
