@@ -163,8 +163,15 @@ def small_machine(directory: Path, image: MachineImage, **facts: object) -> Iter
     disk = directory / "disk.qcow2"
     overlay(image.disk, disk, 0, PROCESSES)
     environment: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "GREETING": "hello there"}
-    values = {"hostname": "small", "environment": environment, "network": NETWORK, "init": "agent", **facts}
-    identity = Identity(agent=IDENTITY, epoch=int(time.time()), **values)  # type: ignore[arg-type]
+    values = {
+        "hostname": "small",
+        "environment": environment,
+        "network": NETWORK,
+        "init": "agent",
+        "epoch": int(time.time()),
+        **facts,
+    }
+    identity = Identity(agent=IDENTITY, **values)  # type: ignore[arg-type]
     initrd = directory / "initrd"
     initrd.write_bytes(image.initrd.read_bytes() + machine_archive(identity))
     spec = MachineSpec(
