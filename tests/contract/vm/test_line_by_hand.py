@@ -15,6 +15,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 _FLOODS = 16  # together more than the port and the sockets on the way take
+_MANY = 50
 
 
 @pytest.fixture
@@ -44,6 +45,22 @@ def test_an_agent_without_memory_for_what_waits_ends_the_frame_that_it_was_in(gu
     resource.prlimit(guest.guest_pid(), resource.RLIMIT_AS, limits)
     with pytest.raises(frames.Violation):
         list(iter(host.hear, None))
+
+
+def test_the_machine_has_a_descriptor_for_each_connection_and_none_for_one_that_is_over(
+    guest: Bed, host: LineHost, server: Server
+) -> None:
+    before = open_files(guest.guest_pid())
+    for number in range(1, _MANY + 1):
+        host.say(number, frames.OPEN)
+        host.say(number, frames.DATA, b"hold")
+        assert host.hear() == (number, frames.DATA, b"held")
+    assert open_files(guest.guest_pid()) == before + _MANY
+    for number in range(1, _MANY + 1):
+        host.say(number, frames.CLOSE if number % 2 else frames.END)
+    until(lambda: open_files(guest.guest_pid()) == before + _MANY // 2, within=20)
+    server.released.set()
+    until(lambda: open_files(guest.guest_pid()) == before, within=20)
 
 
 def test_what_an_agent_said_before_it_went_is_heard(guest: Bed, host: LineHost, server: Server) -> None:
