@@ -2,6 +2,9 @@
 
 It detaches itself and lives as long as QEMU holds the other end of the port's socket. The exit status of what was
 started says whether it lives (0), or why not (1, on stderr). The agent's socket is there when the machine answers.
+
+A Supervisor becomes a process in much the same way (supervisor/daemon.py), and nothing of that is used here: `vm` lies
+below it, the lock says here whose line holds it, and what it loads would be held for as long as a machine runs.
 """
 
 from __future__ import annotations
@@ -38,17 +41,19 @@ class Life:
     def __init__(self, port: str, agent: str) -> None:
         self._port = os.path.abspath(port)
         self._agent = os.path.abspath(agent)
+        self._held = -1
 
     def live(self, ready: Callable[[], None]) -> None:
         """Serve to the end; `ready` is called when the port is ours, or another line's. `LineError`."""
         _settle()
         if self._lock():
-            port = self._connected()
-            ready()
             try:
+                port = self._connected()
+                ready()
                 Line(port, self._listening).run()
             finally:
                 self._remove()
+                os.ftruncate(self._held, 0)  # our number may soon be another process's
         else:
             ready()
 
@@ -57,20 +62,20 @@ class Life:
         found = os.stat(self._port)
         stamp = f"{found.st_ino} {found.st_mtime_ns}"
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self._agent + ".lock", flags, 0o600)
+        self._held = os.open(self._agent + LOCK, flags, 0o600)
         until = time.monotonic() + _PATIENCE
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if os.pread(descriptor, 256, 0).decode().partition(" ")[2] == stamp:
+                if os.pread(self._held, 256, 0).decode().partition(" ")[2] == stamp:
                     return False
                 if time.monotonic() > until:
                     raise LineError("another line to this agent does not end") from None
                 time.sleep(_PAUSE)
             else:
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()} {stamp}".encode(), 0)
+                os.ftruncate(self._held, 0)
+                os.pwrite(self._held, f"{os.getpid()} {stamp}".encode(), 0)
                 return True
 
     def _connected(self) -> _socket.socket:

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Final
 
 from devbox.process import Processes
 from devbox.vm.line_process import LOCK
+from devbox.vm.sockets import connected
 
 _PACKAGES: Final = str(Path(__file__).parents[2])
 _BEGIN: Final = (
@@ -40,36 +40,24 @@ def argv(port_socket: Path, agent_socket: Path) -> list[str]:
 def listens(agent_socket: Path) -> bool:
     """Whether the machine answers there; asks nothing of it."""
     try:
-        directory = os.open(agent_socket.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        connected(agent_socket, patience=0).close()
+    except BlockingIOError:
+        return True  # so many wait there that there is no room for one more
+    except OSError:
         return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(0)
-        try:
-            client.connect(_name(agent_socket, directory))
-        except BlockingIOError:
-            return True  # so many wait there that there is no room for one more
-        except OSError:
-            return False
-        finally:
-            os.close(directory)
     return True
-
-
-def _name(path: Path, directory: int) -> str:
-    """Return a name of `path` that is short enough for a socket, where the system has one."""
-    return f"/proc/self/fd/{directory}/{path.name}" if sys.platform == "linux" else str(path)
 
 
 def end(agent_socket: Path) -> None:
     """End the line of this socket, and leave nothing of it; harmless if there is none."""
     try:
-        lock = os.open(f"{agent_socket}{LOCK}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        lock = os.open(f"{agent_socket}{LOCK}", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
         if _ends(lock, signal.SIGTERM) or _ends(lock, signal.SIGKILL):
             agent_socket.unlink(missing_ok=True)
+            os.ftruncate(lock, 0)  # the number may soon be another process's
     finally:
         os.close(lock)
 
@@ -80,7 +68,7 @@ def _ends(lock: int, number: signal.Signals) -> bool:
     while not _is_free(lock):
         holder = os.pread(lock, 256, 0).split()
         if holder:  # it writes its number a moment after it has the lock
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(int(holder[0]), number)
         if time.monotonic() > until:
             return False

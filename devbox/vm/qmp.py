@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-import os
 import socket
 import struct
 from collections.abc import Coroutine
@@ -15,6 +14,7 @@ from typing import Final, Self, TypeVar
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from devbox.errors import MachineError
+from devbox.vm.sockets import connected
 
 _PATIENCE: Final = 5.0  # seconds for each answer
 _Answer = TypeVar("_Answer")
@@ -101,29 +101,17 @@ def listener(path: Path) -> int | None:
 
 
 def _connected(path: Path, patience: float) -> socket.socket:
-    """Return a socket that is connected to `path`, which may be longer than that of a socket can be."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door = -1
     try:
-        made.settimeout(patience)
-        if hasattr(os, "O_PATH"):
-            door = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            made.connect(f"/proc/self/fd/{door}/{path.name}")
-        else:
-            made.connect(str(path))
-        made.settimeout(None)
+        made = connected(path, patience)
     except OSError as error:
-        made.close()
         gone = error.errno in (errno.ENOENT, errno.ECONNREFUSED)
         raise MachineError("QEMU does not run" if gone else f"QEMU cannot be reached: {error}") from error
-    finally:
-        if door >= 0:
-            os.close(door)
+    made.settimeout(None)
     return made
 
 
-def _peer(connected: socket.socket) -> int | None:
+def _peer(asked: socket.socket) -> int | None:
     if not hasattr(socket, "SO_PEERCRED"):
         return None
-    pid, _, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    pid, _, _ = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     return int(pid)

@@ -90,6 +90,10 @@ class Bed:
             parts.callback(self.end_guest)
             parts.callback(lines.end, self.agent_socket)
 
+    @property
+    def lock(self) -> Path:
+        return Path(f"{self.agent_socket}{LOCK}")
+
     def start(self) -> Self:
         """Start both ends, and return when they have met."""
         self.start_guest()
@@ -124,7 +128,7 @@ class Bed:
         until(lambda: lines.listens(self.agent_socket), within=20)
 
     def host_pid(self) -> int:
-        return int(Path(f"{self.agent_socket}{LOCK}").read_text().split()[0])
+        return int(self.lock.read_text().split()[0])
 
     def kill_host(self) -> None:
         os.kill(self.host_pid(), signal.SIGKILL)

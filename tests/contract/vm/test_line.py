@@ -8,7 +8,7 @@ import select
 import socket
 import subprocess
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 MIB = 1024 * 1024
+MANY = 50
 
 
 def says_and_hears(client: socket.socket, data: bytes) -> bytes:
@@ -103,10 +104,12 @@ def test_many_who_flood_and_go_leave_nothing(bed: Bed) -> None:
     assert answers(bed)
     pids = (bed.host_pid(), bed.guest_pid())
     before = [open_files(pid) for pid in pids]
-    for _ in range(50):
-        with bed.connect() as client:
+    with ExitStack() as clients:
+        for _ in range(MANY):
+            client = clients.enter_context(bed.connect())
             client.sendall(b"flood")
             client.recv(1)
+        assert all(open_files(pid) > most + MANY // 2 for pid, most in zip(pids, before, strict=True))
     until(lambda: all(open_files(pid) <= most for pid, most in zip(pids, before, strict=True)))
     assert answers(bed)
 
@@ -255,6 +258,7 @@ def test_the_end_of_the_port_ends_the_line_and_its_socket(tmp_path: Path, server
         bed.port.close()
         until(lambda: not bed.agent_socket.exists() and ended(pid))
         assert bed.guest_status() == 0
+        assert not bed.lock.read_bytes()
 
 
 def test_one_line_serves_however_many_ask_for_it(bed: Bed) -> None:
@@ -277,6 +281,13 @@ def test_an_end_is_harmless_where_there_is_no_line(tmp_path: Path) -> None:
     lines.end(tmp_path / "agent.sock")
     Path(f"{tmp_path}/agent.sock{LOCK}").write_text("1 0 0")
     lines.end(tmp_path / "agent.sock")
+
+
+def test_an_end_leaves_no_number_that_may_become_another_process_s(bed: Bed) -> None:
+    bed.kill_host()
+    assert bed.lock.read_bytes()
+    lines.end(bed.agent_socket)
+    assert not bed.lock.read_bytes()
 
 
 def test_paths_may_be_longer_than_a_socket_s_name(
