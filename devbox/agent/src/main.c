@@ -28,7 +28,7 @@ static int usage(void) {
                                "       agent stream --socket PATH\n"
                                "       agent machine\n"
                                "       agent off\n"
-                               "       agent line --port PATH --socket PATH\n"
+                               "       agent line --port PATH --socket PATH   (a seam for the tests of the line)\n"
                                "       agent own UID:GID DIRECTORY...\n"
                                "       agent version\n";
     (void)!write(STDERR_FILENO, text, sizeof text - 1);

@@ -62,6 +62,7 @@ static void find(void) {
     }
 }
 
+/* Whoever uses it may send, but loses nobody (see `port_send`): what is left is where it was. */
 static void use_input(void) {
     size_t used = events->bytes(input, input_size);
     input_size -= used;
