@@ -59,16 +59,16 @@ class SmallMachine:
     def run(self, *argv: str, user: str = "", stdin: bytes = b"") -> tuple[int, str]:
         """Run a command inside; return its exit code and what it wrote."""
         session = start(dial(str(self.agent_socket)), IDENTITY, ExecMessage(argv, user=user))
-        feeder = threading.Thread(target=lambda: (session.send(stdin), session.close_stdin()))
+        feeder = threading.Thread(target=lambda: (session.send(stdin), session.close_stdin()), daemon=True)
         feeder.start()
         try:
             said = bytearray()
             while frame := session.receive():
                 said += frame[1]
+            feeder.join()
             return session.exit_code(), said.decode()
         finally:
             session.close()
-            feeder.join()
 
     def sh(self, script: str, user: str = "") -> str:
         """Run a script that must succeed; return what it wrote."""

@@ -35,7 +35,7 @@ MANY = 50
 
 def says_and_hears(client: socket.socket, data: bytes) -> bytes:
     """Send `data`, shut our direction, and return all that comes until the other side has ended."""
-    feeder = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+    feeder = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)), daemon=True)
     feeder.start()
     heard = bytearray()
     while piece := client.recv(65536):
@@ -92,7 +92,7 @@ def test_who_was_held_up_goes_on(bed: Bed, server: Server) -> None:
         held.sendall(b"hold")
         assert held.recv(16) == b"held"
         heard: list[bytes] = []
-        thread = threading.Thread(target=lambda: heard.append(says_and_hears(held, bytes(8 * MIB))))
+        thread = threading.Thread(target=lambda: heard.append(says_and_hears(held, bytes(8 * MIB))), daemon=True)
         thread.start()
         assert answers(bed)
         server.released.set()

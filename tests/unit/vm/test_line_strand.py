@@ -9,6 +9,8 @@ import pytest
 from devbox.vm.line_frames import CLOSE, CREDIT, DATA, DATA_MOST, END, OPEN, WINDOW, Violation
 from devbox.vm.line_strand import Strand
 
+Pair = tuple[socket.socket, socket.socket]  # the line's end, the client's
+
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -35,14 +37,21 @@ class Way:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[Pair]:
     ours, client = socket.socketpair()
     with ours, client:
         client.settimeout(5)
         yield ours, client
 
 
-def test_it_opens_and_passes_on_what_it_hears(pair: tuple[socket.socket, socket.socket]) -> None:
+def say_all(strand: Strand, pair: Pair) -> None:
+    """Say all that the machine may without more credit, most of which has to wait for the client."""
+    pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    for _ in range(WINDOW // DATA_MOST):
+        strand.take(DATA, memoryview(bytes(DATA_MOST)))
+
+
+def test_it_opens_and_passes_on_what_it_hears(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 5, pair[0])
     pair[1].sendall(b"hey")
@@ -53,7 +62,7 @@ def test_it_opens_and_passes_on_what_it_hears(pair: tuple[socket.socket, socket.
     assert not way.events
 
 
-def test_no_more_is_read_than_there_is_credit_for(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_no_more_is_read_than_there_is_credit_for(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
     pair[1].setblocking(False)
@@ -67,7 +76,7 @@ def test_no_more_is_read_than_there_is_credit_for(pair: tuple[socket.socket, soc
     assert way.events & READ
 
 
-def test_nothing_is_read_while_the_line_is_full(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_nothing_is_read_while_the_line_is_full(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
     way.full = True
@@ -77,14 +86,10 @@ def test_nothing_is_read_while_the_line_is_full(pair: tuple[socket.socket, socke
     assert not way.events
 
 
-def test_credit_is_given_back_as_the_client_takes_it_and_no_more_is_kept(
-    pair: tuple[socket.socket, socket.socket],
-) -> None:
+def test_credit_is_given_back_as_the_client_takes_it_and_no_more_is_kept(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
-    pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    for _ in range(WINDOW // DATA_MOST):
-        strand.take(DATA, memoryview(bytes(DATA_MOST)))
+    say_all(strand, pair)
     assert way.events & WRITE
     with pytest.raises(Violation):
         strand.take(DATA, memoryview(bytes(DATA_MOST)))
@@ -95,7 +100,7 @@ def test_credit_is_given_back_as_the_client_takes_it_and_no_more_is_kept(
     assert sum(int.from_bytes(payload, "little") for _, kind, payload in way.said if kind == CREDIT) >= WINDOW // 2
 
 
-def test_it_goes_when_both_sides_have_ended(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_it_goes_when_both_sides_have_ended(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
     strand.take(END, memoryview(b""))
@@ -106,7 +111,7 @@ def test_it_goes_when_both_sides_have_ended(pair: tuple[socket.socket, socket.so
     assert way.dropped
 
 
-def test_a_client_that_has_gone_is_told_of(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_client_that_has_gone_is_told_of(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
     pair[1].close()
@@ -115,9 +120,7 @@ def test_a_client_that_has_gone_is_told_of(pair: tuple[socket.socket, socket.soc
     assert way.dropped
 
 
-def test_what_a_client_said_before_it_went_goes_out_before_that_is_told(
-    pair: tuple[socket.socket, socket.socket],
-) -> None:
+def test_what_a_client_said_before_it_went_goes_out_before_that_is_told(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
     way.full = True
@@ -128,14 +131,10 @@ def test_what_a_client_said_before_it_went_goes_out_before_that_is_told(
     assert way.dropped
 
 
-def test_what_the_machine_said_before_it_closed_is_still_the_client_s(
-    pair: tuple[socket.socket, socket.socket],
-) -> None:
+def test_what_the_machine_said_before_it_closed_is_still_the_client_s(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
-    pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    for _ in range(WINDOW // DATA_MOST):
-        strand.take(DATA, memoryview(bytes(DATA_MOST)))
+    say_all(strand, pair)
     strand.take(CLOSE, memoryview(b""))
     assert way.events == WRITE
     with pytest.raises(BrokenPipeError):
@@ -149,7 +148,7 @@ def test_what_the_machine_said_before_it_closed_is_still_the_client_s(
     assert taken == WINDOW
 
 
-def test_a_machine_that_closed_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_machine_that_closed_is_not_waited_for(pair: Pair) -> None:
     way = Way()
     strand = Strand(way, 1, pair[0])
     pair[1].sendall(b"hey")
@@ -158,7 +157,7 @@ def test_a_machine_that_closed_is_not_waited_for(pair: tuple[socket.socket, sock
     assert way.dropped
 
 
-def test_two_ends_and_data_after_the_end_are_refused(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_two_ends_and_data_after_the_end_are_refused(pair: Pair) -> None:
     strand = Strand(Way(), 1, pair[0])
     strand.take(END, memoryview(b""))
     for kind in (END, DATA):
