@@ -1,16 +1,19 @@
 """Where files are laid out before they go into a file system: in memory if there is plenty, which takes a tenth."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
 _PLENTY = 4  # times the size; other programs want memory too
-_NAME = "devbox-{uid}-{pid}-"
+_LEAST = 4096  # bytes that a file is taken to have: as many names are needed
+_NAME = "devbox-{uid}-"
+_TRIES = 5  # where no lock can be had at all, as on some network file systems, there will be none later
 
 
 @contextmanager
@@ -22,12 +25,54 @@ def scratch(parent: Path, *, size: int = 0) -> Iterator[Path]:
     in_memory = size > 0 and _room() > _PLENTY * size
     if in_memory:
         _sweep()
-    prefix = _NAME.format(uid=os.getuid(), pid=os.getpid()) if in_memory else "making-"
-    path = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if in_memory else parent))
+    with _made_in_memory(parent) if in_memory else nullcontext(_made("making-", parent)) as path:
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _made(prefix: str, parent: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+
+
+@contextmanager
+def _made_in_memory(parent: Path) -> Iterator[Path]:
+    """Give a new directory with its lock, by which all others know that it is in use (see `_sweep`).
+
+    One that cannot be locked is not left; after a few of them it is one in `parent`, which nobody sweeps.
+    """
+    for _ in range(_TRIES):
+        path = _made(_NAME.format(uid=os.getuid()), MEMORY)
+        with _locked(path) as is_ours:
+            if is_ours:
+                yield path
+                return
+        with contextlib.suppress(OSError):  # one who sweeps was faster than the lock, and removes it
+            path.rmdir()
+    yield _made("making-", parent)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a directory, if nobody else does and it is still there and this user's."""
     try:
-        yield path
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _taken(path, directory)
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        os.close(directory)
+
+
+def _taken(path: Path, directory: int) -> bool:
+    with contextlib.suppress(OSError):
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        facts = os.fstat(directory)
+        return facts.st_uid == os.geteuid() and os.path.samestat(facts, path.stat(follow_symlinks=False))
+    return False
 
 
 def _room() -> int:
@@ -38,22 +83,16 @@ def _room() -> int:
     except OSError:
         return 0
     free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
-    return min(free, place.f_bavail * place.f_frsize) if os.access(MEMORY, os.W_OK) else 0
+    names = place.f_favail * _LEAST if place.f_files else free  # some file systems count no names
+    return min(free, place.f_bavail * place.f_frsize, names) if os.access(MEMORY, os.W_OK) else 0
 
 
 def _sweep() -> None:
-    """Remove what processes of this user that were killed have left in memory."""
-    before = _NAME.format(uid=os.getuid(), pid="")[:-1]
-    for left in MEMORY.glob(f"{before}*-*"):
-        pid = left.name.removeprefix(before).partition("-")[0]
-        if pid.isdigit() and not _lives(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
+    """Remove what processes of this user that were killed have left in memory.
 
-
-def _lives(pid: int) -> bool:
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except (ProcessLookupError, OverflowError):
-            return False
-    return True
+    By a lock and not by a process's number: others may share the memory and have numbers of their own.
+    """
+    for left in MEMORY.glob(_NAME.format(uid=os.getuid()) + "*"):
+        with _locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left, ignore_errors=True)
