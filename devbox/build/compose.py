@@ -17,7 +17,7 @@ from devbox.build.inputs import Inputs
 from devbox.build.languages.base import Part, Setting, joined
 from devbox.build.languages.registry import LANGUAGES
 from devbox.build.layout import Layout, Link, Storeys, lay_out
-from devbox.build.recipe import BaseImage, ContextFile, Recipe, Step
+from devbox.build.recipe import BaseImage, ContextFile, Question, Recipe, Step
 from devbox.build.steps.finalize import variables as variables_step
 from devbox.build.steps.provision import RUN_LIMIT, ProvisionPlan, interpreter, provision_step
 from devbox.build.steps.rundir import run_directory
@@ -80,9 +80,9 @@ def compose(
 def _machine(recipe: Recipe, setting: Setting) -> Recipe:
     """Return `recipe` with what makes a machine of the environment. The Lock's `steps` stay those of the container."""
     links = vm_links(setting.base, setting.profile.vm.init, recipe.lock)
-    steps = tuple(link for link in links if isinstance(link, Step))
-    question = next((link for link in links if not isinstance(link, Step)), None)
-    return replace(recipe, steps=(*recipe.steps, *steps), open=question)
+    if isinstance(links, Question):
+        return replace(recipe, open=links)
+    return replace(recipe, steps=(*recipe.steps, *links))
 
 
 def _layout(setting: Setting, part: Part) -> Layout:

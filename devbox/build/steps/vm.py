@@ -18,6 +18,7 @@ Init = Literal["full", "trimmed", "minimal"]
 ANSWER: Final = "vm.system"  # where the Lock has the packages of a machine
 _KEY: Final = "runtime"
 _CLOUD: Final = ("amd64", "arm64")  # for which Debian has a kernel of what virtual machines have, and little else
+_GROWING: Final = "e2fsprogs"  # has resize2fs: a file system grows inside to what its disk may grow to
 _SYSTEM: Final = (
     "dbus",
     "dbus-user-session",
@@ -113,7 +114,7 @@ def packages(base: BaseImage, init: Init) -> tuple[str, ...]:
             hint='choose a base of that family, as base.image = "debian:12", or the runtime "container"',
             problems=[Problem(key=_KEY, message=f"not with a base of the {base.distribution or base.family} kind")],
         )
-    return tuple(sorted([_kernel(base), *([] if init == "minimal" else _SYSTEM)]))
+    return tuple(sorted([_kernel(base), _GROWING, *([] if init == "minimal" else _SYSTEM)]))
 
 
 def _kernel(base: BaseImage) -> str:
@@ -124,8 +125,8 @@ def _kernel(base: BaseImage) -> str:
     return f"linux-image-{base.architecture}"
 
 
-def vm_links(base: BaseImage, init: Init, lock: Platform) -> tuple[Step | Question, ...]:
-    """Return the steps that make a machine of what is there; the question about its packages, if `lock` has no answer.
+def vm_links(base: BaseImage, init: Init, lock: Platform) -> tuple[Step, ...] | Question:
+    """Return the steps that make a machine of what is there; the question about its packages if `lock` has no answer.
 
     Raises `BaseImageError`, see `packages`.
     """
@@ -138,7 +139,7 @@ def vm_links(base: BaseImage, init: Init, lock: Platform) -> tuple[Step | Questi
     )
     known = lock.answers.get(ANSWER)
     if known is None or known.asked != question.asked:
-        return (question,)
+        return question
     return vm_steps(base, init, apt.answered(Group(asked=names), known.lines))
 
 

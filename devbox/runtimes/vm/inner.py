@@ -21,7 +21,9 @@ if ! mountpoint -q {_DATA}; then
   [ -n "$disk" ] || {{ echo "the disk of the volumes is not there" >&2; exit 1; }}
   mount -t ext4 "$disk" {_DATA}
 fi
-if command -v resize2fs > /dev/null; then resize2fs "$(findmnt -n -o SOURCE /)" > /dev/null 2>&1 || true; fi
+for one in / {_DATA}; do  # a disk may have grown since its file system was made
+  if command -v resize2fs > /dev/null; then resize2fs "$(findmnt -n -o SOURCE "$one")" > /dev/null 2>&1 || true; fi
+done
 mountpoint -q {_IMAGE} || mount --bind / {_IMAGE}
 mount --make-rprivate {_IMAGE}  # what is mounted from here on is not seen below it
 place() {{

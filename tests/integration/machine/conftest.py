@@ -24,7 +24,7 @@ WORD = "a word"
 
 [resources]
 memory = "512 MiB"
-disk = "8 GiB"
+disk = "20 GiB"
 
 [ports.web]
 guest = 8000

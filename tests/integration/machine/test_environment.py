@@ -48,6 +48,10 @@ def test_it_is_another_kernel_with_the_profile_inside(machine: Devbox) -> None:
     ] == ["vm"]
 
 
+def test_the_root_is_as_large_as_the_profile_says(machine: Devbox) -> None:
+    assert int(inside(machine, "df --output=size -B1 / | tail -n 1")) > 19 * 2**30
+
+
 def test_systemd_runs_and_what_a_container_cannot_do_works(machine: Devbox) -> None:
     _eventually(machine, "systemctl is-system-running || true", "running")
     script = """
