@@ -1,6 +1,7 @@
 """From what a machine was made from to one that boots: its image, its disks, its initial RAM disk, its arguments."""
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -114,7 +115,7 @@ def _spec(stored: Stored, directory: Path, image: MachineImage, drives: tuple[Dr
     return MachineSpec(
         name=stored.name,
         uuid=stored.id,
-        cpus=int(stored.resources.cpus or min(CPUS, os.cpu_count() or 1)),
+        cpus=_cpus(stored.resources.cpus),
         memory=stored.resources.memory or MEMORY,
         kernel=str(image.kernel),
         initrd=str(directory / INITRD),
@@ -123,6 +124,11 @@ def _spec(stored: Stored, directory: Path, image: MachineImage, drives: tuple[Dr
         directory=str(directory),
         accelerator=EMULATION,
     )
+
+
+def _cpus(wanted: float | None) -> int:
+    """Return how many a machine has: whole ones, unlike a container's share of the host's."""
+    return max(1, math.ceil(wanted)) if wanted else min(CPUS, os.cpu_count() or 1)
 
 
 def _by(spec: MachineSpec, accelerator: str) -> MachineSpec:

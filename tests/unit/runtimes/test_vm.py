@@ -90,3 +90,9 @@ def test_outer_places_come_before_those_below_them() -> None:
     nested = DataVolume(name="modules", target="/workspaces/shop/node_modules", labels=())
     script = inner.place_volumes((nested, *SPEC.volumes))[2]
     assert script.index("place shop-workspace") < script.index("place modules")
+
+
+@pytest.mark.parametrize(("wanted", "given"), [(0.5, 1), (1.0, 1), (1.5, 2), (4, 4)])
+def test_a_machine_has_whole_processors_and_one_at_least(wanted: float, given: int) -> None:
+    assert boot._cpus(wanted) == given
+    assert boot._cpus(None) in (1, boot.CPUS)
