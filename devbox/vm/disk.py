@@ -22,6 +22,7 @@ from devbox.vm.rootfs import DAWN, RootFiles
 from devbox.vm.scratch import scratch
 
 ROOT_SIZE = 16 * 1024**3  # bytes that a root file system has, unless what it holds needs more; what is empty takes none
+_PER_INODE = 16384  # bytes of the disk for each file that it can hold
 _MINUTES = 15 * 60.0
 _SBIN = ("/usr/sbin", "/sbin")  # which an ordinary user has not on PATH
 _TAR_SINCE = (1, 47, 1)
@@ -40,14 +41,6 @@ class Way(Enum):
     TAR = "mke2fs reads the tar"
     ROOT = "root lays the files out"
     FAKEROOT = "fakeroot lays the files out"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """A file system as it was made: the file, and the way that was taken."""
-
-    path: Path
-    way: Way
 
 
 def tool(processes: Processes, name: str, package: str) -> str:
@@ -72,20 +65,25 @@ def ways(said: str, *, is_root: bool, has_fakeroot: bool) -> tuple[Way, ...]:
     return (*found, Way.FAKEROOT) if has_fakeroot else tuple(found)
 
 
-def draw(root: RootFiles, path: Path, processes: Processes, *, identity: str, epoch: int = 0) -> Drawn:
-    """Write the files of `root` as an ext4 file system into the new file `path`, which is sparse.
-
-    `identity`: what the file system's UUID is made from; with the same and the same files it is the same bytes.
-    `epoch`: its own date, in seconds; 0 if none is known.
-    """
-    program = tool(processes, "mke2fs", "e2fsprogs")
-    said = processes.run([program, "-V"], check=False)
+def require_way(processes: Processes) -> tuple[Way, ...]:
+    """Return how a file system can be filled here, the best way first; `RuntimeUnavailableError` if it cannot be."""
+    said = processes.run([tool(processes, "mke2fs", "e2fsprogs"), "-V"], check=False)
     has_fakeroot = processes.which("fakeroot") is not None
     found = ways(said.stderr + said.stdout, is_root=os.geteuid() == 0, has_fakeroot=has_fakeroot)
     if not found:
         raise _no_way()
-    size = max(ROOT_SIZE, _rounded(2 * root.size))
-    order = _Order(program=program, path=path, size=size, name=uuid.uuid5(_SPACE, identity), epoch=epoch or DAWN)
+    return found
+
+
+def draw(root: RootFiles, path: Path, processes: Processes, *, identity: str) -> None:
+    """Write the files of `root` as an ext4 file system into the new file `path`, which is sparse.
+
+    `identity`: what the file system's UUID is made from; with the same and the same files it is the same bytes.
+    """
+    found = require_way(processes)
+    program = tool(processes, "mke2fs", "e2fsprogs")
+    size = max(ROOT_SIZE, _rounded(2 * root.size), _rounded(2 * root.members * _PER_INODE))
+    order = _Order(program=program, path=path, size=size, name=uuid.uuid5(_SPACE, identity), epoch=DAWN)
     for index, way in enumerate(found):
         try:
             _fill(root, order, way, processes)
@@ -97,7 +95,7 @@ def draw(root: RootFiles, path: Path, processes: Processes, *, identity: str, ep
             raise
         else:
             settle_dates(path)
-            return Drawn(path=path, way=way)
+            return
     raise AssertionError("the last way either does it or raises")
 
 
@@ -183,8 +181,9 @@ class _Order:
         # The storage is a new file, so that nothing needs to be zeroed, not even by the guest later.
         settings = f"hash_seed={self.name},root_owner=0:0,assume_storage_prezeroed=1"
         return [
-            *(self.program, "-q", "-F", "-t", "ext4", "-O", _FEATURES, "-b", "4096", "-I", "256", "-i", "16384"),
-            *("-m", "0", "-J", "size=64", "-e", "remount-ro", "-U", str(self.name), "-E", settings),
+            *(self.program, "-q", "-F", "-t", "ext4", "-O", _FEATURES, "-b", "4096", "-I", "256"),
+            *("-i", str(_PER_INODE), "-m", "0", "-J", "size=64", "-e", "remount-ro"),
+            *("-U", str(self.name), "-E", settings),
             *([] if source is None else ["-d", str(source)]),
             *(str(self.path), str(self.size // 4096)),
         ]

@@ -1,23 +1,25 @@
-"""What machines of one image share: its kernel, its first initial RAM file system, its disk. Made once, then kept.
+"""What machines of one image share: its kernel, the modules that lead to its disk, that disk. Made once, then kept.
 
 | below the root | what it is |
 |---|---|
+| itself | flock: shared by whoever looks for one, alone by whoever takes one away |
 | `lock` | flock of whoever makes one |
 | `<16 hex>/kernel` | for QEMU: uncompressed where it can be entered that way |
-| `<16 hex>/initrd` | the agent's program and the modules that the root file system needs |
+| `<16 hex>/modules` | what the root file system needs, as an initial RAM file system without the agent |
 | `<16 hex>/disk.qcow2` | the root file system; read-only, machines have overlays on it |
 | `<16 hex>/content` | digest of that disk: another e2fsprogs puts the same files elsewhere |
 | `<16 hex>/release` | the kernel's version; written last of them |
 | `making-<8>/` | one that is being made, or was when devbox was killed |
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +31,13 @@ from devbox.reporter import Progress, Reporter
 from devbox.tarstream import TarStreamError
 from devbox.vm.disk import draw, to_qcow2
 from devbox.vm.ext4 import Ext4Error
-from devbox.vm.initramfs import image_archive
+from devbox.vm.initramfs import modules_archive
 from devbox.vm.kernel import KernelError, bootable, module_name, module_order, newest, unpacked
 from devbox.vm.rootfs import RootFiles, write_root
 
 FORMAT = 1  # of what is kept; another number, and all is made anew
 _ELF = b"\x7fELF"
+_KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class MachineImage:
     """The files of one image, absolute. `content`: digest (hex) of the disk; `release`: the kernel's version."""
 
     kernel: Path
-    initrd: Path
+    modules: Path
     disk: Path
     content: str
     release: str
@@ -54,13 +57,11 @@ class _Order:
 
     image_id: str
     export: Callable[[], Iterator[bytes]]
-    program: bytes
-    epoch: int
 
-    @property
-    def key(self) -> str:
-        text = f"{FORMAT} {self.image_id} {hashlib.sha256(self.program).hexdigest()}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+def key(image_id: str) -> str:
+    """Return the name of the directory that an image has. Pure. The agent is no part of it, whatever its build."""
+    return hashlib.sha256(f"{FORMAT} {image_id}".encode()).hexdigest()[:16]
 
 
 class MachineImages:
@@ -71,29 +72,66 @@ class MachineImages:
         self._processes = processes
         self._reporter = reporter
 
-    def prepared(
-        self, image_id: str, export: Callable[[], Iterator[bytes]], *, agent: Path, epoch: int = 0
-    ) -> MachineImage:
+    def prepared(self, image_id: str, export: Callable[[], Iterator[bytes]]) -> MachineImage:
         """Return the files of an image; made if they are not there, by one process at a time.
 
-        `export`: gives the root file system as a tar stream. `agent`: the agent's program for that system. `epoch`: no
-        date in it is later, in seconds; 0 if none is known. Raises `MachineError` for an image that no machine can
-        boot, `RuntimeUnavailableError` if a program is missing that makes disks.
+        `export`: gives the root file system as a tar stream. Whoever is going to stand on it says so beforehand, see
+        `unneeded`. Raises `MachineError` for an image that no machine can boot, `RuntimeUnavailableError` if a program
+        is missing that makes disks.
         """
-        order = _Order(image_id=image_id, export=export, program=agent.read_bytes(), epoch=epoch)
-        place = self._root / order.key
-        known = _known(place)
-        if known is not None:
-            return known
+        order = _Order(image_id=image_id, export=export)
+        place = self._root / key(image_id)
         try:
+            with self._looking(fcntl.LOCK_SH):
+                known = _known(place)
+            if known is not None:
+                return known
             with self._reporter.step("make the machine's disk") as progress, self._locked(progress):
                 return _known(place) or self._made(place, order, progress)
         except OSError as error:
             raise MachineError(
-                f"{self._root}, where the disks of machines lie, cannot be written: "
+                f"{self._root}, where the disks of machines lie, cannot be used: "
                 f"{(error.strerror or str(error)).lower()}",
                 hint="make room there, or set XDG_CACHE_HOME to another directory",
             ) from error
+
+    def unneeded(self, needed: Callable[[], Collection[str]]) -> tuple[str, ...]:
+        """Return the keys of the images that are not in `needed`."""
+        with contextlib.suppress(OSError):  # there are none, or they are not this user's
+            kept = needed()
+            names = sorted(entry.name for entry in os.scandir(self._root) if _KEY.fullmatch(entry.name))
+            return tuple(name for name in names if name not in kept)
+        return ()
+
+    def sweep(self, needed: Callable[[], Collection[str]], *, among: Collection[str]) -> tuple[str, ...]:
+        """Remove those of `among`, and return the ones that are gone; what cannot be removed stays for the next time.
+
+        `needed` is asked while nobody can look for one: who does so later finds none, and makes it anew.
+        """
+        gone = []
+        with contextlib.suppress(OSError), self._looking(fcntl.LOCK_EX):
+            for name in set(self.unneeded(needed)) & set(among):
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(self._root / name)
+                    gone.append(name)
+        return tuple(sorted(gone))
+
+    def size(self, name: str) -> int:
+        """Return how many bytes the image of this key takes."""
+        with contextlib.suppress(OSError):
+            return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in os.scandir(self._root / name))
+        return 0
+
+    @contextlib.contextmanager
+    def _looking(self, how: int) -> Iterator[None]:
+        """Hold the lock of the directory itself; it is never held for as long as an image takes to be made."""
+        paths.private_directory(str(self._root))
+        directory = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(directory, how)
+            yield
+        finally:
+            os.close(directory)
 
     def _made(self, place: Path, order: _Order, progress: Progress) -> MachineImage:
         for left in self._root.glob("making-*"):  # of one that was killed: nobody else holds the lock
@@ -101,9 +139,11 @@ class MachineImages:
         making = Path(tempfile.mkdtemp(prefix="making-", dir=self._root))
         try:
             self._make(making, order, progress)
+            _settle(making)
             shutil.rmtree(place, ignore_errors=True)
             fault("keep machine image")
             making.replace(place)
+            _synced(self._root)
             fault("machine image kept")
         finally:
             shutil.rmtree(making, ignore_errors=True)
@@ -115,10 +155,10 @@ class MachineImages:
         tar, raw = making / "root.tar", making / "root.raw"
         progress.update("reading what the image holds")
         try:
-            root = write_root(order.export(), tar, epoch=order.epoch)
-            release = self._boot_files(root, making, order.program)
+            root = write_root(order.export(), tar)
+            release = self._boot_files(root, making)
             progress.update(f"writing {root.members} files")
-            draw(root, raw, self._processes, identity=order.image_id, epoch=order.epoch)
+            draw(root, raw, self._processes, identity=order.image_id)
         except (TarStreamError, KernelError, Ext4Error) as error:
             raise MachineError(f"the image {order.image_id[:19]} cannot become a machine: it {error}") from error
         tar.unlink()
@@ -129,8 +169,8 @@ class MachineImages:
         (making / "content").write_text(_digest(making / "disk.qcow2"), encoding="ascii")
         (making / "release").write_text(release, encoding="utf-8")
 
-    def _boot_files(self, root: RootFiles, making: Path, program: bytes) -> str:
-        """Write the kernel and its initial RAM file system; return the kernel's version."""
+    def _boot_files(self, root: RootFiles, making: Path) -> str:
+        """Write the kernel and its modules; return the kernel's version."""
         kernel = newest(root.places)
         unpackers = {"zstd": lambda data: self._unzstd(data, making)}
         (making / "kernel").write_bytes(bootable(root.read(kernel.path), unpackers))
@@ -142,7 +182,7 @@ class MachineImages:
                 modules.append((module_name(path), data if data.startswith(_ELF) else unpacked(data, unpackers)))
             except ValueError as error:
                 raise KernelError(f"holds a module that cannot be read, {path}: {error}") from error
-        (making / "initrd").write_bytes(image_archive(program, modules))
+        (making / "modules").write_bytes(modules_archive(modules))
         return kernel.release
 
     def _unzstd(self, data: bytes, scratch: Path) -> bytes:
@@ -159,7 +199,7 @@ class MachineImages:
             packed.unlink(missing_ok=True)
             plain.unlink(missing_ok=True)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _locked(self, progress: Progress) -> Iterator[None]:
         paths.private_directory(str(self._root))
         with (self._root / "lock").open("w") as lock:
@@ -178,10 +218,25 @@ def _known(place: Path) -> MachineImage | None:
     except FileNotFoundError:
         return None
     found = MachineImage(
-        kernel=place / "kernel", initrd=place / "initrd", disk=place / "disk.qcow2", content=content, release=release
+        kernel=place / "kernel", modules=place / "modules", disk=place / "disk.qcow2", content=content, release=release
     )
-    there = all(os.access(path, os.R_OK) for path in (found.kernel, found.initrd, found.disk))
+    there = all(os.access(path, os.R_OK) for path in (found.kernel, found.modules, found.disk))
     return found if there else None
+
+
+def _settle(making: Path) -> None:
+    """Have all of it on the disk: the name that it gets then is taken to mean that it is whole."""
+    for entry in making.iterdir():
+        _synced(entry)
+    _synced(making)
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Initial RAM file systems: cpio archives in the format that the kernel unpacks ("newc"). Pure.
 
-The kernel takes several, one behind the other. The first is the image's: the agent's program and the modules that a
-root file system is mounted with. The second is the machine's: who it is. The same content gives the same bytes.
+The kernel takes several, one behind the other. The first is the image's: the modules that a root file system is mounted
+with. The second is the agent's program, the third the machine's: who it is. The same content gives the same bytes.
 Source: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel.
 """
 
@@ -67,13 +67,18 @@ def archive(entries: Iterable[Entry]) -> bytes:
     return whole + bytes(-len(whole) % _BLOCK)
 
 
-def image_archive(program: bytes, modules: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return the archive of an image: the agent's program, and `modules` (name, content) in the order of loading."""
+def modules_archive(modules: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return the archive of an image: its `modules` (name, content) in the order of loading."""
     loaded = [
         Entry(path=f"modules/{number:03}-{name}.ko", content=content) for number, (name, content) in enumerate(modules)
     ]
-    places = [Entry(path=place, mode=0o755) for place in (*_PLACES, "modules", "devbox")]
-    return archive([Entry(path="init", content=program, mode=0o755), *places, *loaded])
+    return archive([Entry(path="modules", mode=0o755), *loaded])
+
+
+def agent_archive(program: bytes) -> bytes:
+    """Return the archive of a build of the agent: its program, and the places that it needs before anything else."""
+    places = [Entry(path=place, mode=0o755) for place in (*_PLACES, "devbox")]
+    return archive([Entry(path="init", content=program, mode=0o755), *places])
 
 
 def machine_archive(identity: Identity) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from devbox.tarstream import BLOCK, Kind, Member, TarReader, not_after, plain_mode
+from devbox.tarstream import BLOCK, Kind, Member, TarReader, plain_mode
 
 DAWN = 315_532_800  # seconds: 1980; the date of what has none of its own
 _ENGINE_FILES = frozenset(
@@ -40,15 +40,15 @@ class RootFiles:
             return file.read(size)
 
 
-def write_root(chunks: Iterable[bytes], tar: Path, *, epoch: int = 0) -> RootFiles:
+def write_root(chunks: Iterable[bytes], tar: Path) -> RootFiles:
     """Write the root file system that `chunks`, the export of a container, hold as the file `tar`.
 
-    `epoch`: no date is after it (seconds); 0 if none is known. Raises `TarStreamError` for what is no tar.
+    Raises `TarStreamError` for what is no tar.
     """
     places: dict[str, tuple[int, int]] = {}
     size = count = 0
     with tar.open("wb") as file:
-        for member, content in _members(TarReader(chunks), epoch):
+        for member, content in _members(TarReader(chunks)):
             file.write(member.header)
             if member.kind is Kind.FILE and member.path.startswith(_KERNELS):
                 places[member.path[1:]] = (file.tell(), member.size)
@@ -61,32 +61,31 @@ def write_root(chunks: Iterable[bytes], tar: Path, *, epoch: int = 0) -> RootFil
     return RootFiles(tar=tar, size=size, members=count, places=places)
 
 
-def _members(reader: TarReader, epoch: int) -> Iterator[tuple[Member, Iterable[bytes | memoryview]]]:
+def _members(reader: TarReader) -> Iterator[tuple[Member, Iterable[bytes | memoryview]]]:
     there: set[str] = set()
     for member in reader.members():
         if member.path in _ENGINE_FILES or member.path.startswith(_ENGINE_PLACES):
             continue
         there.add(member.path)
-        yield _dated(member, epoch), reader.content()
+        yield _dated(member), reader.content()
     for path, mode in _PLACES.items():
         if path not in there:
-            yield _made(path, epoch, type=tarfile.DIRTYPE, mode=mode), ()
+            yield _made(path, type=tarfile.DIRTYPE, mode=mode), ()
     if "/etc" in there:
         for path in _EMPTY:
-            yield _made(path, epoch, mode=0o644), ()
-        yield _made("/etc/mtab", epoch, type=tarfile.SYMTYPE, mode=0o777, linkname="../proc/self/mounts"), ()
+            yield _made(path, mode=0o644), ()
+        yield _made("/etc/mtab", type=tarfile.SYMTYPE, mode=0o777, linkname="../proc/self/mounts"), ()
 
 
-def _dated(member: Member, epoch: int) -> Member:
+def _dated(member: Member) -> Member:
     if member.path in _ENGINE_DATES and member.kind is Kind.DIRECTORY:
-        return _made(member.path, epoch, type=tarfile.DIRTYPE, mode=member.mode, uid=member.uid, gid=member.gid)
-    header = plain_mode(member.header)
-    return replace(member, header=not_after(epoch, header) if epoch else header)
+        return _made(member.path, type=tarfile.DIRTYPE, mode=member.mode, uid=member.uid, gid=member.gid)
+    return replace(member, header=plain_mode(member.header))
 
 
-def _made(path: str, epoch: int, **values: object) -> Member:
+def _made(path: str, **values: object) -> Member:
     info = tarfile.TarInfo(path[1:] or "./")
-    info.mtime = epoch or DAWN
+    info.mtime = DAWN
     for name, value in values.items():
         setattr(info, name, value)
     kind = {tarfile.DIRTYPE: Kind.DIRECTORY, tarfile.SYMTYPE: Kind.LINK}.get(info.type, Kind.FILE)

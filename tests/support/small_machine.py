@@ -25,7 +25,7 @@ from devbox.reporter import SilentReporter
 from devbox.vm import lines
 from devbox.vm.disk import overlay
 from devbox.vm.images import MachineImage, MachineImages
-from devbox.vm.initramfs import Identity, machine_archive
+from devbox.vm.initramfs import Identity, agent_archive, machine_archive
 from devbox.vm.kernel import module_name, module_order
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import Drive, MachineSpec
@@ -90,8 +90,7 @@ def small_image(cache: Path) -> MachineImage:
             while piece := held.read(1 << 20):
                 yield piece
 
-    agent = program.binary(os.uname().machine)
-    return MachineImages(cache, PROCESSES, SilentReporter()).prepared("small", export, agent=agent)
+    return MachineImages(cache, PROCESSES, SilentReporter()).prepared("small", export)
 
 
 def _module_files(modules: Path) -> dict[str, bytes]:
@@ -173,7 +172,8 @@ def small_machine(directory: Path, image: MachineImage, **facts: object) -> Iter
     }
     identity = Identity(agent=IDENTITY, **values)  # type: ignore[arg-type]
     initrd = directory / "initrd"
-    initrd.write_bytes(image.initrd.read_bytes() + machine_archive(identity))
+    agent = agent_archive(program.binary(os.uname().machine).read_bytes())
+    initrd.write_bytes(image.modules.read_bytes() + agent + machine_archive(identity))
     spec = MachineSpec(
         name="small",
         uuid=str(uuid.uuid4()),

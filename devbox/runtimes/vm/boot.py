@@ -17,10 +17,11 @@ from devbox.process import Processes
 from devbox.reporter import Reporter
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.vm.inner import SERIAL
+from devbox.runtimes.vm.kept import machine_images
 from devbox.runtimes.vm.stored import Stored
 from devbox.values import LABEL_WORKSPACE
 from devbox.vm import accel, disk, initramfs, network, qemu
-from devbox.vm.images import MachineImage, MachineImages
+from devbox.vm.images import MachineImage
 from devbox.vm.machine import Machine, refuse
 from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec
 
@@ -57,8 +58,7 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
     disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
     data = Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
     disk.data_disk(data, DATA_SIZE, bench.processes)
-    own = initramfs.machine_archive(identity(stored, now=int(time.time())))
-    (directory / INITRD).write_bytes(image.initrd.read_bytes() + own)
+    (directory / INITRD).write_bytes(_initrd(stored, image))
     drives = (
         Drive(path=str(machine.disk), format="qcow2", serial="devbox-root"),
         Drive(path=str(data), format="qcow2", serial=SERIAL),
@@ -149,10 +149,14 @@ def identity(stored: Stored, *, now: int) -> initramfs.Identity:
 
 
 def _image(stored: Stored, bench: Bench) -> MachineImage:
-    images = MachineImages(Path(paths.machine_images()), bench.processes, bench.reporter)
+    images = machine_images(bench.processes, bench.reporter)
     with contextlib.ExitStack() as opened:
         return images.prepared(
             stored.image,
             lambda: opened.enter_context(exported(bench.engine, stored.image, stored.labels)),
-            agent=Path(stored.agent.program),
         )
+
+
+def _initrd(stored: Stored, image: MachineImage) -> bytes:
+    program = initramfs.agent_archive(Path(stored.agent.program).read_bytes())
+    return image.modules.read_bytes() + program + initramfs.machine_archive(identity(stored, now=int(time.time())))

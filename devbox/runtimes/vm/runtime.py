@@ -34,10 +34,11 @@ class VmRuntime:
         return Features(own_kernel=True, bind_mounts=False)
 
     def check(self) -> None:
-        """Raise `RuntimeUnavailableError` if QEMU or what makes its disks is missing."""
+        """Raise `RuntimeUnavailableError` if QEMU or what makes its disks is missing, before anything is built."""
         qemu.find(self._bench.processes)
         for name, package in _TOOLS:
             disk.tool(self._bench.processes, name, package)
+        disk.require_way(self._bench.processes)
 
     def create(self, spec: InstanceSpec) -> Instance:
         """Make an Instance, stopped, or return the one of this name that has the same spec digest."""

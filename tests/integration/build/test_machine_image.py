@@ -24,7 +24,7 @@ from devbox.reporter import SilentReporter
 from devbox.vm import lines, qemu
 from devbox.vm.disk import draw, overlay, tool, virtual_size
 from devbox.vm.images import MachineImage, MachineImages
-from devbox.vm.initramfs import Identity, machine_archive
+from devbox.vm.initramfs import Identity, agent_archive, machine_archive
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import Drive, MachineSpec
 from devbox.vm.rootfs import write_root
@@ -98,9 +98,9 @@ def test_the_disk_holds_what_the_image_holds_and_is_the_same_twice(
     for name in ("one", "two"):
         place = tmp_path / name
         place.mkdir()
-        root = write_root(exported(room, built.image), place / "root.tar", epoch=debian.epoch)
+        root = write_root(exported(room, built.image), place / "root.tar")
         raw = place / "raw"
-        draw(root, raw, processes, identity=built.image, epoch=debian.epoch)
+        draw(root, raw, processes, identity=built.image)
         digests.append(digest(raw))
     assert digests[0] == digests[1]
     checked = subprocess.run(
@@ -162,7 +162,8 @@ def booted(image: MachineImage, directory: Path, init: str) -> Iterator[Guest]:
     told = Identity(
         agent=IDENTITY, hostname="shop", environment={"A": "1"}, network=None, init=init, epoch=int(time.time())
     )
-    (directory / "initrd").write_bytes(image.initrd.read_bytes() + machine_archive(told))
+    agent = agent_archive(binary(os.uname().machine).read_bytes())
+    (directory / "initrd").write_bytes(image.modules.read_bytes() + agent + machine_archive(told))
     spec = MachineSpec(
         name="devbox-test",
         uuid=str(uuid.uuid4()),
@@ -190,7 +191,7 @@ def booted(image: MachineImage, directory: Path, init: str) -> Iterator[Guest]:
 
 @pytest.mark.nightly  # that of a profile boots in every run: tests/integration/machine
 def test_a_full_machine_is_a_whole_system(room: Room, debian: BaseImage, tmp_path: Path) -> None:
-    made = prepared(room, debian, build(room, debian), tmp_path)
+    made = prepared(room, build(room, debian), tmp_path)
     with booted(made, tmp_path, "/sbin/init") as guest:
         assert guest.run("uname", "-r") == made.release
         guest.run("systemctl", "is-system-running", "--wait")
@@ -211,14 +212,14 @@ def test_a_full_machine_is_a_whole_system(room: Room, debian: BaseImage, tmp_pat
 
 @pytest.mark.nightly  # tests/integration/vm/test_agent.py boots one
 def test_a_minimal_machine_has_its_agent_and_nothing_else(room: Room, debian: BaseImage, tmp_path: Path) -> None:
-    made = prepared(room, debian, room.build(debian, runtime="vm", vm={"init": "minimal"}), tmp_path)
+    made = prepared(room, room.build(debian, runtime="vm", vm={"init": "minimal"}), tmp_path)
     with booted(made, tmp_path, "agent") as guest:
         assert guest.run("uname", "-r") == made.release
         assert guest.run("cat", "/proc/1/comm") == "agent"
         assert guest.run("id", "-un", user="dev") == "dev"
 
 
-def prepared(room: Room, base: BaseImage, built: Built, directory: Path) -> MachineImage:
+def prepared(room: Room, built: Built, directory: Path) -> MachineImage:
     """Return the image, which is exported once."""
     images = MachineImages(directory / "machines", HostProcesses(room.reporter), room.reporter)
     asked = []
@@ -227,9 +228,8 @@ def prepared(room: Room, base: BaseImage, built: Built, directory: Path) -> Mach
         asked.append(1)
         return exported(room, built.image)
 
-    agent = binary(os.uname().machine)
-    made = images.prepared(built.image, ask, agent=agent, epoch=base.epoch)
-    assert images.prepared(built.image, ask, agent=agent, epoch=base.epoch) == made
+    made = images.prepared(built.image, ask)
+    assert images.prepared(built.image, ask) == made
     assert asked == [1]
     assert made.disk.stat().st_mode & 0o777 == 0o400
     assert [entry.name for entry in sorted((directory / "machines").iterdir())] == [made.disk.parent.name, "lock"]

@@ -1,7 +1,6 @@
 """Which way a file system is filled, and what the programs are asked to do."""
 
 import os
-import struct
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,9 @@ from devbox.errors import CommandFailedError, MachineError, RuntimeUnavailableEr
 from devbox.process import Completed
 from devbox.vm import disk
 from devbox.vm.disk import Way, backing_file, overlay, tool, virtual_size, ways
-from devbox.vm.rootfs import RootFiles
+from devbox.vm.rootfs import DAWN, RootFiles
 from tests.fakes.processes import Call, FakeProcesses, completed
+from tests.support.disks import qcow2
 
 OLD, NEW = "mke2fs 1.47.0 (5-Feb-2023)", "mke2fs 1.47.2 (1-Jan-2025)"
 
@@ -74,8 +74,7 @@ def test_an_ordinary_user_lays_out_and_fills_under_one_fakeroot(
     fake = FakeProcesses("mke2fs")
     fake.answer("fakeroot", "-s", with_=remember)
     fake.answer("mke2fs", "-V", with_=completed(stderr=OLD))
-    drawn = disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="sha256:1", epoch=7)
-    assert drawn.way is Way.FAKEROOT
+    disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="sha256:1")
     assert settled == [tmp_path / "raw"]
     _, untar, fill = fake.calls
     assert untar.argv[:2] == ("fakeroot", "-s")
@@ -83,7 +82,7 @@ def test_an_ordinary_user_lays_out_and_fills_under_one_fakeroot(
     assert fill.argv[:2] == ("fakeroot", "-i")
     assert fill.argv[2] == untar.argv[2]
     assert fill.argv[4] == "mke2fs"
-    assert fill.env["E2FSPROGS_FAKE_TIME"] == "7"
+    assert fill.env["E2FSPROGS_FAKE_TIME"] == str(DAWN)
     assert not Path(fill.argv[2]).parent.exists()
 
 
@@ -95,7 +94,8 @@ def test_without_libarchive_the_next_way_is_taken(
     fake.answer("fakeroot", "-s", with_=remember)
     fake.answer("mke2fs", "-V", with_=completed(stderr=NEW))
     fake.answer("mke2fs", "-q", with_=CommandFailedError("mke2fs failed", detail="you need libarchive to"))
-    assert disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="x").way is Way.FAKEROOT
+    disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="x")
+    assert [call.argv[0] for call in fake.calls] == ["mke2fs", "mke2fs", "fakeroot", "fakeroot"]
     fake.programs.remove("fakeroot")
     with pytest.raises(RuntimeUnavailableError, match="by an ordinary user") as caught:
         disk.draw(root(tmp_path), tmp_path / "raw", fake, identity="x")
@@ -134,17 +134,21 @@ def test_a_large_root_has_room(tmp_path: Path, settled: list[Path]) -> None:
     assert fake.argvs[-1][-1] == str(41 * 1024**3 // 4096)
 
 
+def test_so_has_one_of_many_small_files(tmp_path: Path, settled: list[Path]) -> None:
+    fake = FakeProcesses("mke2fs")
+    fake.answer("mke2fs", "-V", with_=completed(stderr=NEW))
+    many = RootFiles(tar=tmp_path / "t", size=1024**3, members=3 * 2**20, places={})
+    disk.draw(many, tmp_path / "raw", fake, identity="x")
+    argv = fake.argvs[-1]
+    inodes = int(argv[-1]) * 4096 // int(argv[argv.index("-i") + 1])
+    assert inodes >= 2 * many.members
+
+
 def test_a_missing_program_is_named_with_its_package() -> None:
     with pytest.raises(RuntimeUnavailableError, match="need no-such-tool") as caught:
         tool(FakeProcesses(), "no-such-tool", "its-package")
     assert caught.value.hint == "install it: apt-get install its-package"
     assert tool(FakeProcesses("mke2fs"), "mke2fs", "e2fsprogs") == "mke2fs"
-
-
-def qcow2(path: Path, size: int, backing: str = "") -> None:
-    name = backing.encode()
-    head = b"QFI\xfb" + struct.pack(">IQIIQ", 3, 104 if name else 0, len(name), 16, size)
-    path.write_bytes(head.ljust(104, b"\0") + name)
 
 
 def creating(fake: FakeProcesses) -> None:

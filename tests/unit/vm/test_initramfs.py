@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from devbox.vm.initramfs import Entry, Identity, archive, image_archive, machine_archive
+from devbox.vm.initramfs import Entry, Identity, agent_archive, archive, machine_archive, modules_archive
 
 Found = dict[str, tuple[int, bytes]]
 
@@ -68,8 +68,10 @@ def test_a_path_is_there_once() -> None:
         archive([Entry(path="a", content=b""), Entry(path="a")])
 
 
-def test_an_image_has_the_program_and_the_modules_in_their_order() -> None:
-    found = read(image_archive(b"ELF", [("virtio", b"1"), ("ext4", b"2")]))
+def test_an_image_has_the_modules_in_their_order_and_any_agent_follows() -> None:
+    modules = modules_archive([("virtio", b"1"), ("ext4", b"2")])
+    assert len(modules) % 512 == 0
+    found = {**read(modules), **read(agent_archive(b"ELF"))}
     assert found["init"] == (stat.S_IFREG | 0o755, b"ELF")
     assert [name for name in found if name.startswith("modules/")] == ["modules/000-virtio.ko", "modules/001-ext4.ko"]
     assert {name for name, (mode, _) in found.items() if stat.S_ISDIR(mode)} == {

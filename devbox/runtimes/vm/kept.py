@@ -1,0 +1,33 @@
+"""Which of the disks that machines share a machine of this user stands on, running or not (see `prune`)."""
+
+import contextlib
+from pathlib import Path
+
+from devbox import paths
+from devbox.errors import MachineError
+from devbox.process import Processes
+from devbox.reporter import Reporter
+from devbox.runtimes.vm import stored
+from devbox.vm import disk
+from devbox.vm.images import MachineImages, key
+
+
+def machine_images(processes: Processes, reporter: Reporter) -> MachineImages:
+    """Return those of this user."""
+    return MachineImages(Path(paths.machine_images()), processes, reporter)
+
+
+def needed() -> frozenset[str]:
+    """Return the keys of the images of all machines: what each was made from, and what its disk says it lies on.
+
+    A machine is known by its directory before its image is looked for, so one that is about to be made counts.
+    """
+    found = set()
+    root = Path(paths.machines_root())
+    for directory in root.iterdir() if root.is_dir() else ():
+        known = stored.read(directory)
+        if known is not None:
+            found.add(key(known.image))
+        with contextlib.suppress(OSError, MachineError):  # no disk yet, or none any more
+            found.add(Path(disk.backing_file(directory / paths.MACHINE_DISK)).parent.name)
+    return frozenset(found)
