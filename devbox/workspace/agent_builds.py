@@ -26,7 +26,7 @@ def unneeded_builds(host: Host, *, dead: Collection[str]) -> tuple[str, ...]:
     command is going on, since it may be about to mount one, or while an engine does not answer that a Record names.
     """
     found = set(_kept()) - {program.build_id()}
-    if not found or _in_use_elsewhere(host):
+    if not found or in_use_elsewhere(host):
         return ()
     engines = _engines(host)
     unseen = next(_unseen(engines), None)
@@ -64,7 +64,8 @@ def _hashes() -> list[str]:
     return []
 
 
-def _in_use_elsewhere(host: Host) -> bool:
+def in_use_elsewhere(host: Host) -> bool:
+    """Whether a command is going on in any Workspace that this host knows."""
     return any(is_held(host, path_hash) for path_hash in _hashes())
 
 

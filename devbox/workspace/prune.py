@@ -1,6 +1,6 @@
 """`prune`: take away what carries our labels and belongs to no Environment of this owner.
 
-On this host: the builds of the agent that no container mounts.
+On this host: the builds of the agent that no container mounts, and the disks that no machine stands on.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind, VolumeInfo
 from devbox.errors import EngineError
+from devbox.runtimes.vm.kept import machine_images, needed
 from devbox.values import (
     LABEL_OWNER,
     LABEL_PROJECT,
@@ -18,7 +19,7 @@ from devbox.values import (
     ROLE_ENVIRONMENT,
     short_hash,
 )
-from devbox.workspace.agent_builds import remove_builds, unneeded_builds
+from devbox.workspace.agent_builds import in_use_elsewhere, remove_builds, unneeded_builds
 from devbox.workspace.context import Host
 from devbox.workspace.find import machines
 from devbox.workspace.state import is_held
@@ -26,13 +27,14 @@ from devbox.workspace.state import is_held
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What is (to be) removed, by name or short id; `bytes` is what the images' own layers take, at most."""
+    """What is (to be) removed, by name or short id; `bytes` is what images' own layers and disks take, at most."""
 
     images: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
     bytes: int = 0
 
 
@@ -45,6 +47,7 @@ class _Leftovers:
     volumes: tuple[str, ...]
     networks: tuple[str, ...]
     agents: tuple[str, ...]  # builds of the agent, which lie on this host
+    disks: tuple[str, ...]  # that machines share, by their keys; these too
 
 
 def prune(host: Host, *, dry_run: bool = False) -> Pruned:
@@ -56,6 +59,8 @@ def prune(host: Host, *, dry_run: bool = False) -> Pruned:
     """
     engine = host.engine
     found = _leftovers(host, engine)
+    shared = machine_images(host.processes, host.reporter)
+    sizes = {name: shared.size(name) for name in found.disks}
     gone = found if dry_run else _remove(host, engine, found)
     return Pruned(
         images=tuple(_image_name(image) for image in gone.images),
@@ -63,7 +68,8 @@ def prune(host: Host, *, dry_run: bool = False) -> Pruned:
         volumes=gone.volumes,
         networks=gone.networks,
         agents=gone.agents,
-        bytes=own_bytes(gone.images, engine.images({})),
+        disks=gone.disks,
+        bytes=own_bytes(gone.images, engine.images({})) + sum(sizes[name] for name in gone.disks),
     )
 
 
@@ -89,6 +95,7 @@ def _leftovers(host: Host, engine: Engine) -> _Leftovers:
         volumes=tuple(sorted(one.name for one in volumes if _is_idle_volume(one, live))),
         networks=tuple(sorted(set(engine.networks(labels)) - used)),
         agents=() if busy else unneeded_builds(host, dead={one.id for one in dead}),
+        disks=() if busy or in_use_elsewhere(host) else machine_images(host.processes, host.reporter).unneeded(needed),
     )
 
 
@@ -157,7 +164,8 @@ def _remove(host: Host, engine: Engine, found: _Leftovers) -> _Leftovers:
             engine.remove_network(name)
         images = tuple(remove_images(engine, found.images))
         agents = remove_builds(found.agents)
-    return replace(found, images=images, volumes=volumes, agents=agents)
+        disks = machine_images(host.processes, host.reporter).sweep(needed, among=found.disks) if found.disks else ()
+    return replace(found, images=images, volumes=volumes, agents=agents, disks=disks)
 
 
 def remove_images(engine: Engine, images: Sequence[ImageInfo]) -> list[ImageInfo]:

@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Remove what devbox made and no environment of yours needs: images, step containers, volumes, networks.
 
-    Also the agents of older versions of devbox, on this machine.
+    Also, on this machine, the agents of older versions of devbox and the disks that no virtual machine stands on.
     """
     invocation = invocation_of(context)
     from devbox.workspace.prune import prune
@@ -36,12 +36,13 @@ def command(
         ("volume", gone.volumes),
         ("network", gone.networks),
         ("agent", gone.agents),
+        ("disk", gone.disks),
     )
     document = {f"{kind}s": list(names) for kind, names in kinds}
     word = "would remove" if dry_run else "removed"
     lines = [f"{word} {kind} {name}" for kind, names in kinds for name in names]
     if lines:
-        lines.append(f"{word} at most {format_size(gone.bytes)} of image layers")
+        lines.append(f"{word} at most {format_size(gone.bytes)} of image layers and disks")
     changed = bool(lines) and not dry_run
     invocation.show(
         {"changed": changed, "dry_run": dry_run, "removed": document, "bytes": gone.bytes}, lines or ["nothing to do"]

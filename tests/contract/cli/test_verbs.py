@@ -2,10 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from devbox import paths
 from tests.contract.cli.conftest import PROFILE, FakeWorld, World
+from tests.support.disks import qcow2
 
 STATUS_KEYS = {
     "schema",
@@ -223,6 +226,23 @@ def test_prune_says_what_it_would_remove_and_removes_it(fake: FakeWorld) -> None
     assert done["changed"] is True
     assert done["removed"] == would["removed"]
     assert fake("prune").stdout == "nothing to do\n"
+
+
+def test_prune_takes_the_disks_that_no_machine_stands_on(fake: FakeWorld) -> None:
+    place = Path(paths.machine_images()) / ("ab" * 8)
+    place.mkdir(parents=True)
+    (place / "disk.qcow2").write_bytes(bytes(2**20))
+    would = fake("prune", "--dry-run", "--json").document
+    assert would["removed"]["disks"] == [place.name]
+    assert would["bytes"] >= 2**20
+    assert place.exists()
+    machine = Path(paths.machine_directory("devbox-shop-0123abcd"))
+    machine.mkdir(parents=True)
+    qcow2(machine / paths.MACHINE_DISK, 100, str(place / "disk.qcow2"))
+    assert fake("prune").stdout == "nothing to do\n"
+    (machine / paths.MACHINE_DISK).unlink()
+    assert f"removed disk {place.name}\n" in fake("prune").stdout
+    assert not place.exists()
 
 
 def test_status_shows_a_broken_profile_as_problems_and_still_the_state(world: World) -> None:
