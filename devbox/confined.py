@@ -209,6 +209,20 @@ def make_beneath(handle: int, path: bytes, mode: int, made: Callable[[int], None
     return handle
 
 
+def make_new(handle: int, path: bytes, mode: int) -> None:
+    """Make the directory at `path` in that of `handle`, and all above it, of which the first must be new.
+
+    `FileExistsError` if it is not. What lies in a new directory is not there before: so no step is looked at on its
+    way, which only somebody of the same user could misuse; where others may write, see `make_beneath`.
+    """
+    check(path)
+    end = path.find(b"/")
+    while end >= 0:
+        os.mkdir(path[:end], mode, dir_fd=handle)
+        end = path.find(b"/", end + 1)
+    os.mkdir(path, mode, dir_fd=handle)
+
+
 def create(directory: int, name: bytes, mode: int = 0o600) -> int:
     """Make a new file and open it for reading and writing; `FileExistsError` if there is anything."""
     return os.open(name, _NEW, mode, dir_fd=directory)

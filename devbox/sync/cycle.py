@@ -21,7 +21,7 @@ from devbox.sync.lately import Lately
 from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.quick import edits
 from devbox.sync.rows import DIRECTORY, Node
-from devbox.sync.scene import Scene
+from devbox.sync.scene import Scene, both
 from devbox.sync.seed import Seeds
 from devbox.sync.survey import Survey
 from devbox.sync.three import Three
@@ -89,7 +89,8 @@ class Cycle:
                 if (sides := self._quick()) and self.scene.fresh:
                     yield []  # they go out, and are there before there is more to think about
                     yield [Ask(side, Barrier()) for side in sides]
-                self.seed()
+                if self.scene.fresh:
+                    self.seed()
                 if self.scene.fresh:
                     yield from self._decide(Three(self.scene))
                 elif self.agreed:  # what it was halted for has gone
@@ -111,7 +112,7 @@ class Cycle:
     def _looks(self) -> Work[None]:
         scene = self.scene
         rescan, scene.rescan = scene.rescan, set()
-        dirty, scene.dirty = scene.dirty, {side: set() for side in Side}
+        dirty, scene.dirty = scene.dirty, both(set)
         scene.looking = rescan | {(side, path) for side, paths in dirty.items() for path in paths}
         tops = yield from self.survey.look(dirty)
         for side, path in rescan:

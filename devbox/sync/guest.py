@@ -256,8 +256,8 @@ class GuestEndpoint:
         return self._failure
 
     def _remember(self) -> None:
-        """Let the descriptor tell of what lies here already."""
-        if not self._is_woken and self._woken >= 0 and (self._events or self._stream.pending):
+        """Let the descriptor tell of what was read already and is not taken; events are, and wait for their taker."""
+        if not self._is_woken and self._woken >= 0 and self._stream.pending:
             os.write(self._wake, b"!")
             self._is_woken = True
 

@@ -74,11 +74,12 @@ class _Running:
 class _End:
     """What one end has been asked, and what it will be when there is room."""
 
-    __slots__ = ("bytes", "endpoint", "left", "requests", "side", "waiting")
+    __slots__ = ("bytes", "descriptor", "endpoint", "left", "requests", "side", "waiting")
 
     def __init__(self, side: Side, endpoint: Endpoint) -> None:
         self.side = side
         self.endpoint = endpoint
+        self.descriptor = endpoint.fileno()
         self.waiting: deque[tuple[Request, int, Callable[[Answer], None]]] = deque()
         self.requests = 0
         self.bytes = 0
@@ -128,7 +129,7 @@ class Pump:
         self._go_on()
         for end in (self._host, self._guest):
             self._send(end)
-            if readable is not None and end.endpoint.fileno() not in readable:
+            if readable is not None and end.descriptor not in readable:
                 continue
             try:
                 end.endpoint.process()

@@ -81,7 +81,8 @@ class Puts:
         with self._changer.place(request.path, request.expected, request.keep) as place:
             old = self._changer.require(place, request.expected)
             temporary = temporary_name()
-            descriptor = confined.create(place.directory, temporary)
+            mode = self._changer.mode(old, executable=request.executable)
+            descriptor = confined.create(place.directory, temporary, mode)
             try:
                 try:
                     write(descriptor, request.data)
@@ -90,7 +91,7 @@ class Puts:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(temporary, dir_fd=place.directory)
                     raise
-                self._changer.install(place, temporary, request.expected, request.keep, ours=new)
+                self._changer.install(place, temporary, request.expected, request.keep, ours=new, looked=True)
                 answer = Answer(stamp=after(descriptor, new))
             except BaseException:
                 os.close(descriptor)

@@ -31,7 +31,7 @@ def _goes_to(scene: Scene, node: Node) -> Side | None:
     base, parent = node.base, node.parent
     if base is None or base.kind is not Kind.FILE or parent is None or not _usual(parent):
         return None
-    if any(one in scene.busy for one in node.chain):
+    if scene.busy and any(one in scene.busy for one in node.chain):
         return None
     if node.guest == base and _edited(node.host, base):
         return Side.GUEST
@@ -46,4 +46,9 @@ def _edited(entry: Entry | None, base: Entry) -> bool:
 
 def _usual(parent: Node) -> bool:
     """Whether the directories above are what both sides have and had."""
-    return all(node.base == node.host == node.guest == DIRECTORY for node in parent.chain)
+    node: Node | None = parent
+    while node is not None:
+        if not node.base == node.host == node.guest == DIRECTORY:
+            return False
+        node = node.parent
+    return True

@@ -26,7 +26,7 @@ _NO_STAMP: Final = packed(Stamp(0, 0, 0, 0, 0))  # is never that of a look, so t
 
 def both(kind: type[set[bytes]]) -> dict[Side, set[bytes]]:
     """Return an empty set of paths for each side."""
-    return {side: kind() for side in Side}
+    return {Side.HOST: kind(), Side.GUEST: kind()}
 
 
 class Scene:
@@ -88,7 +88,8 @@ class Scene:
                 self._self_event(side, parent)
                 continue
             if watch not in heres:
-                heres[watch] = (parent.path + b"/" if parent.parent else b"", self.here(parent))
+                above = parent.path
+                heres[watch] = (above + b"/" if above else b"", self.ignore.here(above))
             prefix, here = heres[watch]
             if self.never(parent, name):
                 continue

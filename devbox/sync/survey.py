@@ -17,9 +17,9 @@ from devbox.sync.contents import Contents
 from devbox.sync.core.entry import Kind, Side, Stamp
 from devbox.sync.core.ignore import FILES
 from devbox.sync.core.names import holds_git
-from devbox.sync.endpoint import SMALL, Answer, Code, Hash, List, Read, Stat
+from devbox.sync.endpoint import SMALL, Answer, Code, Content, Hash, List, Read, Stat
 from devbox.sync.pump import Ask, Work
-from devbox.sync.rows import DIRECTORY, Node, digest_of, inode, seen
+from devbox.sync.rows import DIRECTORY, Node, digest_of, inode, packed, seen
 from devbox.sync.ruling import Ruling
 from devbox.sync.scene import Scene
 from devbox.sync.troubles import CHANGING
@@ -102,7 +102,7 @@ class Survey:
 
     def look(self, paths: dict[Side, set[bytes]]) -> Work[dict[Side, list[Node]]]:
         """Look at these paths; returns the directories in which everything has to be looked at."""
-        tops: dict[Side, list[Node]] = {side: [] for side in Side}
+        tops: dict[Side, list[Node]] = {Side.HOST: [], Side.GUEST: []}
         stats: list[Ask] = []
         left = _READ_ALONG
         asks: list[Ask] = []
@@ -113,6 +113,8 @@ class Survey:
         for side, some in paths.items():
             for path in some:
                 if (known := told.get((side, path))) is not None:
+                    if not rules and self._take_edit(side, path, *known):
+                        continue
                     answer = Answer(Code.DONE, 0, *known)
                     self._take_read(side, path, tops, stats, Ask(side, Stat(path)), answer)
                     continue
@@ -151,8 +153,36 @@ class Survey:
             return
         node = self._taken(side, path, stamp, b"", tops)
         if node is not None and stamp.size == len(answer.data):
-            self.digested(side, node, stamp, digest_of(answer.data))
-            self.contents.put(side, node, stamp, answer.data)
+            digest = digest_of(answer.data)
+            self.digested(side, node, stamp, digest)
+            self.contents.put(side, node, stamp, Content(answer.data, digest))
+
+    def _take_edit(self, side: Side, path: bytes, stamp: Stamp, data: bytes) -> bool:
+        """Take the commonest of all that is told: new content of a file that is synced; whether it was that.
+
+        Whoever heard of it has seen that its name is not ignored, and the rules are those of then. What comes of it is
+        what `_take_read` does; a test compares the two.
+        """
+        scene = self._scene
+        node = scene.rows.find(path)
+        if node is None or not data or stamp.size != len(data) or not stat.S_ISREG(stamp.mode):
+            return False
+        was, base, above = node.on(side), node.base, node.parent
+        if was is None or base is None or above is None or not was.kind is base.kind is Kind.FILE or holds_git(path):
+            return False
+        new = packed(stamp)
+        if new == node.packed_on(side) or above.on(side) != DIRECTORY or self._ruling.sealed(path.rpartition(b"/")[0]):
+            return False
+        if stamp.ctime > scene.latest[side]:
+            scene.latest[side] = stamp.ctime
+        node.put(side, seen(stamp, b""), new)
+        digest = digest_of(data)
+        node.learn(side, digest)
+        scene.found(side, node)
+        scene.fresh.add(node)
+        scene.rows.changed.add(node)
+        self.contents.put(side, node, stamp, Content(data, digest))
+        return True
 
     def _just_emptied(self, side: Side, path: bytes) -> bool:
         """Whether a file that was not empty is so since a moment: most likely somebody is about to write into it."""

@@ -56,7 +56,9 @@ def same(found: Stamp, expected: Stamp) -> bool:
 
 def _still(found: Stamp, expected: Stamp) -> bool:
     """The same after a rename, which sets the time of change on most file systems."""
-    return same(found._replace(ctime=expected.ctime), expected)
+    if is_kind(expected, stat.S_IFDIR):
+        return same(found, expected)
+    return found[:3] == expected[:3] and found.inode == expected.inode
 
 
 class Owner:
@@ -66,6 +68,7 @@ class Owner:
         found = os.fstat(root.descriptor)
         self._given = (found.st_uid, found.st_gid) if os.geteuid() == 0 and found.st_uid != 0 else None
         self._root = os.geteuid() == 0
+        self.is_alone = found.st_uid == os.geteuid()  # what we make here is nobody else's to change
 
     def give(self, descriptor: int, old: os.stat_result | None = None) -> None:
         """Give an open file or directory its owner: that of `old`, if it replaces something."""
@@ -108,21 +111,36 @@ class Changer:
             raise ChangedError(stamp)
         return found
 
+    def mode(self, old: os.stat_result | None, *, executable: bool) -> int:
+        """Return the mode of a new file: of the one that it replaces, where that is to stay."""
+        replaced = old is not None and stat.S_ISREG(old.st_mode)
+        return file_mode(old.st_mode if old is not None and replaced else _NEW_FILE, executable=executable)
+
     def dress(self, descriptor: int, old: os.stat_result | None, *, executable: bool, mtime: int) -> Stamp:
         """Give a new file owner, mode and time, those of the file that it replaces where they are to stay."""
-        replaced = old if old is not None and stat.S_ISREG(old.st_mode) else None
-        self.owner.give(descriptor, replaced)
-        os.fchmod(descriptor, file_mode(replaced.st_mode if replaced else _NEW_FILE, executable=executable))
+        self.owner.give(descriptor, old if old is not None and stat.S_ISREG(old.st_mode) else None)
         os.utime(descriptor, ns=(mtime, mtime))
-        return stamp_of(os.fstat(descriptor))
+        found, mode = os.fstat(descriptor), self.mode(old, executable=executable)
+        if stat.S_IMODE(found.st_mode) != mode:
+            os.fchmod(descriptor, mode)
+            found = os.fstat(descriptor)
+        return stamp_of(found)
 
     def install(
-        self, place: Place, temporary: bytes, expected: Stamp | None, keep: bytes, *, ours: Stamp | None = None
+        self,
+        place: Place,
+        temporary: bytes,
+        expected: Stamp | None,
+        keep: bytes,
+        *,
+        ours: Stamp | None = None,
+        looked: bool = False,
     ) -> None:
         """Have what is under the name `temporary` of the same directory at `place`; it is gone from there after this.
 
         `ChangedError`, `OSError`: all is as it was, and what was to be installed is removed. If not even that can be,
         what was there stays under the temporary name. `ours`: the stamp of what is to be installed, if it is known.
+        `looked`: there was what is expected a moment ago, so that it is enough to look after the swap.
         """
         fault("before the swap")
         ours = ours or stamp_of(os.stat(temporary, dir_fd=place.directory, follow_symlinks=False))
@@ -130,6 +148,8 @@ class Changer:
             if expected is None:
                 self._install_new(place, temporary)
             else:
+                if not looked:
+                    self.require(place, expected)
                 self._install_over(place, temporary, expected, keep, ours)
         except BaseException:
             _remove_ours(Place(place.directory, temporary), ours)
@@ -183,7 +203,6 @@ class Changer:
             raise ChangedError(look(place)) from error
 
     def _install_over(self, place: Place, temporary: bytes, expected: Stamp, keep: bytes, ours: Stamp) -> None:
-        self.require(place, expected)
         try:
             confined.exchange(place.directory, temporary, place.directory, place.name)
         except (FileNotFoundError, FileExistsError) as error:
@@ -239,12 +258,29 @@ class Changer:
 
     def _keep(self, directory: int, name: bytes, keep: bytes) -> None:
         above, _, kept_as = keep.rpartition(b"/")
-        trash = self._in_trash(above) if above != self._kept_in else self._still_in_trash(above)
-        self._kept_in = above
+        is_known, self._kept_in = above == self._kept_in, above
+        if not is_known and self.owner.is_alone and self._keep_at_once(directory, name, keep, above):
+            return
+        trash = self._still_in_trash(above) if is_known else self._in_trash(above)
         try:
             confined.rename_new(directory, name, trash, kept_as)
         finally:
             os.close(trash)
+
+    def _keep_at_once(self, directory: int, name: bytes, keep: bytes, above: bytes) -> bool:
+        """Keep the first of a batch, which is most often its only one: a third of the calls. False: step by step."""
+        try:
+            trash = self._root.directory(TRASH)
+        except FileNotFoundError:
+            return False
+        try:
+            confined.make_new(trash, above, TRASH_MODE)
+            confined.rename_new(directory, name, trash, keep)
+        except (FileExistsError, PermissionError):  # a batch that has begun; a umask that takes our own rights
+            return False
+        finally:
+            os.close(trash)
+        return True
 
     def _still_in_trash(self, path: bytes) -> int:
         """Open a directory in the trash that is likely to be there."""

@@ -22,7 +22,7 @@ from devbox.sync.endpoint import (
     Rename,
     SetExecutable,
 )
-from devbox.sync.pump import Rank, Work, one
+from devbox.sync.pump import Ask, Rank, Work, one
 from devbox.sync.rows import Node, digest_of, packed
 from devbox.sync.scene import Scene
 from devbox.sync.survey import Survey
@@ -116,19 +116,22 @@ class Transfer:
             else:
                 self._sent(task, want._replace(digest=sent.digest), stamp, sent.answer)
             return
-        known, data = self._survey.contents.take(source, node)
+        known, (data, digest) = self._survey.contents.take(source, node)
         if known != stamp:
             answer = yield from one(source, Read(task.path, stamp, 0, SMALL))
             data = answer.data
             if answer.code is not Code.DONE or len(data) != stamp.size:
                 self._failed(task, source, answer)
                 return
-        digest = digest_of(data)
-        if want.digest not in (b"", digest):
-            self._again(task, source)
-            return
+            digest = digest_of(data)
+        if want.digest != digest:
+            if want.digest:
+                self._again(task, source)
+                return
+            want = want._replace(digest=digest)
         put = Put(task.path, task.expected, data, digest, want.executable, stamp.mtime, task.keep)
-        self._sent(task, want._replace(digest=digest), stamp, (yield from one(task.side, put)))
+        answers = yield [Ask(task.side, put)]
+        self._sent(task, want, stamp, answers[0])
 
     def _sent(self, task: Task, have: Entry, stamp: Stamp, answer: Answer) -> None:
         source, node = task.source, task.node

@@ -12,6 +12,8 @@ class Mode(Enum):
     ONE_WAY = "one-way"
     ONE_WAY_REPLICA = "one-way-replica"
 
+    __hash__ = object.__hash__  # as of Side
+
 
 class Git(Enum):
     """What happens to `.git`, wherever in the tree. HOST_TO_GUEST: the guest reads history and plants nothing."""

@@ -1,6 +1,7 @@
 """The trash of the host: what a session put there comes back, and goes when it is old."""
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from devbox.sync.emptying import empty_guest
-from devbox.sync.endpoint import Answer, List, MakeLink, Remove, Request
+from devbox.sync.endpoint import Answer, Code, List, MakeLink, Remove, Request
 from devbox.sync.host import HostEndpoint
 from devbox.sync.trash import DAYS, Trash, Undone, batch_name
 from tests.support import sync_bed
@@ -68,6 +69,37 @@ def test_it_lists_what_was_put_there(end: End, trash: Trash) -> None:
         (NOW + 5, (b"later",)),
         (NOW, (b"a\xff/b/file", b"link")),
     ]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_nobody_else_looks_into_it_whatever_the_umask(end: End, trash: Trash, umask: int) -> None:
+    (end.tree / "a/b").mkdir(parents=True)
+    (end.tree / ".devbox").mkdir()
+    old = os.umask(umask)
+    try:
+        for path in (b"a/b/first", b"a/b/next", b"a/other"):
+            end.path(path).write_bytes(b"1")
+            end.path(path).chmod(0o600)
+            remove(end, path)
+    finally:
+        os.umask(old)
+    above = [end.tree / ".devbox/trash", *(end.tree / ".devbox/trash").rglob("*/")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in above if path.is_dir()} <= {0o700, 0o700 & ~umask}
+    assert [batch.paths for batch in trash.batches()] == [(b"a/b/first", b"a/b/next", b"a/other")]
+
+
+def test_a_batch_that_is_a_link_is_not_gone_through(end: End, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (end.tree / ".devbox/trash").mkdir(parents=True)
+    (end.tree / ".devbox/trash" / os.fsdecode(BATCH)).symlink_to(outside)
+    (end.tree / "d").mkdir()
+    (end.tree / "d/file").write_bytes(b"1")
+    for path in (b"d/file", b"d/file"):  # what is not known of a batch, and what is
+        answer = end.ask(Remove(path, end.there(path), keep(path)))
+        assert answer.code is Code.FAILED
+    assert (end.tree / "d/file").read_bytes() == b"1"
+    assert not list(outside.iterdir())
 
 
 def test_what_was_replaced_and_removed_comes_back(end: End, trash: Trash) -> None:

@@ -7,7 +7,7 @@ import pytest
 from devbox.sync import contents
 from devbox.sync.contents import Contents
 from devbox.sync.core.entry import Side, Stamp
-from devbox.sync.endpoint import SMALL, Answer, Gather, Stat
+from devbox.sync.endpoint import SMALL, Answer, Content, Gather, Stat
 from devbox.sync.host import HostEndpoint
 from devbox.sync.rows import Node, digest_of, packed
 from tests.support.sync_bed import put, tree
@@ -20,13 +20,13 @@ def test_contents_that_nobody_takes_are_forgotten(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(contents, "MOST", 10_000)
     found, nodes = Contents(), [Node(b"%d" % number, None) for number in range(100)]
     for node in nodes:
-        found.put(Side.HOST, node, SOME, bytes(500))
+        found.put(Side.HOST, node, SOME, Content(bytes(500), b""))
     assert len(found) == 9
-    assert found.take(Side.HOST, nodes[0]) == (None, b"")
-    assert found.take(Side.HOST, nodes[-1]) == (SOME, bytes(500))
-    assert found.take(Side.HOST, nodes[-1]) == (None, b"")
+    assert found.take(Side.HOST, nodes[0]) == (None, Content(b"", b""))
+    assert found.take(Side.HOST, nodes[-1]) == (SOME, Content(bytes(500), b""))
+    assert found.take(Side.HOST, nodes[-1]) == (None, Content(b"", b""))
     for _ in range(100):  # nor is the same one counted twice
-        found.put(Side.GUEST, nodes[0], SOME, bytes(500))
+        found.put(Side.GUEST, nodes[0], SOME, Content(bytes(500), b""))
     assert len(found) == 9
 
 
