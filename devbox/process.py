@@ -1,18 +1,22 @@
 """The only door to subprocess: list argv, no shell, explicit stdin, timeout, a log line that can be pasted."""
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Final, Protocol
 
 from devbox.errors import CommandFailedError
 from devbox.faults import fault
 from devbox.reporter import Reporter
+
+_GRACE: Final = 5.0  # seconds for a program to clean up when it is asked to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,8 @@ class Processes(Protocol):
 
         `env` is added to this process's own. `timeout` is in seconds. With `check`, another exit code than 0
         raises `CommandFailedError` with the program's own words; a program that is missing or does not end in
-        time always does. `inherit`: descriptors that it has under the same numbers.
+        time always does. `inherit`: descriptors that it has under the same numbers. It has no terminal; when it does
+        not end in time, or this is interrupted, it is ended with all that it started.
         """
 
     def lines(
@@ -92,26 +97,17 @@ class HostProcesses:
         """Run `argv` to its end and return what it said; see `Processes.run`."""
         self._log(argv, env)
         fault(f"run {argv[0]}")
-        try:
-            done = subprocess.run(
-                list(argv),
-                env=_merged(env),
-                cwd=cwd,
-                timeout=timeout,
-                input=(stdin or "").encode(),
-                capture_output=True,
-                check=False,
-                pass_fds=inherit,
-            )
-        except FileNotFoundError as error:
-            raise _missing(argv) from error
-        except subprocess.TimeoutExpired as error:
-            raise CommandFailedError(f"{argv[0]} did not end within {timeout:g} s", detail=shlex.join(argv)) from error
+        with _session(argv, env=env, cwd=cwd, inherit=inherit) as child:
+            try:
+                said, complained = child.communicate((stdin or "").encode(), timeout)
+            except subprocess.TimeoutExpired as error:
+                why = f"{argv[0]} did not end within {timeout:g} s"
+                raise CommandFailedError(why, detail=shlex.join(argv)) from error
         fault(f"ran {argv[0]}")
         completed = Completed(
-            status=_status(done.returncode),
-            stdout=done.stdout.decode("utf-8", "replace"),
-            stderr=done.stderr.decode("utf-8", "replace"),
+            status=_status(child.returncode),
+            stdout=said.decode("utf-8", "replace"),
+            stderr=complained.decode("utf-8", "replace"),
         )
         if check and completed.status != 0:
             raise _failed(argv, completed.status, completed.stderr or completed.stdout)
@@ -200,37 +196,45 @@ def _alone(
     umask: int = -1,  # this process's own
     inherit: Sequence[int] = (),
 ) -> int:
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            env=_merged(env),
-            cwd=cwd,
-            stdin=stdin,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            umask=umask,
-            pass_fds=inherit,
-        )
-    except FileNotFoundError as error:
-        raise _missing(argv) from error
+    streams = (stdin, output, subprocess.STDOUT)
+    child = _started(argv, streams, env=env, cwd=cwd, alone=True, umask=umask, inherit=inherit)
     child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
     return child.pid
 
 
 @contextmanager
-def _child(argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None) -> Iterator[_Child]:
+def _session(
+    argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None, inherit: Sequence[int]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a program in a session of its own, of which nothing is left if the block fails."""
+    pipes = (subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
+    with _started(argv, pipes, env=env, cwd=cwd, alone=True, inherit=inherit) as child:
+        try:
+            yield child
+        except BaseException:
+            _end_all(child)
+            raise
+
+
+def _end_all(child: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started: asked first, so that it can clean up, then made to."""
     try:
-        process = subprocess.Popen(
-            list(argv),
-            env=_merged(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-    except FileNotFoundError as error:
-        raise _missing(argv) from error
+        _signal_all(child, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE)
+    finally:  # a second interruption does not wait
+        _signal_all(child, signal.SIGKILL)
+
+
+def _signal_all(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # All of it may be gone; of what waits to be reaped, macOS says that one may not.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+@contextmanager
+def _child(argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None) -> Iterator[_Child]:
+    process = _started(argv, (subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT), env=env, cwd=cwd)
     assert process.stdout is not None
     try:
         yield _Child(process, process.stdout)
@@ -239,10 +243,36 @@ def _child(argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | No
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=_GRACE)
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()
+
+
+def _started(
+    argv: Sequence[str],
+    streams: tuple[int, int, int],  # in, out, error
+    *,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    alone: bool = False,  # in a session of its own
+    umask: int = -1,  # this process's own
+    inherit: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env=_merged(env),
+            cwd=cwd,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            start_new_session=alone,
+            umask=umask,
+            pass_fds=inherit,
+        )
+    except FileNotFoundError as error:
+        raise _missing(argv) from error
 
 
 def _merged(env: Mapping[str, str] | None) -> dict[str, str]:

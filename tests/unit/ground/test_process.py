@@ -1,11 +1,17 @@
 """The door to processes, on programs that every machine has."""
 
+import os
+import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from devbox import process as module
 from devbox.errors import CommandFailedError
+from devbox.interrupts import SignalledError, signals_raise
 from devbox.process import HostProcesses
 from tests.fakes.reporter import RecordingReporter
 from tests.support.waiting import until as wait_until
@@ -50,6 +56,47 @@ def test_a_program_that_hangs_is_ended(processes: HostProcesses) -> None:
         processes.run(["sleep", "60"], timeout=0.05)
 
 
+STARTS = "trap 'echo cleaned > trap; exit' TERM; sleep 600 & echo $! > pid; wait"
+
+
+def test_with_a_program_that_hangs_goes_what_it_started(processes: HostProcesses, tmp_path: Path) -> None:
+    with pytest.raises(CommandFailedError, match="did not end within"):
+        processes.run(["sh", "-c", STARTS], cwd=tmp_path, timeout=0.5)
+    assert (tmp_path / "trap").read_text() == "cleaned\n"
+    wait_until(lambda: not lives(int((tmp_path / "pid").read_text())), within=10)
+
+
+def test_so_it_does_when_this_is_interrupted(processes: HostProcesses, tmp_path: Path) -> None:
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    with signals_raise():
+        timer.start()
+        with pytest.raises(SignalledError):
+            processes.run(["sh", "-c", STARTS], cwd=tmp_path)
+    timer.join()
+    wait_until(lambda: not lives(int((tmp_path / "pid").read_text())), within=10)
+
+
+def test_one_that_does_not_listen_is_made_to_end(
+    processes: HostProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_GRACE", 0.1)
+    with pytest.raises(CommandFailedError, match="did not end within"):
+        processes.run(["sh", "-c", "trap '' TERM; sleep 600 & echo $! > pid; wait"], cwd=tmp_path, timeout=0.5)
+    wait_until(lambda: not lives(int((tmp_path / "pid").read_text())), within=10)
+
+
+def test_what_a_program_leaves_behind_on_purpose_stays(processes: HostProcesses, tmp_path: Path) -> None:
+    processes.run(["sh", "-c", "sleep 60 > /dev/null 2>&1 & echo $! > pid"], cwd=tmp_path)
+    pid = int((tmp_path / "pid").read_text())
+    assert lives(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def lives(pid: int) -> bool:
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
+
+
 def test_lines_are_yielded_as_they_come_and_leaving_ends_the_program(processes: HostProcesses) -> None:
     lines = processes.lines(["sh", "-c", "echo one; echo two >&2; exec sleep 60"])
     assert next(lines) == "one"
@@ -74,8 +121,6 @@ def test_every_command_is_reported_so_that_it_can_be_pasted(
 def test_what_is_started_outlives_nothing_but_the_log(processes: HostProcesses, tmp_path: Path) -> None:
     log = tmp_path / "log"
     pid = processes.start([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], log=log)
-    import os
-
     os.waitpid(pid, 0)
     assert log.read_text() == "True\n"
 
