@@ -2,13 +2,14 @@
 
 import os
 import signal
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.integration.machine.conftest import inside, processes_of
+from tests.integration.machine.conftest import inside, processes_of, state
 from tests.support.command import Devbox
 from tests.support.supervisors import killed, processes
 
@@ -125,3 +126,15 @@ def test_volumes_outlive_the_machine(machine: Devbox) -> None:
     assert not processes_of(machine)
     assert machine.json("status")["state"] == "stopped"
     assert machine("exec", "--", "true", status=125).stderr
+
+
+def test_the_volumes_grow_with_their_disk(machine: Devbox) -> None:
+    size = "df --output=size -B1 ~/.cache | tail -n 1"
+    machine("up")
+    before = int(inside(machine, f"echo kept > ~/.cache/grown; {size}"))
+    machine("halt")
+    (disk,) = state(machine).rglob("data.qcow2")
+    subprocess.run(["qemu-img", "resize", "-q", "-f", "qcow2", str(disk), "+8G"], check=True)
+    machine("up")
+    assert int(inside(machine, size)) > before + 7 * 2**30
+    assert inside(machine, "cat ~/.cache/grown") == "kept"
