@@ -26,6 +26,7 @@
 | `$XDG_STATE_HOME/devbox/vm/<name>/console`, `.1` | the last that it and QEMU said, and before; `.end`: that is all |
 | `$XDG_STATE_HOME/devbox/vm/<name>/disk.qcow2` | what it wrote over its Image's disk |
 | `$XDG_STATE_HOME/devbox/vm/<name>/state` | what ran in it when it was saved, for a disk that has not changed since |
+| `$XDG_STATE_HOME/devbox/vm/<name>/saved`, `started` | what that was saved under, and what it was started with |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
 | `$XDG_STATE_HOME/devbox/sync/<16 hex>` | flock of the SyncSession of one directory, with its path, pid and boot id |
 | `$XDG_STATE_HOME/devbox/podman/api.sock` | socket of a Podman service that devbox started; its `log` beside it |
@@ -56,6 +57,8 @@ MACHINE_LINE = "line.sock"
 MACHINE_CONSOLE = "console"
 MACHINE_DISK = "disk.qcow2"
 MACHINE_STATE = "state"
+MACHINE_SAVED = "saved"  # what that was saved under
+MACHINE_STARTED = "started"  # what it was started with
 
 
 def _xdg(variable: str, fallback: str) -> str:

@@ -31,6 +31,8 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="sync", short="see and steer how files are kept equal here and inside"),
             Entry(name="logs", short="show what the environment or its last build wrote"),
             Entry(name="halt", short="stop the environment; what it holds stays", aliases=("stop",)),
+            Entry(name="suspend", short="stop a machine and keep what runs in it"),
+            Entry(name="resume", short="let what was kept go on"),
             Entry(name="destroy", short="take the environment away; images and your files stay"),
         ),
     ),

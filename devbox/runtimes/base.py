@@ -224,6 +224,17 @@ class Instance(Protocol):
     def stop(self, *, timeout: int = 10) -> None:
         """Stop it within about `timeout` seconds; no-op if it does not run."""
 
+    @property
+    def saved(self) -> bool | None:
+        """Whether what ran in it goes on when it is started; None if that cannot be kept at all."""
+
+    def save(self) -> None:
+        """Stop it, so that what runs in it goes on at the next `start`; no-op if it does not run.
+
+        Whoever is connected is cut off. `MachineError` if it cannot be saved; then it goes on. Not to be called where
+        `saved` is None.
+        """
+
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made; for one that is about to be removed."""
 

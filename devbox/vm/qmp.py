@@ -67,6 +67,14 @@ class Qmp:
         answer = self.execute("query-uuid")
         return str(answer["UUID"]) if isinstance(answer, dict) and "UUID" in answer else ""
 
+    def version(self) -> str:
+        """Return the version of this QEMU, with what its distribution added to it."""
+        answer = self.execute("query-version")
+        if not isinstance(answer, dict):
+            return ""
+        numbers = answer["qemu"]
+        return f"{numbers['major']}.{numbers['minor']}.{numbers['micro']} {answer['package']}".strip()
+
     def close(self) -> None:
         """Leave it; QEMU goes on."""
         try:

@@ -9,18 +9,21 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 from devbox.errors import MachineError
+from devbox.faults import fault
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
 from devbox.vm.qmp import Qmp
 
-_PATIENCE: Final = 60.0  # seconds in which gigabytes are written or read
+_ANSWER: Final = 60.0  # seconds for an answer of QEMU's, whose disks may be slow
+_PATIENCE: Final = 300.0  # seconds in which gigabytes are written or read
 _PAUSE: Final = 0.01
+_UNDER_WAY: Final = ("setup", "active", "device", "pre-switchover", "cancelling")  # as QEMU calls it
 _OWN: Final = ("name", "uuid", "directory", "drives", "initrd", "memory_file", "memory_kept", "incoming")
 
 
@@ -31,42 +34,91 @@ def digest(spec: MachineSpec, version: str) -> str:
     return hashlib.sha256(repr((version, sorted(said.items()), disks)).encode()).hexdigest()[:16]
 
 
-def save(machine: Machine, state: Path, *, memory_apart: bool = False) -> None:
+def save(
+    machine: Machine,
+    state: Path,
+    *,
+    memory_apart: bool = False,
+    note: Callable[[Path, str], None] | None = None,
+) -> None:
     """Stop what runs in `machine`, write it to `state`, and end QEMU. What it was stopped with is on its disks.
 
-    `memory_apart`: it has its memory in a file of its own. `MachineError`, or `OSError` of `state`'s directory, if it
-    cannot be saved; then it goes on, and there is no new `state`.
+    `memory_apart`: it has its memory in a file of its own. `note`: is given the draft of `state` and QEMU's version
+    when all is written and before it counts. `MachineError`, or `OSError` of `state`'s directory, if it cannot be
+    saved; then it goes on, and there is no new `state`.
     """
-    made = draft = state.with_name(f"{state.name}.new")
+    made = draft = draft_of(state)
     try:
-        with Qmp(machine.control, patience=_PATIENCE) as asked, _stopped(asked):
+        with Qmp(machine.control, patience=_ANSWER) as asked, _stopped(asked):
+            fault("save a machine")
             _write(asked, draft, memory_apart=memory_apart)
+            fault("machine written")
+            if note:
+                note(draft, asked.version())
             made = draft.replace(state)
             _to_disk(state.parent)
+            fault("machine saved")
     except BaseException:
         made.unlink(missing_ok=True)
         raise
     machine.kill()
 
 
-def resume(machine: Machine, spec: MachineSpec, state: Path) -> None:
+def draft_of(state: Path) -> Path:
+    """Return where `state` is written before it counts."""
+    return state.with_name(f"{state.name}.new")
+
+
+def resume(machine: Machine, spec: MachineSpec, state: Path, *, version: str | None = None) -> None:
     """Start `machine` where it was when `state` was saved; a state that has its memory is gone then.
 
-    `MachineError` if that fails; then nothing runs, and `machine` can be booted as ever. One that runs is left alone.
+    `version`: of the QEMU that it must be. `MachineError` if that fails; then nothing runs, and `machine` can be
+    booted as ever. One that runs is left alone.
     """
     if machine.running():
         raise MachineError(f"the machine {spec.name} runs, and cannot go on from where it was saved")
     machine.start(replace(spec, incoming=True))
     try:
-        with Qmp(machine.control, patience=_PATIENCE) as asked:
+        with Qmp(machine.control, patience=_ANSWER) as asked:
+            _require(version, asked.version())
+            fault("resume a machine")
             _read(asked, state, memory_apart=spec.memory_file is not None)
+            fault("machine read")
             if spec.memory_file is None:
                 state.unlink()
                 _to_disk(state.parent)
+            fault("saved machine used up")
             asked.execute("cont")
+            fault("machine resumed")
     except BaseException:
         machine.kill()
         raise
+
+
+def go_on(machine: Machine) -> bool:
+    """Have `machine` go on, if a `save` or `resume` that was killed has left it standing; its state is gone then.
+
+    Return False if it was not. One that has not all of its memory yet is ended, and its state is as it was.
+    `MachineError` if QEMU does not answer.
+    """
+    with Qmp(machine.control, patience=_ANSWER) as asked:
+        status = _status(asked, "query-status")
+        if status == "running":
+            return False
+        if status != "inmigrate":
+            _give_up_migration(asked)
+            machine.state.unlink(missing_ok=True)
+            draft_of(machine.state).unlink(missing_ok=True)
+            _to_disk(machine.state.parent)
+            asked.execute("cont")
+            return True
+    machine.kill()
+    return False
+
+
+def _require(version: str | None, now: str) -> None:
+    if version not in (None, now):
+        raise MachineError(f"QEMU is another one now, {now} and not {version}")
 
 
 @contextlib.contextmanager
@@ -77,6 +129,7 @@ def _stopped(asked: Qmp) -> Iterator[None]:
         yield
     except BaseException:
         with contextlib.suppress(MachineError):
+            _give_up_migration(asked)
             asked.execute("cont")
         raise
 
@@ -103,6 +156,19 @@ def _prepare(asked: Qmp, *, memory_apart: bool) -> None:
     asked.execute("migrate-set-capabilities", capabilities=[capability])
     # What is slow is the disk of the host, and nobody else waits for it.
     asked.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 50})
+
+
+def _give_up_migration(asked: Qmp) -> None:
+    """Have nothing written any more, if something is: it would stop the machine again at its end."""
+    asked.execute("migrate_cancel")
+    until = time.monotonic() + _ANSWER
+    while _status(asked, "query-migrate") in _UNDER_WAY and time.monotonic() < until:
+        time.sleep(_PAUSE)
+
+
+def _status(asked: Qmp, question: str) -> str | None:
+    answer = asked.execute(question)
+    return answer.get("status") if isinstance(answer, dict) else None
 
 
 def _finish(asked: Qmp) -> None:

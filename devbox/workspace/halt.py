@@ -1,5 +1,6 @@
-"""`halt`: stop the Environment; what it holds stays."""
+"""`halt` and `suspend`: stop the Environment; what it holds stays, and what runs in it too, if that is asked."""
 
+from devbox.errors import UsageError
 from devbox.runtimes.base import InstanceState
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import instances
@@ -8,13 +9,30 @@ from devbox.workspace.state import locked
 from devbox.workspace.syncing import leave
 
 
-def halt(host: Host, workspace: Workspace) -> bool:
-    """Stop it; return False if there was nothing to stop."""
-    with locked(host, workspace, "devbox halt"):
+def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
+    """Stop it; return False if there was nothing to stop.
+
+    `save`: what runs in it goes on at the next `up`; `UsageError` if it is one that cannot be saved, and it runs on.
+    """
+    with locked(host, workspace, "devbox suspend" if save else "devbox halt"):
+        found = instances(host, workspace)
+        if save and any(one.saved is None for one in found):
+            raise cannot_be_saved(workspace)
         leave(host, workspace)
         end(host, workspace)  # its ports go first, so that nobody waits for an answer from what is being stopped
-        up = [one for one in instances(host, workspace) if one.state in (InstanceState.RUNNING, InstanceState.BROKEN)]
+        up = [one for one in found if one.state in (InstanceState.RUNNING, InstanceState.BROKEN)]
         for instance in up:
-            with host.reporter.step(f"stop {instance.name}"):
-                instance.stop()
+            with host.reporter.step(f"{'save' if save else 'stop'} {instance.name}"):
+                if save:
+                    instance.save()
+                else:
+                    instance.stop()
     return bool(up)
+
+
+def cannot_be_saved(workspace: Workspace) -> UsageError:
+    """Return the refusal to save what runs in a container."""
+    return UsageError(
+        f"{workspace.name} is a container: what runs in it cannot be saved, only that of a machine",
+        hint='devbox halt, to stop it; or write runtime = "vm"',
+    )

@@ -49,8 +49,8 @@ def named(host: Host, word: str) -> tuple[Host, Workspace]:
         raise _ambiguous(word, fitting)
     if fitting:
         one = fitting[0]
-        engine = next(engine for engine in engines if engine.info.url == one.engine)
-        return _on(host, engine), _workspace(one)
+        engine = next((engine for engine in engines if engine.info.url == one.engine), None)
+        return host if engine is None else _on(host, engine), _workspace(one)  # a machine is on no engine
     for engine in _with_leftovers(host, engines, word):
         return _on(host, engine), NamedWorkspace(directory=_NOWHERE, name=word, known_hash=word, known_name=word)
     names = [name for one in found for name in (one.name, one.container)]

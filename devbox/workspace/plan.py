@@ -31,6 +31,7 @@ class Seen:
     problem: str | None = None
     agent: str = ""  # build of its agent
     answers: AgentState = AgentState.ANSWERS  # if it runs
+    saved: bool = False  # what ran in it goes on
     replaced: bool = False  # it has another directory mounted than the one that is now at the project's path
 
 
@@ -61,6 +62,7 @@ def seen(instance: Instance, known: Mapping[str, str] | None = None, *, replaced
         problem=instance.problem,
         agent=instance.labels.get(LABEL_AGENT, ""),
         answers=instance.agent_state() if runs else AgentState.ANSWERS,
+        saved=bool(instance.saved),
         replaced=replaced,
     )
 
@@ -91,7 +93,8 @@ def reconcile(spec: InstanceSpec, actual: Sequence[Seen]) -> Plan:
         return Plan(action=Action.RESTART, why=why, keep=ours.id, remove=others)
     if ours.state is InstanceState.RUNNING:
         return Plan(action=Action.NONE, keep=ours.id, remove=others)
-    return Plan(action=Action.START, why=ours.problem or f"it was {ours.state.value}", keep=ours.id, remove=others)
+    was = "saved" if ours.saved else ours.state.value
+    return Plan(action=Action.START, why=ours.problem or f"it was {was}", keep=ours.id, remove=others)
 
 
 def _why_unfit(ours: Seen, spec: InstanceSpec) -> str:

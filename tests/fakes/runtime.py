@@ -142,6 +142,7 @@ class FakeInstance:
     state: InstanceState = InstanceState.CREATED
     problem: str | None = None
     owned: list[tuple[str, str]] = field(default_factory=list)
+    saved: bool | None = None
     _sessions: list[FakeSession] = field(default_factory=list)
 
     @property
@@ -166,6 +167,13 @@ class FakeInstance:
 
     def start(self) -> None:
         self.state = InstanceState.RUNNING
+        self.saved = None if self.saved is None else False
+
+    def save(self) -> None:
+        assert self.saved is not None, "it cannot be saved"
+        if self.state is InstanceState.RUNNING:
+            self.stop()
+            self.saved = True
 
     def stop(self, *, timeout: int = 10) -> None:
         self._end_sessions()

@@ -10,6 +10,7 @@
 #include "serve.h"
 #include "stream.h"
 #include "text.h"
+#include "wake.h"
 #include "wire.h"
 
 #ifndef AGENT_BUILD
@@ -28,6 +29,7 @@ static int usage(void) {
                                "       agent stream --socket PATH\n"
                                "       agent machine\n"
                                "       agent off\n"
+                               "       agent wake NANOSECONDS\n"
                                "       agent line --port PATH --socket PATH   (a seam for the tests of the line)\n"
                                "       agent own UID:GID DIRECTORY...\n"
                                "       agent version\n";
@@ -78,6 +80,9 @@ static int run_bare(int count, char **words) {
     }
     if (count == 2 && strcmp(words[1], "off") == 0) {
         return machine_off();
+    }
+    if (count == 3 && strcmp(words[1], "wake") == 0) {
+        return wake(words[2]);
     }
     if (count > 3 && strcmp(words[1], "own") == 0) {
         return own_directories(words[2], words + 3);

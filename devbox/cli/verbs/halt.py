@@ -1,10 +1,13 @@
 """`devbox halt`, alias `stop`."""
 
+from typing import Annotated
+
 import typer
 
 from devbox.cli.environment import Environment, meant
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
+from devbox.cli.show_halt import show_halt
 
 
 @verb(
@@ -12,11 +15,16 @@ from devbox.cli.render import next_step
     examples=(
         ("devbox halt", "stop it"),
         ("devbox halt shop", "another one, wherever you are"),
-        ("devbox halt --json", "says whether there was something to stop"),
+        ("devbox halt --save", "let a machine go on where it was when it comes up again"),
     ),
     next_step="devbox up or devbox shell, to go on; devbox destroy, to take it away",
 )
-def command(context: typer.Context, environment: Environment = None) -> None:
+def command(
+    context: typer.Context,
+    environment: Environment = None,
+    *,
+    save: Annotated[bool, typer.Option("--save", help="Keep what runs in a machine, as devbox suspend does.")] = False,
+) -> None:
     """Stop the environment; what it holds stays. Nothing to stop is no failure.
 
     ENVIRONMENT is one that devbox list shows, by its name, its container's name or its hash; default is the project's.
@@ -25,7 +33,7 @@ def command(context: typer.Context, environment: Environment = None) -> None:
     from devbox.workspace.halt import halt
 
     host, workspace = meant(invocation, environment)
-    changed = halt(host, workspace)
-    invocation.show({"changed": changed}, [f"{workspace.container_name}: halted" if changed else "nothing to do"])
+    changed = halt(host, workspace, save=save)
+    show_halt(invocation, workspace.container_name, changed=changed, saved=save)
     if changed:
         invocation.say(next_step(f"devbox destroy {environment}" if environment else "devbox up"))

@@ -117,6 +117,15 @@ class ContainerInstance(Inside):
         self._engine.stop(self.id, timeout=timeout)
         self._info = self._engine.container(self.id) or self._info
 
+    @property
+    def saved(self) -> None:
+        """None: its memory is the host's."""
+        return
+
+    def save(self) -> None:
+        """Refuse it: nothing that runs in a container can be kept."""
+        raise EngineError(f"{self.name} is a container, and what runs in it cannot be saved")
+
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made."""
         self._engine.rename(self.id, f"{self.name}-{self.id[:12]}")

@@ -15,7 +15,7 @@ from devbox.engine.exported import exported
 from devbox.errors import MachineError
 from devbox.process import Processes
 from devbox.reporter import Reporter
-from devbox.runtimes.container.delivery import deliver
+from devbox.runtimes.vm import saving
 from devbox.runtimes.vm.inner import SERIAL
 from devbox.runtimes.vm.kept import machine_images
 from devbox.runtimes.vm.stored import Stored
@@ -52,7 +52,6 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
 
     `MachineError` if it cannot be had or does not come up; then it does not run.
     """
-    deliver(stored.agent, bench.engine)
     image = _image(stored, bench)
     _require_base(machine, image, directory, bench)
     disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
@@ -78,17 +77,21 @@ def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable
     accelerator = accel.choose(program, kernel, cache, bench.processes)
     _say(bench, accelerator.why)
     try:
-        machine.start(_by(spec, accelerator.name))
-        await_agent()
+        _start(machine, _by(spec, accelerator.name), bench, await_agent)
     except MachineError:
         if accelerator.name == EMULATION:
             raise
         machine.kill()
         accelerator = accel.instead()
         _say(bench, accelerator.why)
-        machine.start(_by(spec, accelerator.name))
-        await_agent()
+        _start(machine, _by(spec, accelerator.name), bench, await_agent)
         accel.distrust(program, kernel, cache, bench.processes)
+
+
+def _start(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable[[], None]) -> None:
+    saving.note(Path(spec.directory), spec, bench.processes)
+    machine.start(spec)
+    await_agent()
 
 
 def _require_base(machine: Machine, image: MachineImage, directory: Path, bench: Bench) -> None:

@@ -5,25 +5,29 @@ import shutil
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from devbox import paths, record
 from devbox.agent import client
 from devbox.agent.transport import Transport
-from devbox.errors import AgentError, DevboxError, EngineError
+from devbox.errors import AgentError, DevboxError, EngineError, MachineError
 from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
+from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
-from devbox.runtimes.vm import boot, inner
+from devbox.runtimes.vm import boot, inner, saving
 from devbox.runtimes.vm.stored import Stored
-from devbox.vm import lines
+from devbox.vm import lines, snapshot
 from devbox.vm.machine import Machine
 
 _UP: Final = "up"  # a file: it was started, and nobody has stopped it
 _SETTLED: Final = "settled"  # holds the boot id of the agent for which all is in place inside
+_ASLEEP: Final = "asleep"  # a file: it was saved, and has not been told the time since
 _WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
 _BOOTING: Final = 120.0  # seconds for the agent to answer
+_WAKING: Final = 30.0  # the same of a machine that goes on
 _ALL: Final = 1_000_000  # lines: more than a console keeps
 _UNHEARD: Final = 2  # seconds that a machine whose agent does not answer is given to stop
 _OFF: Final = (AGENT, "off")
@@ -90,13 +94,18 @@ class VmInstance(Inside):
         """
         self._running = self._machine.running()
         if self._running:
+            self._go_on()
+        if self._running:
             self.have_line()
             if self._heard()[0] is AgentState.ANSWERS:
                 self._settle()
                 return
             self.stop(timeout=_UNHEARD)
         record.write_text(str(self._directory / _UP), "")
-        boot.booted(self._machine, self._stored, self._directory, self._bench, self._await_agent)
+        deliver(self._stored.agent, self._bench.engine)
+        bench, woken = self._bench, partial(self._await_agent, _WAKING)
+        if not saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken):
+            boot.booted(self._machine, self._stored, self._directory, bench, self._await_agent)
         if self._heard()[0] is AgentState.OTHER:
             raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
         self._settle()
@@ -109,6 +118,25 @@ class VmInstance(Inside):
             self._machine.stop(timeout=timeout)
             lines.end(self._socket())
         self._forget()
+
+    @property
+    def saved(self) -> bool | None:
+        """Whether what ran in it goes on when it is started."""
+        return not self._running and self._machine.state.exists()
+
+    def save(self) -> None:
+        """Stop it, so that what runs in it goes on at the next `start`; no-op if it does not run.
+
+        Whoever is connected is cut off. `MachineError` if it cannot be saved; then it goes on.
+        """
+        if not self._machine.running():
+            return
+        self._write_back_soon()
+        record.write_text(str(self._directory / _ASLEEP), "")
+        lines.end(self._socket())
+        saving.save(self._machine, self._directory)
+        (self._directory / _UP).unlink(missing_ok=True)
+        self._running = False
 
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made."""
@@ -125,9 +153,7 @@ class VmInstance(Inside):
         """End it at once; no-op if it does not run. What was written inside is on its disks before."""
         if self._machine.running():
             # As for a container, whose files are the host's: what a process has written does not go with it.
-            writing = threading.Thread(target=self._write_back, daemon=True)
-            writing.start()
-            writing.join(_WRITING)
+            self._write_back_soon()
             # Before the machine: as soon as that has gone, another one may have a line at the same socket.
             lines.end(self._socket())
             self._machine.kill()
@@ -164,10 +190,22 @@ class VmInstance(Inside):
         if self._running:
             lines.ensure(self._machine.line, self._socket(), self._bench.processes)
 
-    def _await_agent(self) -> None:
+    def _await_agent(self, timeout: float = _BOOTING) -> None:
         self._running = True
         self.have_line()
-        self._machine.await_agent(lambda: lines.listens(self._socket()), timeout=_BOOTING)
+        self._machine.await_agent(lambda: lines.listens(self._socket()), timeout=timeout)
+
+    def _go_on(self) -> None:
+        """Have it go on if somebody who saved or resumed it was killed and left it standing."""
+        with contextlib.suppress(MachineError):  # one that does not answer is started again
+            if snapshot.go_on(self._machine):
+                self._await_agent(_WAKING)
+        self._running = self._machine.running()
+
+    def _write_back_soon(self) -> None:
+        writing = threading.Thread(target=self._write_back, daemon=True)
+        writing.start()
+        writing.join(_WRITING)
 
     def _write_back(self) -> None:
         with contextlib.suppress(DevboxError):
@@ -180,13 +218,19 @@ class VmInstance(Inside):
         return heard(self.connect, self.spec_digest)
 
     def _is_settled(self, agent_boot: str) -> bool:
+        if (self._directory / _ASLEEP).exists():
+            return False
         try:
             return (self._directory / _SETTLED).read_text(encoding="ascii") == agent_boot
         except (OSError, ValueError):
             return False
 
     def _settle(self) -> None:
-        """Put its volumes and files in place, if that was not done since it was booted."""
+        """Tell it the time if it was saved; put its volumes and files in place, unless that was done since its boot."""
+        if (self._directory / _ASLEEP).exists():
+            argv, seed = saving.wake()
+            self.run_as_root(argv, failure="it cannot be told the time", hint=AGAIN, given=seed)
+            (self._directory / _ASLEEP).unlink()
         _, agent_boot = self._heard()
         if agent_boot and self._is_settled(agent_boot):
             return

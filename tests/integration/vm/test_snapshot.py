@@ -13,11 +13,11 @@ from devbox.errors import MachineError
 from devbox.process import HostProcesses
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
-from devbox.vm.snapshot import resume, save
+from devbox.vm.snapshot import go_on, resume, save
 from tests.integration.vm.conftest import Making
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.nightly]  # no command saves a machine yet
+pytestmark = [pytest.mark.vm, pytest.mark.network]
 
 COUNTING = """mount -t devtmpfs none /dev
 n=0; while :; do n=$((n + 1)); echo "counted $n" >/dev/console; sleep 0.2; done"""
@@ -52,6 +52,28 @@ def test_a_machine_goes_on_where_it_was_and_only_once(machine: Machine, making: 
     assert reached <= counted(machine) < reached + 50
     assert "Linux version" not in machine.console().decode()
     assert not machine.state.exists()
+
+
+def test_another_qemu_does_not_get_what_was_saved(machine: Machine, making: Making) -> None:
+    spec, said = making(COUNTING), ""
+
+    def note(draft: Path, version: str) -> None:
+        nonlocal said
+        assert draft.stat().st_size > 1024**2
+        assert not machine.state.exists()
+        said = version
+
+    machine.start(spec)
+    until(lambda: counted(machine) >= 1)
+    save(machine, machine.state, note=note)
+    assert re.match(r"\d+\.\d+\.\d+", said)
+    with pytest.raises(MachineError, match=r"QEMU is another one now, .* and not 1\.0\.0"):
+        resume(machine, spec, machine.state, version="1.0.0")
+    assert not machine.running()
+    assert machine.state.exists()
+    resume(machine, spec, machine.state, version=said)
+    assert not machine.state.exists()
+    assert not go_on(machine), "it runs"
 
 
 def test_a_state_that_is_cut_off_is_one_error_and_the_machine_boots_as_ever(machine: Machine, making: Making) -> None:
