@@ -12,7 +12,7 @@ from typing import Final
 from devbox import paths, record
 from devbox.agent import client
 from devbox.agent.transport import Transport
-from devbox.errors import AgentError, DevboxError, EngineError, MachineError
+from devbox.errors import AgentError, CommandFailedError, DevboxError, EngineError, MachineError
 from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
@@ -24,7 +24,6 @@ from devbox.vm.machine import Machine
 
 _UP: Final = "up"  # a file: it was started, and nobody has stopped it
 _SETTLED: Final = "settled"  # holds the boot id of the agent for which all is in place inside
-_ASLEEP: Final = "asleep"  # a file: it was saved, and has not been told the time since
 _WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
 _BOOTING: Final = 120.0  # seconds for the agent to answer
 _WAKING: Final = 30.0  # the same of a machine that goes on
@@ -132,7 +131,6 @@ class VmInstance(Inside):
         if not self._machine.running():
             return
         self._write_back_soon()
-        record.write_text(str(self._directory / _ASLEEP), "")
         lines.end(self._socket())
         saving.save(self._machine, self._directory)
         (self._directory / _UP).unlink(missing_ok=True)
@@ -197,7 +195,7 @@ class VmInstance(Inside):
 
     def _go_on(self) -> None:
         """Have it go on if somebody who saved or resumed it was killed and left it standing."""
-        with contextlib.suppress(MachineError):  # one that does not answer is started again
+        with contextlib.suppress(MachineError, CommandFailedError):  # one that does not answer is started again
             if snapshot.go_on(self._machine):
                 self._await_agent(_WAKING)
         self._running = self._machine.running()
@@ -218,7 +216,7 @@ class VmInstance(Inside):
         return heard(self.connect, self.spec_digest)
 
     def _is_settled(self, agent_boot: str) -> bool:
-        if (self._directory / _ASLEEP).exists():
+        if (self._directory / saving.ASLEEP).exists():
             return False
         try:
             return (self._directory / _SETTLED).read_text(encoding="ascii") == agent_boot
@@ -227,10 +225,10 @@ class VmInstance(Inside):
 
     def _settle(self) -> None:
         """Tell it the time if it was saved; put its volumes and files in place, unless that was done since its boot."""
-        if (self._directory / _ASLEEP).exists():
+        if (self._directory / saving.ASLEEP).exists():
             argv, seed = saving.wake()
             self.run_as_root(argv, failure="it cannot be told the time", hint=AGAIN, given=seed)
-            (self._directory / _ASLEEP).unlink()
+            (self._directory / saving.ASLEEP).unlink()
         _, agent_boot = self._heard()
         if agent_boot and self._is_settled(agent_boot):
             return

@@ -1,12 +1,13 @@
 """What runs in a machine, kept while it is stopped: saved, taken up again, or in words why it has to boot."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from devbox import paths
+from devbox import paths, record
 from devbox.errors import AgentError, CommandFailedError, DevboxError, EngineError, MachineError
 from devbox.process import Processes
 from devbox.reporter import Reporter
@@ -15,12 +16,16 @@ from devbox.vm import snapshot, under
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
 
+ASLEEP: Final = "asleep"  # a file: it was saved, and has not been told the time since
 SEED: Final = 64  # bytes of randomness for one that wakes
 
 
 def note(directory: Path, spec: MachineSpec, processes: Processes) -> None:
-    """Note that the machine of `directory` is started from `spec`, so that it can be saved."""
-    under.write(directory / paths.MACHINE_STARTED, under.started(spec, processes))
+    """Note that the machine of `directory` is started from `spec`, so that it can be saved; if not, it runs as well."""
+    file = directory / paths.MACHINE_STARTED
+    file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        under.write(file, under.started(spec, processes))
 
 
 def save(machine: Machine, directory: Path) -> None:
@@ -31,6 +36,7 @@ def save(machine: Machine, directory: Path) -> None:
         under.write(directory / paths.MACHINE_SAVED, under.saved(known, draft, version))
 
     try:
+        record.write_text(str(directory / ASLEEP), "")
         snapshot.save(machine, machine.state, note=noted)
     except OSError as error:
         why = f"{machine.state} cannot be written: {(error.strerror or str(error)).lower()}"
