@@ -15,6 +15,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm]
 COUNTING = "n=0; while :; do n=$((n + 1)); echo $n > /dev/shm/counted; sleep 0.1; done"
+SKEW = 1.0  # seconds that the clock inside may be off, on a host that is busy
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 
 
@@ -25,6 +26,12 @@ def _state(devbox: Devbox) -> Path:
 
 def _counted(devbox: Devbox) -> int:
     return int(inside(devbox, "cat /dev/shm/counted") or "0")
+
+
+def _knows_the_time(devbox: Devbox) -> bool:
+    before = time.time()
+    said = float(inside(devbox, "date +%s.%N"))
+    return before - SKEW < said < time.time() + SKEW
 
 
 def _kill_qemu(devbox: Devbox) -> None:
@@ -55,15 +62,15 @@ def test_what_runs_and_what_is_in_memory_alone_goes_on_and_knows_the_time(machin
     assert inside(machine, f"{BOOT}; cat /dev/shm/kept meanwhile.txt") == f"{boot}\nkept\nwritten here"
     reached = _counted(machine)
     until(lambda: _counted(machine) > reached)
-    assert abs(time.time() - float(inside(machine, "date +%s.%N"))) < 2
+    assert _knows_the_time(machine)
     assert not machine.json("up")["changed"]
 
 
 def test_a_qemu_that_is_killed_after_it_went_on_boots_and_has_lost_nothing(machine: Devbox) -> None:
     machine("up")
     before = inside(machine, f"mkdir -p ~/.cache; echo kept > ~/.cache/before; {BOOT}")
-    machine("suspend")
-    assert "it was saved" in machine("resume", "-v").stderr
+    machine("suspend", machine.hash)
+    assert "it was saved" in machine("resume", "-v", machine.hash).stderr
     assert inside(machine, f"echo kept > ~/.cache/after; sync; {BOOT}") == before
     _kill_qemu(machine)
     machine("up")
@@ -110,6 +117,6 @@ def test_a_command_that_is_killed_in_the_middle_costs_nothing_that_ran(
     _killed(machine, point, *words)
     machine("up")
     assert inside(machine, BOOT) == before
-    assert abs(time.time() - float(inside(machine, "date +%s.%N"))) < 2
+    assert _knows_the_time(machine)
     assert not _state(machine).exists()
     assert not _state(machine).with_name(f"{paths.MACHINE_STATE}.new").exists()
