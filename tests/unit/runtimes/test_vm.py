@@ -92,6 +92,15 @@ def test_outer_places_come_before_those_below_them() -> None:
     assert script.index("place shop-workspace") < script.index("place modules")
 
 
+def test_a_place_is_looked_for_as_the_kernel_writes_it_among_the_mounts() -> None:
+    """Else what is in place would be mounted once more, at each start."""
+    odd = DataVolume(name="odd", target="/a\\ place\twith\n'all'", labels=())
+    script = inner.place_volumes((odd,))[2]
+    call = script[script.index("place odd") :].partition("find_source")[0]
+    said = subprocess.run(["sh", "-c", f'place() {{ printf "%s|" "$@"; }}; {call}'], capture_output=True, check=True)
+    assert said.stdout.decode().split("|")[1:3] == ["/a\\ place\twith\n'all'", r"/a\134\040place\011with\012'all'"]
+
+
 @pytest.mark.parametrize(("wanted", "given"), [(0.5, 1), (1.0, 1), (1.5, 2), (4, 4)])
 def test_a_machine_has_whole_processors_and_one_at_least(wanted: float, given: int) -> None:
     assert boot._cpus(wanted) == given
