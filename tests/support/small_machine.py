@@ -9,7 +9,7 @@ import tarfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ PROCESSES = HostProcesses(SilentReporter())
 IDENTITY = "ab" * 32
 COMMAND_LINE = "console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 mitigations=off cryptomgr.notests"
 NETWORK = "10.0.2.15/24 10.0.2.2 10.0.2.3"
+BOOTS = 60  # seconds for the agent to answer
 _PROGRAMS = ("sh", "id", "cat", "uname", "mount", "head", "sleep", "env", "dd", "sync")
 _PLACES = ("bin", "etc", "dev", "proc", "sys", "tmp", "run", "root", "home/dev")
 _FILES = {
@@ -51,10 +52,22 @@ class SmallMachine:
 
     machine: Machine
     directory: Path
+    spec: MachineSpec
 
     @property
     def agent_socket(self) -> Path:
         return self.directory / "agent.sock"
+
+    def start(self) -> None:
+        """Start it, and wait until its agent is reached."""
+        self.machine.start(self.spec)
+        lines.ensure(self.directory / paths.MACHINE_LINE, self.agent_socket, PROCESSES)
+        self.machine.await_agent(lambda: lines.listens(self.agent_socket), timeout=BOOTS)
+
+    def end(self) -> None:
+        """End it at once, and wait until nobody is reached."""
+        self.machine.kill()
+        until(lambda: not self.agent_socket.exists(), within=10)
 
     def run(self, *argv: str, user: str = "", stdin: bytes = b"") -> tuple[int, str]:
         """Run a command inside; return its exit code and what it wrote."""
@@ -77,13 +90,13 @@ class SmallMachine:
         return said
 
 
-def small_image(cache: Path) -> MachineImage:
-    """Return the image, made below `cache` if it is not there."""
+def small_image(cache: Path, programs: Collection[str] = ()) -> MachineImage:
+    """Return the image, made below `cache` if it is not there. `programs`: of this host, beside the few."""
     tar = cache / "root.tar"
     if not tar.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as made:
-            _write_root(made)
+            _write_root(made, (*_PROGRAMS, *programs))
 
     def export() -> Iterator[bytes]:
         with tar.open("rb") as held:
@@ -115,12 +128,12 @@ def _needs(module: bytes) -> list[str]:
     return [name.replace("-", "_") for name in found[1].decode().split(",") if name] if found else []
 
 
-def _write_root(tar: tarfile.TarFile) -> None:
+def _write_root(tar: tarfile.TarFile, programs: Collection[str]) -> None:
     for place in _PLACES:
         _add_directory(tar, place, 0o1777 if place == "tmp" else 0o755)
     for path, text in _FILES.items():
         _add_bytes(tar, path, text.encode(), 0o644)
-    for path in _with_libraries(_PROGRAMS):
+    for path in _with_libraries(programs):
         _add_bytes(tar, path.lstrip("/"), Path(path).resolve().read_bytes(), 0o755)
     identity = Path(shutil.which("id") or "").resolve()
     _add_bytes(tar, "bin/rootid", identity.read_bytes(), 0o4755)
@@ -131,7 +144,7 @@ def _write_root(tar: tarfile.TarFile) -> None:
         _add_bytes(tar, f"{modules}/{path}", content, 0o644)
 
 
-def _with_libraries(programs: tuple[str, ...]) -> Iterator[str]:
+def _with_libraries(programs: Collection[str]) -> Iterator[str]:
     """Yield each program below /bin, and every library that they load by its path."""
     seen = set()
     for name in programs:
@@ -186,12 +199,9 @@ def small_machine(directory: Path, image: MachineImage, **facts: object) -> Iter
         directory=str(directory),
         accelerator="tcg",
     )
-    found = SmallMachine(Machine(directory, PROCESSES), directory)
-    found.machine.start(spec)
+    found = SmallMachine(Machine(directory, PROCESSES), directory, spec)
     try:
-        lines.ensure(directory / paths.MACHINE_LINE, found.agent_socket, PROCESSES)
-        found.machine.await_agent(lambda: lines.listens(found.agent_socket), timeout=60)
+        found.start()
         yield found
     finally:
-        found.machine.kill()
-        until(lambda: not found.agent_socket.exists(), within=10)
+        found.end()

@@ -10,18 +10,20 @@ from tests.sync.matrix import SCENARIOS, fits, play
 from tests.sync.pairs.container import ContainerPair, RemotePair
 from tests.sync.pairs.far import FarPair
 from tests.sync.pairs.local import LocalPair
+from tests.sync.pairs.machine import MachinePair
 from tests.sync.pairs.session import SessionPair
 from tests.sync.stage import Pair, Scenario
 
-_PAIRS = (LocalPair, ContainerPair, RemotePair, FarPair)
-_FAR = (1, 2, 7, 9, 31)  # rows that are played over the slow line by day as well; at night all of them are
+_PAIRS = (LocalPair, ContainerPair, RemotePair, FarPair, MachinePair)
+# Rows that are played by day as well over the slow line, and in an emulated machine; at night all of them are.
+_BY_DAY = {FarPair: (1, 2, 7, 9, 31), MachinePair: (1, 2, 7, 9, 12, 20, 31)}
 
 
 def _cases() -> Iterator[object]:
     for kind in _PAIRS:
         for scenario in SCENARIOS:
             if fits(scenario, kind):
-                late = scenario.nightly or (kind is FarPair and scenario.number not in _FAR)
+                late = scenario.nightly or scenario.number not in _BY_DAY.get(kind, (scenario.number,))
                 marks = [*kind.marks, *([pytest.mark.nightly] if late else [])]
                 yield pytest.param(scenario, kind, id=f"{kind.name}-{scenario.id}", marks=marks)
 
