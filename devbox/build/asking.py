@@ -5,12 +5,29 @@ question that left no trace in the file system leaves the state that the step be
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import takewhile
 
 from devbox.build.inputs import Inputs
-from devbox.build.stepping import Outcome, StepJob, container_of, ended, heard, listen, started
+from devbox.build.layer import LISTED, WRITTEN, Carrier, Layer, archiving, listed, listing
+from devbox.build.stepping import (
+    ANSWERED,
+    ENOUGH,
+    STDOUT,
+    Outcome,
+    StepJob,
+    container_of,
+    ended,
+    heard,
+    listen,
+    started,
+)
 from devbox.engine.base import Engine, Stream
 from devbox.reporter import Progress, Reporter
+
+_END = WRITTEN + ANSWERED.encode() + b"\n"
 
 
 class Standing:
@@ -44,14 +61,50 @@ class Standing:
     def _has_caches(self, job: StepJob) -> bool:
         return set(job.step.caches) <= set(self._job.step.caches)
 
-    def run(self, job: StepJob, progress: Progress) -> Outcome:
-        """Run the script of `job`, which fits, as `run_step` does; closes this."""
+    def run(self, job: StepJob, progress: Progress, carrier: Carrier | None = None) -> Outcome:
+        """Run the script of `job`, which fits, as `run_step` does; closes this. `carrier`: gets what it changes."""
         with self._opened:
-            script = job.step.script.encode("utf-8", "surrogateescape")
-            self._stream.send(f"{len(script)}\n".encode() + script)
+            self._say(job.step.script)
+            said = listen(job, self._lines, progress, until=ANSWERED)
+            if said.waits:
+                if carrier is not None:
+                    self._carry(carrier)
+                self._stream.send(ENOUGH)
+                deque(self._lines, maxlen=0)
+            elif carrier is not None:
+                carrier.decline()
             self._stream.close_stdin()
-            said = listen(job, self._lines, progress)
             return ended(self._engine, self.container, job, said)
+
+    def _say(self, text: str) -> None:
+        script = text.encode("utf-8", "surrogateescape")
+        self._stream.send(f"{len(script)}\n".encode() + script)
+
+    def _carry(self, carrier: Carrier) -> None:
+        """Have the container, which waits, say what the step has changed, and write it out."""
+        layer = self._listed() if self._job.notes else None
+        archive = self._archive(layer) if layer else None
+        if layer is None or archive is None:
+            carrier.decline()
+        else:
+            carrier.carry(replace(layer, archive=archive))
+
+    def _listed(self) -> Layer | None:
+        self._say(listing())
+        lines = [line for _, line in takewhile(lambda one: one != (STDOUT, ANSWERED), self._lines) if line]
+        return listed(lines[:-1]) if lines and lines[-1] == LISTED else None
+
+    def _archive(self, layer: Layer) -> bytes | None:
+        """Return the archive; None if it is not whole."""
+        self._say(archiving(layer))
+        pieces: list[bytes] = []
+        end = b""
+        while not end.endswith(_END[len(WRITTEN) :]) and (frame := self._stream.receive()) is not None:
+            if frame[0] == STDOUT:
+                pieces.append(frame[1])
+                end = (end + frame[1])[-len(_END) :]
+        whole = b"".join(pieces)
+        return whole.removesuffix(_END) if whole.endswith(_END) else None
 
     def close(self) -> None:
         """Remove the container; idempotent."""
@@ -69,7 +122,7 @@ def ask(
         container = opened.enter_context(container_of(engine, job, reporter))
         stream = opened.enter_context(started(engine, container, job, inputs))
         lines = heard(stream, job)
-        said = listen(job, lines, progress)
+        said = listen(job, lines, progress, until=ANSWERED if job.stays else None)
         if not said.waits:
             return ended(engine, container, job, said), None
         outcome = Outcome(status=0, image="", tail=said.tail, answer=said.answer)

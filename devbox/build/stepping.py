@@ -10,6 +10,7 @@ from pathlib import Path
 from devbox.build.ca import PATH_IN_STEPS, STORE_IN_STEPS, java_variables, variables
 from devbox.build.context import Delivery, stream
 from devbox.build.inputs import Inputs
+from devbox.build.layer import noting
 from devbox.build.log import StepLog
 from devbox.build.output import Lines
 from devbox.build.recipe import (
@@ -40,6 +41,7 @@ from devbox.values import (
 
 STDOUT = 1
 ANSWERED = "devbox: answered"  # on stdout: nothing more of the answer comes, and a script may
+ENOUGH = b"0\n"  # to a container that waits: no more scripts come
 _TAKE = "tar -xf -"
 _TAKE_SIZED = 'read -r size && head -c "$size" > all && tar -xf all && rm all'  # tar would read on to the end
 TAIL = 30  # lines of output that a failure shows
@@ -62,6 +64,7 @@ class StepJob:
     environ: tuple[tuple[str, str], ...] = ()  # what the script is told of this host
     asking: bool = False  # it is a question: stdout is the answer, and nothing is kept
     stays: bool = False  # a question whose container waits for a step's script, see `asking`
+    notes: bool = False  # such a one that notes what is there, for what the step changes to be carried elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +116,15 @@ class Said:
     waits: bool = False
 
 
-def listen(job: StepJob, lines: Iterator[tuple[int, str]], progress: Progress) -> Said:
-    """Pass on and log what comes, to its end or until the container waits."""
+def listen(job: StepJob, lines: Iterator[tuple[int, str]], progress: Progress, *, until: str | None = None) -> Said:
+    """Pass on and log what comes, to its end or until the line `until`: a container that says it waits."""
     tail: deque[str] = deque(maxlen=TAIL)
     answer: list[str] = []
     with StepLog(job.log) as log:
         for kind, line in lines:
+            if kind == STDOUT and line == until:
+                return Said(tail=tuple(tail), answer=tuple(answer), waits=True)
             if job.asking and kind == STDOUT:
-                if job.stays and line == ANSWERED:
-                    return Said(tail=tuple(tail), answer=tuple(answer), waits=True)
                 answer.append(line)
                 continue
             tail.append(line)
@@ -163,7 +166,7 @@ def request_for(job: StepJob) -> ContainerRequest:
     return ContainerRequest(
         name=None,
         image=job.image,
-        command=shell_argv(_preamble(job) + (_staying(step.script) if job.stays else step.script)),
+        command=shell_argv(_preamble(job) + (_staying(job) if job.stays else step.script)),
         labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
         env=job.env,
         workdir="/",
@@ -171,6 +174,7 @@ def request_for(job: StepJob) -> ContainerRequest:
         mounts=mounts,
         capabilities=STEP_CAPABILITIES,
         stdin=job.stays or _delivers(job),
+        logged=False,  # devbox hears it itself, and keeps it
         network=None if step.network else "none",
     )
 
@@ -220,17 +224,28 @@ def _preamble(job: StepJob) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _staying(script: str) -> str:
-    """Return what runs the question `script` and then, if it says that it left no trace, a script from stdin."""
+def _staying(job: StepJob) -> str:
+    """Return what runs the question and then, if it says that it left no trace, scripts from stdin.
+
+    Of each it says when it has ended well, and waits for the next one.
+    """
     lines = [
-        f"(\n{script}) </dev/null",  # no ||: set -e would look past a failure
+        *(
+            [f"(\n{noting()}) </dev/null >/dev/null 2>&1 &"] if job.notes else []
+        ),  # beside the question: it reads little
+        f"(\n{job.step.script}) </dev/null",  # no ||: set -e would look past a failure
         'status=$?; [ "$status" = 0 ] || exit "$status"',
         f"[ -e {UNTOUCHED} ] || exit 0",
         f'echo "{ANSWERED}"',
         # By its size: a connection that breaks must not look like a step that has nothing to do, or less.
-        f'read -r size && head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
-        f'[ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
-        f"exec /bin/sh {RUN_DIRECTORY}/step </dev/null",
+        "while read -r size; do",
+        '  [ "$size" != 0 ] || exit 0',
+        f'  head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
+        f'  [ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
+        f"  wait && /bin/sh {RUN_DIRECTORY}/step </dev/null || exit",
+        f'  echo "{ANSWERED}"',
+        "done",
+        "exit 1",
     ]
     return "\n".join(lines) + "\n"
 

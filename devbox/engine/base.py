@@ -64,6 +64,7 @@ class ContainerRequest:
     capabilities: tuple[str, ...] = ()  # added after all have been dropped
     init: bool = False
     stdin: bool = False
+    logged: bool = True  # whether the engine keeps what it writes
     network: str | None = None  # None: the default bridge; "none"; "host" (needs the allowance)
     cpus: float | None = None
     memory: int | None = None

@@ -125,6 +125,7 @@ def _isolation(request: ContainerRequest) -> Json:
         "NetworkMode": request.network or "default",
         "Privileged": False,
         "RestartPolicy": {"Name": "no"},
+        **({} if request.logged else {"LogConfig": {"Type": "none"}}),
     }
 
 

@@ -1,7 +1,6 @@
 """`up`: make the Environment what the profile says, and do nothing if it is that already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from devbox.build.provision import create_steps
@@ -24,6 +23,7 @@ from devbox.workspace.find import instances
 from devbox.workspace.identity import guest_user
 from devbox.workspace.live import Live
 from devbox.workspace.located import located
+from devbox.workspace.locking import Beside
 from devbox.workspace.locks import architecture, lock_book, lock_digest
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
@@ -150,7 +150,7 @@ def _provisioned(host: Host, workspace: Workspace, order: Checked, made: Made, i
 
 def _beside(
     host: Host, workspace: Workspace, order: Checked, live: Live | None, actual: Sequence[Instance]
-) -> Callable[[Platform], AbstractContextManager[None]] | None:
+) -> Beside | None:
     """Return what goes on inside what runs while the Image is built, if anything does."""
     if live is None or not actual:
         return None
