@@ -5,19 +5,20 @@ question that left no trace in the file system leaves the state that the step be
 """
 
 import contextlib
-from collections import deque
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
 
+from devbox.ahead import ahead
 from devbox.build.inputs import Inputs
 from devbox.build.layer import LISTED, WRITTEN, Carrier, Layer, archiving, listed, listing
 from devbox.build.stepping import (
     ANSWERED,
-    ENOUGH,
     STDOUT,
     Outcome,
     StepJob,
+    commit,
     container_of,
     ended,
     heard,
@@ -25,6 +26,7 @@ from devbox.build.stepping import (
     started,
 )
 from devbox.engine.base import Engine, Stream
+from devbox.errors import EngineError, EngineUnavailableError
 from devbox.reporter import Progress, Reporter
 
 _END = WRITTEN + ANSWERED.encode() + b"\n"
@@ -62,19 +64,25 @@ class Standing:
         return set(job.step.caches) <= set(self._job.step.caches)
 
     def run(self, job: StepJob, progress: Progress, carrier: Carrier | None = None) -> Outcome:
-        """Run the script of `job`, which fits, as `run_step` does; closes this. `carrier`: gets what it changes."""
-        with self._opened:
+        """Run the script of `job`, which fits, as `run_step` does; closes this. `carrier`: gets what it changes.
+
+        The state is kept while the container waits, which then does nothing but write the archive: its end takes
+        about as long as a small package, and is waited for by nobody.
+        """
+        with contextlib.ExitStack() as opened:
+            opened.push(self._opened.pop_all())
             self._say(job.step.script)
             said = listen(job, self._lines, progress, until=ANSWERED)
-            if said.waits:
+            if not said.waits:
                 if carrier is not None:
-                    self._carry(carrier)
-                self._stream.send(ENOUGH)
-                deque(self._lines, maxlen=0)
-            elif carrier is not None:
-                carrier.decline()
-            self._stream.close_stdin()
-            return ended(self._engine, self.container, job, said)
+                    carrier.decline()
+                return ended(self._engine, self.container, job, said)
+            carried = ahead(lambda: self._carry(carrier)) if carrier is not None else None
+            image = commit(self._engine, self.container, job, failed=False, pause=False)
+            if carried is not None:
+                carried()
+            threading.Thread(target=opened.pop_all().close).start()  # the interpreter waits for it before it ends
+            return Outcome(status=0, image=image, tail=said.tail)
 
     def _say(self, text: str) -> None:
         script = text.encode("utf-8", "surrogateescape")
@@ -82,8 +90,10 @@ class Standing:
 
     def _carry(self, carrier: Carrier) -> None:
         """Have the container, which waits, say what the step has changed, and write it out."""
-        layer = self._listed() if self._job.notes else None
-        archive = self._archive(layer) if layer else None
+        layer = archive = None
+        with contextlib.suppress(EngineError, EngineUnavailableError):  # whoever keeps the state hears of it as well
+            layer = self._listed() if self._job.notes else None
+            archive = self._archive(layer) if layer else None
         if layer is None or archive is None:
             carrier.decline()
         else:

@@ -20,7 +20,9 @@ LISTED: Final = "devbox: listed"  # on stdout, after the list of what has change
 WRITTEN: Final = b"devbox: written\n"  # on stdout, after an archive that is whole
 
 _PLAIN: Final = re.compile(r"/[!-\[\]-~]+")  # no space, no backslash: what a line of sha256sum says without marks
-_IN_USE: Final = re.compile(r"/(?!etc/|var/).*(/s?bin/[^/]+|\.so(\.[^/]*)?)")  # is replaced in one step, or a program breaks
+# Is replaced in one step, or a program breaks.
+_IN_USE: Final = re.compile(r"/(?!etc/|var/).*(/s?bin/[^/]+|\.so(\.[^/]*)?)")
+_SHARED: Final = "^/etc/|^/var/(cache|lib/[^d]|lib/dpkg/[^i])|/[^/]*(cache|compiled)[^/_]*$"
 _NOTES: Final = RUN_DIRECTORY + "/notes"
 _TREE: Final = r"find / -xdev \( -path /dev -o -path /proc -o -path /run -o -path /sys -o -path /tmp \) -prune -o"
 _TAR: Final = "--numeric-owner --xattrs --xattrs-include=security.capability"
@@ -79,13 +81,12 @@ class Carrier(Protocol):
 def noting() -> str:
     """Return the script that notes what there is: all names, and the digests of what packages change together.
 
-    These are small files of `/etc` and `/var`, and caches. What is changed after it is newer than its mark.
+    These are files of `/etc` and `/var`, and caches. What is changed after it is newer than its mark.
     """
     lines = [
         f"mkdir -p {_NOTES}",
         f"{_TREE} -printf '%p\\n' > {_NOTES}/names",
-        r"find /etc /var /usr -xdev \( -path '/usr/*' ! -name '*cache*' ! -name '*compiled*' \) -o"
-        f" -type f -size -2048k -print0 | xargs -0 -r sha256sum > {_NOTES}/sums 2>/dev/null",
+        f"LC_ALL=C grep -E '{_SHARED}' {_NOTES}/names | xargs -r -d '\\n' sha256sum > {_NOTES}/sums 2>/dev/null",
         f"date +%s.%N > {_NOTES}/mark",
         "sleep 0.02",  # a file system's clock goes by steps
     ]
@@ -95,7 +96,7 @@ def noting() -> str:
 def listing() -> str:
     """Return the script that prints what `listed` reads, and `LISTED`."""
     tree = f"{_TREE} -printf '%C@ %y %p\\n'"
-    compare = f"awk -v mark=\"$(cat {_NOTES}/mark)\" '{_COMPARE}' {_NOTES}/names {_NOTES}/sums -"
+    compare = f"LC_ALL=C awk -v mark=\"$(cat {_NOTES}/mark)\" '{_COMPARE}' {_NOTES}/names {_NOTES}/sums -"
     return f'{tree} | {compare} || true\necho "{LISTED}"\n'
 
 

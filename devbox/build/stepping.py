@@ -41,7 +41,6 @@ from devbox.values import (
 
 STDOUT = 1
 ANSWERED = "devbox: answered"  # on stdout: nothing more of the answer comes, and a script may
-ENOUGH = b"0\n"  # to a container that waits: no more scripts come
 _TAKE = "tar -xf -"
 _TAKE_SIZED = 'read -r size && head -c "$size" > all && tar -xf all && rm all'  # tar would read on to the end
 TAIL = 30  # lines of output that a failure shows
@@ -88,7 +87,7 @@ def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, r
     """Run one step; whatever happens, its container does not outlive this call."""
     with container_of(engine, job, reporter) as container:
         if not job.step.script:
-            return Outcome(status=0, image=_commit(engine, container, job, failed=False))
+            return Outcome(status=0, image=commit(engine, container, job, failed=False))
         with started(engine, container, job, inputs) as stream:
             said = listen(job, heard(stream, job), progress)
         return ended(engine, container, job, said)
@@ -140,7 +139,7 @@ def ended(engine: Engine, container: str, job: StepJob, said: Said) -> Outcome:
     keep = status != 0 or not job.asking
     return Outcome(
         status=status,
-        image=_commit(engine, container, job, failed=status != 0) if keep else "",
+        image=commit(engine, container, job, failed=status != 0) if keep else "",
         tail=said.tail,
         out_of_memory=info is not None and info.oom_killed,
         answer=said.answer,
@@ -239,7 +238,6 @@ def _staying(job: StepJob) -> str:
         f'echo "{ANSWERED}"',
         # By its size: a connection that breaks must not look like a step that has nothing to do, or less.
         "while read -r size; do",
-        '  [ "$size" != 0 ] || exit 0',
         f'  head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
         f'  [ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
         f"  wait && /bin/sh {RUN_DIRECTORY}/step </dev/null || exit",
@@ -283,14 +281,17 @@ def heard(attached: Stream, job: StepJob) -> Iterator[tuple[int, str]]:
     yield from lines.finish()
 
 
-def _commit(engine: Engine, container: str, job: StepJob, *, failed: bool) -> str:
-    """Commit the state; a failed one under its own name, so that somebody can look into it."""
+def commit(engine: Engine, container: str, job: StepJob, *, failed: bool, pause: bool = True) -> str:
+    """Commit the state; a failed one under its own name, so that somebody can look into it.
+
+    `pause`: as of `Engine.commit`; not needed where what still runs changes nothing.
+    """
     role = ROLE_FAILED if failed else ROLE_LAYER
     labels: Mapping[str, str] = {**job.labels, LABEL_ROLE: role, LABEL_RECIPE: job.digest}
     config = ImageConfig(env=job.env, command=job.command, labels=tuple(sorted(labels.items())))
     reference = job.failed_reference if failed else None
     if not failed:
-        return engine.commit(container, config=config, message=job.step.name, reference=None)
+        return engine.commit(container, config=config, message=job.step.name, pause=pause)
     with contextlib.suppress(EngineError, EngineUnavailableError):  # the step's own failure is what matters
         return engine.commit(container, config=config, message=f"failed: {job.step.name}", reference=reference)
     return ""

@@ -234,8 +234,19 @@ class Engine(Protocol):
     def remove_image(self, reference: str, *, force: bool = False) -> None:
         """Remove a tag, or an image by id; `EngineError` if a container uses it and not `force`."""
 
-    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
-        """Make an image of the container's file system with exactly `config`; return its id."""
+    def commit(
+        self,
+        container_id: str,
+        *,
+        config: ImageConfig,
+        message: str,
+        reference: str | None = None,
+        pause: bool = True,
+    ) -> str:
+        """Make an image of the container's file system with exactly `config`; return its id.
+
+        `pause`: its processes stand still meanwhile, if it runs.
+        """
 
     def create(self, request: ContainerRequest) -> str:
         """Make a container, stopped; return its id. `PolicyError` before anything is sent."""

@@ -99,7 +99,15 @@ class FakeEngine(FakeImages):
 
     # images
 
-    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
+    def commit(
+        self,
+        container_id: str,
+        *,
+        config: ImageConfig,
+        message: str,
+        reference: str | None = None,
+        pause: bool = True,
+    ) -> str:
         self._changes("commit", message)
         box = self._box(container_id)
         own = {"Env": payload.pairs(box.env), "Labels": box.labels}
