@@ -16,7 +16,7 @@ from tests.sync.stage import Pair, Scenario
 
 _PAIRS = (LocalPair, ContainerPair, RemotePair, FarPair, MachinePair)
 # Rows that are played by day as well over the slow line, and in an emulated machine; at night all of them are.
-_BY_DAY = {FarPair: (1, 2, 7, 9, 31), MachinePair: (1, 2, 7, 9, 12, 20, 31)}
+_BY_DAY = {FarPair: (1, 2, 7, 9, 31), MachinePair: (1, 2, 7, 31)}
 
 
 def _cases() -> Iterator[object]:

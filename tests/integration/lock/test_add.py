@@ -93,8 +93,8 @@ def test_what_runs_gets_the_very_files_of_the_image(shelf: Shelf) -> None:
     "change",
     [
         "printf '\\n' >> /var/lib/dpkg/status",
-        "mkdir /etc/pear.d && echo mine > /etc/pear.d/one",
-        "mkdir /opt/pear.d && ln -s /opt/pear.d /etc/pear.d",
+        pytest.param("mkdir /etc/pear.d && echo mine > /etc/pear.d/one", marks=pytest.mark.nightly),
+        pytest.param("mkdir /opt/pear.d && ln -s /opt/pear.d /etc/pear.d", marks=pytest.mark.nightly),
     ],
     ids=["what is replaced", "what is new", "a directory"],
 )
@@ -131,6 +131,7 @@ LOCK = (
 )
 
 
+@pytest.mark.nightly
 def test_while_somebody_else_changes_packages_none_are_brought_in(shelf: Shelf) -> None:
     shelf.devbox("up")
     with engine() as client:

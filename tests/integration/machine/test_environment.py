@@ -128,6 +128,7 @@ def test_volumes_outlive_the_machine(machine: Devbox) -> None:
     assert machine("exec", "--", "true", status=125).stderr
 
 
+@pytest.mark.nightly
 def test_the_volumes_grow_with_their_disk(machine: Devbox) -> None:
     size = "df --output=size -B1 ~/.cache | tail -n 1"
     machine("up")

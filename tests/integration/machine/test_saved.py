@@ -79,6 +79,7 @@ def test_a_qemu_that_is_killed_after_it_went_on_boots_and_has_lost_nothing(machi
     assert not _state(machine).exists()
 
 
+@pytest.mark.nightly
 def test_a_disk_that_changed_meanwhile_is_booted_from_and_that_is_said_once(machine: Devbox) -> None:
     machine("up")
     before = inside(machine, f"mkdir -p ~/.cache; echo kept > ~/.cache/other; {BOOT}")

@@ -54,6 +54,7 @@ def test_a_machine_goes_on_where_it_was_and_only_once(machine: Machine, making: 
     assert not machine.state.exists()
 
 
+@pytest.mark.nightly
 def test_another_qemu_does_not_get_what_was_saved(machine: Machine, making: Making) -> None:
     spec, said = making(COUNTING), ""
 
@@ -76,6 +77,7 @@ def test_another_qemu_does_not_get_what_was_saved(machine: Machine, making: Maki
     assert not go_on(machine), "it runs"
 
 
+@pytest.mark.nightly
 def test_a_state_that_is_cut_off_is_one_error_and_the_machine_boots_as_ever(machine: Machine, making: Making) -> None:
     spec = making(COUNTING)
     machine.start(spec)
@@ -91,6 +93,7 @@ def test_a_state_that_is_cut_off_is_one_error_and_the_machine_boots_as_ever(mach
     until(lambda: counted(machine) >= 1)
 
 
+@pytest.mark.nightly
 def test_one_that_cannot_be_saved_goes_on(machine: Machine, making: Making, tmp_path: Path) -> None:
     machine.start(making(COUNTING))
     until(lambda: counted(machine) >= 1)
@@ -100,6 +103,7 @@ def test_one_that_cannot_be_saved_goes_on(machine: Machine, making: Making, tmp_
     until(lambda: counted(machine) > before)
 
 
+@pytest.mark.nightly
 def test_one_whose_state_cannot_take_its_place_goes_on_too(machine: Machine, making: Making) -> None:
     machine.start(making(COUNTING))
     until(lambda: counted(machine) >= 1)
@@ -111,6 +115,7 @@ def test_one_whose_state_cannot_take_its_place_goes_on_too(machine: Machine, mak
     until(lambda: counted(machine) > before)
 
 
+@pytest.mark.nightly
 def test_any_number_start_from_one_state_whose_memory_is_apart(
     machine: Machine, making: Making, processes: HostProcesses, tmp_path: Path
 ) -> None:
