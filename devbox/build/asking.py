@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from devbox.ahead import ahead
 from devbox.build.inputs import Inputs
-from devbox.build.layer import LISTED, WRITTEN, Carrier, Layer, archiving, listed, listing
+from devbox.build.layer import CAPABLE, WRITTEN, Carrier, Layer, archiving, listed, listing
 from devbox.build.stepping import (
     ANSWERED,
     STDOUT,
@@ -101,11 +101,11 @@ class Standing:
 
     def _listed(self) -> Layer | None:
         self._say(listing())
-        lines = [line for _, line in takewhile(lambda one: one != (STDOUT, ANSWERED), self._lines) if line]
-        return listed(lines[:-1]) if lines and lines[-1] == LISTED else None
+        said = takewhile(lambda one: one != (STDOUT, ANSWERED), self._lines)
+        return listed([line for kind, line in said if kind == STDOUT])
 
     def _archive(self, layer: Layer) -> bytes | None:
-        """Return the archive; None if it is not whole."""
+        """Return the archive; None if it is not whole, or not for everybody."""
         self._say(archiving(layer))
         pieces: list[bytes] = []
         end = b""
@@ -114,7 +114,7 @@ class Standing:
                 pieces.append(frame[1])
                 end = (end + frame[1])[-len(_END) :]
         whole = b"".join(pieces)
-        return whole.removesuffix(_END) if whole.endswith(_END) else None
+        return whole.removesuffix(_END) if whole.endswith(_END) and CAPABLE not in whole else None
 
     def close(self) -> None:
         """Remove the container; idempotent."""

@@ -8,7 +8,7 @@ packages' own tools. No engine's list of changes is asked for: Docker compares w
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -16,26 +16,27 @@ from devbox.build.recipe import RUN_DIRECTORY
 
 STATUS_CHANGED: Final = 90  # inside: something is not as it was before the step, and nothing was done
 STATUS_BUSY: Final = 91  # inside: somebody else is changing packages just now, and nothing was done
-LISTED: Final = "devbox: listed"  # on stdout, after the list of what has changed
 WRITTEN: Final = b"devbox: written\n"  # on stdout, after an archive that is whole
 
 _PLAIN: Final = re.compile(r"/[!-\[\]-~]+")  # no space, no backslash: what a line of sha256sum says without marks
 # Is replaced in one step, or a program breaks.
 _IN_USE: Final = re.compile(r"/(?!etc/|var/).*(/s?bin/[^/]+|\.so(\.[^/]*)?)")
 _SHARED: Final = "^/etc/|^/var/(cache|lib/[^d]|lib/dpkg/[^i])|/[^/]*(cache|compiled)[^/_]*$"
+_WHOLE: Final = "whole"
 _NOTES: Final = RUN_DIRECTORY + "/notes"
-_TREE: Final = r"find / -xdev \( -path /dev -o -path /proc -o -path /run -o -path /sys -o -path /tmp \) -prune -o"
+_TREE: Final = r"find / -xdev \( -path /dev -o -path /proc -o -path /run/devbox -o -path /sys \) -prune -o"
 _TAR: Final = "--numeric-owner --xattrs --xattrs-include=security.capability"
 # Prints a line for what is new or changed, and for what is gone: a letter, of what was a file its SHA-256, a path.
 _COMPARE: Final = """
 FILENAME ~ /names$/ { there[$0]; next }
 FILENAME ~ /sums$/ { sum[substr($0, 67)] = substr($0, 1, 64); next }
+$1 == "status" { whole = $2 == 0; next }
 { path = substr($0, length($1) + length($2) + 3); was = (path in there); delete there[path] }
 $1 <= mark { next }
 $2 == "d" { print "d - " path; next }
 !was { print "n - " path; next }
 { print "m", (path in sum ? sum[path] : "-"), path }
-END { for (path in there) print "r - " path }
+END { for (path in there) print "r - " path; if (whole) print "whole" }
 """.strip()
 # Takes the lock of whoever changes packages, as apt and dpkg do (fcntl, which no tool of the shell can), and goes on
 # as the command that it is given, which keeps it. Perl is part of every Debian, since dpkg needs it.
@@ -51,6 +52,11 @@ BRING: Final = (
     'read -r size && file=$(mktemp) && head -c "$size" > "$file" && [ "$(wc -c < "$file")" -eq "$size" ]'
     f' && exec 3< "$file" && rm "$file" && . /dev/fd/3 || exit {STATUS_CHANGED}',
 )
+
+
+# Of a file that may do what only root can: an environment may not give such rights, which its packages know how to do
+# without.
+CAPABLE: Final = b"SCHILY.xattr.security.capability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +100,22 @@ def noting() -> str:
 
 
 def listing() -> str:
-    """Return the script that prints what `listed` reads, and `LISTED`."""
-    tree = f"{_TREE} -printf '%C@ %y %p\\n'"
+    """Return the script that prints what `listed` reads; it never fails."""
+    tree = f"{{ {_TREE} -printf '%C@ %y %p\\n'; echo \"status $?\"; }}"
     compare = f"LC_ALL=C awk -v mark=\"$(cat {_NOTES}/mark)\" '{_COMPARE}' {_NOTES}/names {_NOTES}/sums -"
-    return f'{tree} | {compare} || true\necho "{LISTED}"\n'
+    return f"[ ! -s {_NOTES}/mark ] || {tree} | {compare} || true\n"
 
 
-def listed(lines: Iterable[str]) -> Layer | None:
-    """Return what has changed, without an archive; None if one cannot say it, or nobody knows what it would replace."""
+def listed(lines: Sequence[str]) -> Layer | None:
+    """Return what has changed, without an archive.
+
+    None if an archive cannot say it, if nobody knows what it would replace, or if the list is not whole.
+    """
     found: dict[str, list[tuple[str, str]]] = {"d": [], "n": [], "m": []}
-    for line in lines:
+    *changes, end = lines or [""]
+    if end != _WHOLE:
+        return None
+    for line in changes:
         letter, _, rest = line.partition(" ")
         digest, _, path = rest.partition(" ")
         known = letter in found and path.startswith("/")

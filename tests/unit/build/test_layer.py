@@ -12,7 +12,10 @@ SUM = "a" * 64
 
 def test_a_list_is_read() -> None:
     found = listed(
-        ["d - /", "d - /etc/new", "n - /etc/new/a file", f"m {SUM} /var/lib/dpkg/status", f"m {SUM} /etc/ld.so.cache"]
+        [
+            *("d - /", "d - /etc/new", "n - /etc/new/a file"),
+            *(f"m {SUM} /var/lib/dpkg/status", f"m {SUM} /etc/ld.so.cache", "whole"),
+        ]
     )
     assert found == Layer(
         directories=("/etc/new",),
@@ -39,7 +42,12 @@ def test_a_list_is_read() -> None:
     ],
 )
 def test_what_an_archive_cannot_say_makes_no_layer(line: str) -> None:
-    assert listed(["n - /etc/new", line]) is None
+    assert listed(["n - /etc/new", line, "whole"]) is None
+
+
+def test_a_list_that_is_not_whole_is_none() -> None:
+    assert listed(["n - /etc/new"]) is None
+    assert listed([]) is None
 
 
 def test_a_shell_would_take_the_scripts(tmp_path: Path) -> None:
