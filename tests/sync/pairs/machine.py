@@ -13,10 +13,9 @@ from typing import ClassVar
 
 import pytest
 
-from devbox.agent.client import dial
+from devbox.agent.client import AgentError, dial
 from devbox.agent.session import start
 from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
-from devbox.errors import DevboxError
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.guest import GuestEndpoint
 from devbox.vm import lines
@@ -68,6 +67,7 @@ class MachinePair(SessionPair):
     name: ClassVar[str] = "vm"
     can: ClassVar[frozenset[Can]] = COMMON | {Can.PAUSE, Can.SMALL, Can.STOP, Can.USERS}
     marks = (pytest.mark.vm, pytest.mark.network, pytest.mark.timeout(600))
+    slowness: ClassVar[float] = 5.0  # it is emulated
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         super().__init__(scenario, directory)
@@ -82,7 +82,7 @@ class MachinePair(SessionPair):
         message = ExecMessage((self._root,), user=_USER, flags=FLAG_SYNC | FLAG_STDIN)
         try:
             stream = start(dial(str(self._machine.agent_socket)), IDENTITY, message)
-        except (DevboxError, OSError) as error:
+        except (AgentError, OSError) as error:
             raise ConnectionError(str(error)) from error
         self._ends.append(lambda: stream.signal(_KILL))
         return GuestEndpoint(stream), self._ends[-1]
@@ -104,7 +104,7 @@ class MachinePair(SessionPair):
 
     def recreate(self, script: str) -> None:
         self.gate.clear()
-        with contextlib.suppress(DevboxError, OSError):  # it may have ended before
+        with contextlib.suppress(AgentError, OSError):  # it may have ended before
             self._ends.pop()()
         self._remove()
         self._make()
