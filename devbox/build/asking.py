@@ -7,15 +7,10 @@ question that left no trace in the file system leaves the state that the step be
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import takewhile
 
-from devbox.ahead import ahead
 from devbox.build.inputs import Inputs
-from devbox.build.layer import CAPABLE, WRITTEN, Carrier, Layer, archiving, listed, listing
 from devbox.build.stepping import (
     ANSWERED,
-    STDOUT,
     Outcome,
     StepJob,
     commit,
@@ -26,10 +21,7 @@ from devbox.build.stepping import (
     started,
 )
 from devbox.engine.base import Engine, Stream
-from devbox.errors import EngineError, EngineUnavailableError
 from devbox.reporter import Progress, Reporter
-
-_END = WRITTEN + ANSWERED.encode() + b"\n"
 
 
 class Standing:
@@ -63,58 +55,22 @@ class Standing:
     def _has_caches(self, job: StepJob) -> bool:
         return set(job.step.caches) <= set(self._job.step.caches)
 
-    def run(self, job: StepJob, progress: Progress, carrier: Carrier | None = None) -> Outcome:
-        """Run the script of `job`, which fits, as `run_step` does; closes this. `carrier`: gets what it changes.
+    def run(self, job: StepJob, progress: Progress) -> Outcome:
+        """Run the script of `job`, which fits, as `run_step` does; closes this.
 
-        The state is kept while the container waits, which then does nothing but write the archive: its end takes
-        about as long as a small package, and is waited for by nobody.
+        The state is kept while the container waits, which then does nothing: its end takes about as long as a small
+        package, and is waited for by nobody.
         """
         with contextlib.ExitStack() as opened:
             opened.push(self._opened.pop_all())
-            self._say(job.step.script)
+            script = job.step.script.encode("utf-8", "surrogateescape")
+            self._stream.send(f"{len(script)}\n".encode() + script)
             said = listen(job, self._lines, progress, until=ANSWERED)
             if not said.waits:
-                if carrier is not None:
-                    carrier.decline()
                 return ended(self._engine, self.container, job, said)
-            carried = ahead(lambda: self._carry(carrier)) if carrier is not None else None
             image = commit(self._engine, self.container, job, failed=False, pause=False)
-            if carried is not None:
-                carried()
             threading.Thread(target=opened.pop_all().close).start()  # the interpreter waits for it before it ends
             return Outcome(status=0, image=image, tail=said.tail)
-
-    def _say(self, text: str) -> None:
-        script = text.encode("utf-8", "surrogateescape")
-        self._stream.send(f"{len(script)}\n".encode() + script)
-
-    def _carry(self, carrier: Carrier) -> None:
-        """Have the container, which waits, say what the step has changed, and write it out."""
-        layer = archive = None
-        with contextlib.suppress(EngineError, EngineUnavailableError):  # whoever keeps the state hears of it as well
-            layer = self._listed() if self._job.notes else None
-            archive = self._archive(layer) if layer else None
-        if layer is None or archive is None:
-            carrier.decline()
-        else:
-            carrier.carry(replace(layer, archive=archive))
-
-    def _listed(self) -> Layer | None:
-        self._say(listing())
-        said = takewhile(lambda one: one != (STDOUT, ANSWERED), self._lines)
-        return listed([line for kind, line in said if kind == STDOUT])
-
-    def _archive(self, layer: Layer) -> bytes | None:
-        """Return the archive; None if it is not whole, or not for everybody."""
-        self._say(archiving(layer))
-        pieces: list[bytes] = []
-        end = b""
-        while not end.endswith(_END[len(WRITTEN) :]) and (frame := self._stream.receive()) is not None:
-            if frame[0] == STDOUT:
-                pieces.append(frame[1])
-                end = (end + frame[1])[-len(_END) :]
-        whole = b"".join(pieces)
-        return whole.removesuffix(_END) if whole.endswith(_END) and CAPABLE not in whole else None
 
     def close(self) -> None:
         """Remove the container; idempotent."""

@@ -29,17 +29,6 @@ def live_scripts(before: Platform, after: Platform, user: GuestUser) -> tuple[Li
     return (*_system(before, after), *_python(before, after, user))
 
 
-def is_one_group(before: Platform, after: Platform) -> bool:
-    """Whether one more group of system packages is all that `after` has: one step of the build, the last one."""
-    more = [group for group in after.groups if group not in before.groups]
-    return (
-        len(more) == 1
-        and not more[0].removed
-        and after.groups == (*before.groups, *more)
-        and _lines(before) == _lines(after)
-    )
-
-
 def _system(before: Platform, after: Platform) -> list[LiveScript]:
     installed = {one.name for group in before.groups for one in group.packages}
     gone = sorted(asked_for(before.groups) - asked_for(after.groups))

@@ -13,7 +13,6 @@ from devbox.build.context import Delivery
 from devbox.build.failed import failed_reference
 from devbox.build.gone import gone_error
 from devbox.build.inputs import Inputs
-from devbox.build.layer import Carrier
 from devbox.build.layers import Start, check_depth, find_start
 from devbox.build.log import fresh_directory, log_name
 from devbox.build.recipe import STATUS_BASE, STATUS_GONE, STATUS_TOOLCHAIN, Question, Recipe, Step
@@ -59,8 +58,6 @@ class BuildOrder:
     no_cache: bool = False
     standing: tuple[str, ...] = ()  # ids of images that the Workspace's Instances stand on
     environ: Mapping[str, str] = field(default_factory=dict)  # what steps are told of this host; no part of a digest
-    notes: bool = False  # a carrier will come for what the last step changes
-    carrier: Carrier | None = None  # gets what the last step changes, if that can be had without more ado
 
     def __repr__(self) -> str:
         """Return it without any secret."""
@@ -135,7 +132,6 @@ class Builder:
         """Return where the build began, and the image after all steps."""
         start = self._start(order)
         if start.done == len(order.recipe.steps):
-            _decline(order)
             return start, start.image
         _check_secrets(order, start)
         return start, self._run_rest(order, start)
@@ -167,22 +163,19 @@ class Builder:
             job = _job(order, index, image, digests[index])
             total = "…" if order.recipe.open else str(len(digests))
             with self._reporter.step(f"[{index + 1}/{total}] {job.step.name}") as progress:
-                outcome = self._carry_out(job, order, progress, is_last=index + 1 == len(digests))
+                outcome = self._carry_out(job, order.inputs, progress)
                 if outcome.status != 0:
                     raise _failure(job, outcome)
             image = self._made[digests[index]] = outcome.image
             self._ran.append(job.step.name)
         return image
 
-    def _carry_out(self, job: StepJob, order: BuildOrder, progress: Progress, *, is_last: bool) -> Outcome:
+    def _carry_out(self, job: StepJob, inputs: Inputs, progress: Progress) -> Outcome:
         standing = self._standing
         if standing is not None and standing.fits(job):
             self._standing = None
-            if not is_last:
-                _decline(order)
-            return standing.run(job, progress, order.carrier if is_last else None)
-        _decline(order)
-        return run_step(self._engine, job, order.inputs, progress, self._reporter)
+            return standing.run(job, progress)
+        return run_step(self._engine, job, inputs, progress, self._reporter)
 
     def _let_go(self) -> None:
         """Remove the container that no step has come for."""
@@ -219,11 +212,6 @@ class Builder:
         for container in self._engine.containers({**ours, LABEL_ROLE: ROLE_STEP}):
             if container.id != own:
                 remove_quietly(self._engine, container.id, self._reporter)
-
-
-def _decline(order: BuildOrder) -> None:
-    if order.carrier is not None:
-        order.carrier.decline()
 
 
 def _reference(order: BuildOrder) -> str:
@@ -265,8 +253,7 @@ def _question_job(order: BuildOrder, question: Question, image: str, *, stays: b
     )
     last = len(order.recipe.steps)
     asking = replace(order.recipe, steps=(*order.recipe.steps, step), open=None)
-    job = _job(replace(order, recipe=asking), last, image, question.asked)
-    return replace(job, asking=True, stays=stays, notes=stays and order.notes)
+    return replace(_job(replace(order, recipe=asking), last, image, question.asked), asking=True, stays=stays)
 
 
 def _env(recipe: Recipe, index: int) -> tuple[tuple[str, str], ...]:

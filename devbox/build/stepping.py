@@ -10,7 +10,6 @@ from pathlib import Path
 from devbox.build.ca import PATH_IN_STEPS, STORE_IN_STEPS, java_variables, variables
 from devbox.build.context import Delivery, stream
 from devbox.build.inputs import Inputs
-from devbox.build.layer import noting
 from devbox.build.log import StepLog
 from devbox.build.output import Lines
 from devbox.build.recipe import (
@@ -63,7 +62,6 @@ class StepJob:
     environ: tuple[tuple[str, str], ...] = ()  # what the script is told of this host
     asking: bool = False  # it is a question: stdout is the answer, and nothing is kept
     stays: bool = False  # a question whose container waits for a step's script, see `asking`
-    notes: bool = False  # such a one that notes what is there, for what the step changes to be carried elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +163,7 @@ def request_for(job: StepJob) -> ContainerRequest:
     return ContainerRequest(
         name=None,
         image=job.image,
-        command=shell_argv(_preamble(job) + (_staying(job) if job.stays else step.script)),
+        command=shell_argv(_preamble(job) + (_staying(step.script) if job.stays else step.script)),
         labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
         env=job.env,
         workdir="/",
@@ -223,27 +221,22 @@ def _preamble(job: StepJob) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _staying(job: StepJob) -> str:
-    """Return what runs the question and then, if it says that it left no trace, scripts from stdin.
+def _staying(script: str) -> str:
+    """Return what runs the question `script` and then, if it says that it left no trace, a script from stdin.
 
-    Of each it says when it has ended well, and waits for the next one.
+    When that has ended well it says so, and waits until its state is kept.
     """
     lines = [
-        *(
-            [f"(\n{noting()}) </dev/null >/dev/null 2>&1 &"] if job.notes else []
-        ),  # beside the question: it reads little
-        f"(\n{job.step.script}) </dev/null",  # no ||: set -e would look past a failure
+        f"(\n{script}) </dev/null",  # no ||: set -e would look past a failure
         'status=$?; [ "$status" = 0 ] || exit "$status"',
         f"[ -e {UNTOUCHED} ] || exit 0",
         f'echo "{ANSWERED}"',
         # By its size: a connection that breaks must not look like a step that has nothing to do, or less.
-        "while read -r size; do",
-        f'  head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
-        f'  [ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
-        f"  wait && /bin/sh {RUN_DIRECTORY}/step </dev/null || exit",
-        f'  echo "{ANSWERED}"',
-        "done",
-        "exit 1",
+        f'read -r size && head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
+        f'[ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
+        f"/bin/sh {RUN_DIRECTORY}/step </dev/null || exit",
+        f'echo "{ANSWERED}"',
+        "read -r size",
     ]
     return "\n".join(lines) + "\n"
 

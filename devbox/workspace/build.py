@@ -1,6 +1,7 @@
 """`build`: make the Image of a Workspace's profile."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
 from devbox.workspace.located import located
 from devbox.workspace.lock_content import without_stale_content
-from devbox.workspace.locking import Asking, Beside, carry_out, platform_for, without_unasked
+from devbox.workspace.locking import Asking, carry_out, platform_for, without_unasked
 from devbox.workspace.locks import (
     LockBook,
     architecture,
@@ -73,7 +74,7 @@ class Wish:
     anew: bool = False
     repository: str | None = None
     editing: bool = False
-    beside: Beside | None = None
+    beside: Callable[[Platform], AbstractContextManager[None]] | None = None
     revise: Callable[[Platform], Platform] | None = None
 
 
@@ -104,7 +105,7 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     plan = partial(compose, profile, base=base, inputs=inputs, user=user, project_name=workspace.name)
     asking = Asking(
         compose=lambda lock: plan(lock=lock),
-        order=replace(order, notes=wish.beside is not None),
+        order=order,
         builder=Builder(host.engine, host.reporter),
         reporter=host.reporter,
         strict=wish.locked,

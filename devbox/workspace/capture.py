@@ -44,17 +44,9 @@ def stream_lines(instance: Instance, spec: ExecSpec, say: Callable[[str], None])
 
     Interrupted, it takes the process inside along.
     """
-    return feed(instance, spec, None, say)
-
-
-def feed(instance: Instance, spec: ExecSpec, data: bytes | None, say: Callable[[str], None]) -> int:
-    """Do the same with `data` as its whole input; it should say little before it has read that."""
     buffers = {1: b"", 2: b""}
     with _session(instance, spec) as session:
         try:
-            if data is not None:
-                session.send(data)
-                session.close_stdin()
             while (frame := session.receive()) is not None:
                 number, data = frame
                 *lines, buffers[number] = (buffers[number] + data).split(b"\n")

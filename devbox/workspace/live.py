@@ -5,15 +5,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from devbox.build.layer import Carrier
-from devbox.build.live import LiveScript, is_one_group, live_scripts
+from devbox.build.live import LiveScript, live_scripts
 from devbox.build.steps.script import shell_argv
 from devbox.errors import DevboxError
 from devbox.profile.lock import Platform
 from devbox.runtimes.base import ExecSpec, Instance
 from devbox.values import GuestUser
 from devbox.workspace.capture import stream_lines
-from devbox.workspace.carried import Carried
 from devbox.workspace.context import Host
 
 _TAIL = 20  # lines of a failure that are shown
@@ -33,34 +31,25 @@ class Live:
         self._tail: deque[str] = deque(maxlen=_TAIL)
 
     @contextmanager
-    def beside(
-        self, instance: Instance, user: GuestUser, before: Platform, after: Platform
-    ) -> Iterator[Carrier | None]:
+    def beside(self, instance: Instance, user: GuestUser, before: Platform, after: Platform) -> Iterator[None]:
         """Within, the scripts that lead from `before` to `after` run inside; it is left when they have ended.
 
-        Where it is packages of the system alone that come, the build may give what it made of them, and no script has
-        to run. A failure is told as a warning, since the new Image has what was
-        wanted: the Environment is then made anew.
+        A failure is told as a warning, since the new Image has what was wanted: the Environment is then made anew.
         """
         scripts = live_scripts(before, after, user)
-        carried = Carried(instance) if is_one_group(before, after) else None
         # Its own thread: the main one builds the Image, and is the one that hears signals. If that one ends, the
         # connection does, and the agent ends what it started.
-        worker = threading.Thread(target=self._run, args=(instance, scripts, carried), daemon=True)
+        worker = threading.Thread(target=self._run, args=(instance, scripts), daemon=True)
         worker.start()
-        yield carried
+        yield
         with self._host.reporter.step("install into the running environment"):
             worker.join()
         self.done = self._failure is None
         if self._failure is not None:
             self._host.reporter.warn(f"{self._failure}, so the environment is made anew")
 
-    def _run(self, instance: Instance, scripts: Sequence[LiveScript], carried: Carried | None) -> None:
+    def _run(self, instance: Instance, scripts: Sequence[LiveScript]) -> None:
         try:
-            if carried is not None and (status := carried.bring(self._tail.append)) is not None:
-                if status:
-                    self._failure = f"what was installed did not go into what runs (exit code {status})"
-                return
             for one in scripts:
                 spec = ExecSpec(argv=shell_argv(one.script), user=one.user, workdir="/", stdin=False)
                 status = stream_lines(instance, spec, self._tail.append)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from devbox.build.layer import Carrier
 from devbox.build.layers import is_deep
 from devbox.build.layout import folded, renewed, settle
 from devbox.build.recipe import BaseImage, Recipe
@@ -17,15 +16,13 @@ from devbox.reporter import Reporter
 from devbox.workspace.locks import architecture
 
 Compose = Callable[[Platform], Recipe]
-Beside = Callable[[Platform], AbstractContextManager[Carrier | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """How a plan is made and what it leaves open is found out. `order`: for a Recipe that is still to be found.
 
-    `strict`: nothing is asked. `beside`: entered while the Image is built, with the Lock that it is built from; what it
-    gives may be brought what the build changes.
+    `strict`: nothing is asked. `beside`: entered while the Image is built, with the Lock that it is built from.
     """
 
     compose: Compose
@@ -33,7 +30,7 @@ class Asking:
     builder: Builder
     reporter: Reporter
     strict: bool = False
-    beside: Beside | None = None
+    beside: Callable[[Platform], AbstractContextManager[None]] | None = None
 
     def anew(self) -> "Asking":
         """Return one that does not answer from what was fetched an hour ago."""
@@ -79,8 +76,8 @@ def _carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
     while True:
         try:
             whole = close(platform, asking)
-            with asking.beside(whole.platform) if asking.beside else nullcontext() as carrier:
-                return whole, asking.builder.build(replace(asking.order, recipe=whole.recipe, carrier=carrier))
+            with asking.beside(whole.platform) if asking.beside else nullcontext():
+                return whole, asking.builder.build(replace(asking.order, recipe=whole.recipe))
         except LockGoneError as error:
             new = frozenset(error.packages) - gone
             if asking.strict or not new:

@@ -1,6 +1,7 @@
 """`up`: make the Environment what the profile says, and do nothing if it is that already."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from devbox.ahead import ahead
@@ -23,7 +24,6 @@ from devbox.workspace.find import instances
 from devbox.workspace.identity import guest_user
 from devbox.workspace.live import Live
 from devbox.workspace.located import located
-from devbox.workspace.locking import Beside
 from devbox.workspace.locks import architecture, lock_book, lock_digest
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.plan import adoption, reconcile, seen
@@ -150,7 +150,7 @@ def _provisioned(host: Host, workspace: Workspace, order: Checked, made: Made, i
 
 def _beside(
     host: Host, workspace: Workspace, order: Checked, live: Live | None, actual: Sequence[Instance]
-) -> Beside | None:
+) -> Callable[[Platform], AbstractContextManager[None]] | None:
     """Return what goes on inside what runs while the Image is built, if anything does."""
     if live is None or not actual:
         return None

@@ -45,11 +45,11 @@ class Archive:
     asked: list[str] = field(default_factory=list)
     _entries: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, version: str = "1", *, says: str = "", depends: str = "", does: str = "") -> Path:
-        """Publish a package that holds /usr/share/`name`, and return its file. `does`: a line run when it is set up."""
+    def add(self, name: str, version: str = "1", *, says: str = "", depends: str = "") -> Path:
+        """Publish a package that holds /usr/share/`name`, and return its file."""
         control = f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: a test <a@test.invalid>\n"
         control += f"Depends: {depends}\n" * bool(depends) + "Description: a test\n"
-        data = _deb(control, {f"usr/share/{name}": f"{says or version}\n"}, f"#!/bin/sh -e\n{does}\n" if does else "")
+        data = _deb(control, {f"usr/share/{name}": f"{says or version}\n"})
         file = self.directory / ARCHIVE / "pool" / "main" / f"{name}_{version}_all.deb"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
@@ -91,9 +91,8 @@ class Archive:
         (top / "Release").write_text(f"{head}SHA256:\n{sums}")
 
 
-def _deb(control: str, files: dict[str, str], script: str = "") -> bytes:
-    of_control = {"control": control} | ({"postinst": script} if script else {})
-    parts = {"debian-binary": b"2.0\n", "control.tar": _tar(of_control), "data.tar": _tar(files)}
+def _deb(control: str, files: dict[str, str]) -> bytes:
+    parts = {"debian-binary": b"2.0\n", "control.tar": _tar({"control": control}), "data.tar": _tar(files)}
     whole = b"!<arch>\n"
     for name, data in parts.items():
         whole += f"{name:<16}{TIME:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode() + data

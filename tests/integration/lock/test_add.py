@@ -9,7 +9,7 @@ import pytest
 
 from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_STEP
 from tests.integration.lock.conftest import Shelf
-from tests.support.command import containers_made, engine
+from tests.support.command import containers_made
 
 pytestmark = pytest.mark.docker
 
@@ -49,98 +49,6 @@ def test_a_question_without_a_step_leaves_no_container(shelf: Shelf) -> None:
     shelf.devbox("remove", "pear")
     assert added(shelf, "pear") == 1
     assert shelf.engine.containers({LABEL_WORKSPACE: shelf.devbox.hash, LABEL_ROLE: ROLE_STEP}) == []
-
-
-CHANGED = "/var/lib/dpkg/status /var/lib/dpkg/info/pear.list /usr/share/pear /etc/pear.d /etc/pear.d/once"
-SETS_UP = (
-    "mkdir -m 750 /etc/pear.d; touch /etc/pear.d/one; chown 7:8 /etc/pear.d/one; ln -s one /etc/pear.d/link;"
-    " cp /proc/sys/kernel/random/uuid /etc/pear.d/once"
-)
-
-
-def inside(shelf: Shelf, script: str) -> str:
-    """Run a script as root in what runs, by the engine itself."""
-    with engine() as client:
-        container = client.containers.get(shelf.devbox.json("status")["instance"])
-        status, output = container.exec_run(["sh", "-ec", script], user="0:0")
-    assert status == 0, output
-    return str(output.decode())
-
-
-def both(shelf: Shelf) -> tuple[str, str]:
-    """Return what is known of the changed files in what runs and in its new image. It tells one set-up from another."""
-    script = f"cat /etc/pear.d/once && readlink /etc/pear.d/link && stat -c '%n %a %u:%g %Y %s' {CHANGED}"
-    with engine() as client:
-        image = shelf.devbox.json("build")["image"]
-        there = client.containers.run(image, ["sh", "-ec", script], entrypoint="", user="0:0", remove=True)
-    return inside(shelf, script), str(there.decode())
-
-
-def test_what_runs_gets_the_very_files_of_the_image(shelf: Shelf) -> None:
-    shelf.archive.add("pear", "2", does=SETS_UP)
-    shelf.devbox("up")
-    instance = shelf.devbox.json("status")["instance"]
-    added(shelf, "pear")
-    live, image = both(shelf)
-    assert live == image
-    assert shelf.devbox.json("status")["instance"] == instance
-    assert inside(shelf, "dpkg --audit; dpkg -s pear | grep Status; ls /run/devbox/notes 2>&1 || true").startswith(
-        "Status: install ok installed"
-    )
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "printf '\\n' >> /var/lib/dpkg/status",
-        pytest.param("mkdir /etc/pear.d && echo mine > /etc/pear.d/one", marks=pytest.mark.nightly),
-        pytest.param("mkdir /opt/pear.d && ln -s /opt/pear.d /etc/pear.d", marks=pytest.mark.nightly),
-    ],
-    ids=["what is replaced", "what is new", "a directory"],
-)
-def test_what_somebody_changed_meanwhile_is_not_replaced(shelf: Shelf, change: str) -> None:
-    """The package's own tools do it then, as they see fit."""
-    shelf.archive.add("pear", "2", does=SETS_UP.replace("mkdir -m 750", "mkdir -p -m 750"))
-    shelf.devbox("up")
-    inside(shelf, change)
-    added(shelf, "pear")
-    live, image = both(shelf)
-    assert live != image
-    assert shelf.holds("apple", "pear") == "1\n2\n"
-    if "mine" in change:
-        assert inside(shelf, "cat /etc/pear.d/one") == "mine\n"
-
-
-@pytest.mark.parametrize(
-    "does", ["rm /usr/share/apple", "cp -p /bin/true /tmp/t; mv /tmp/t /bin/false"], ids=["gone", "in use"]
-)
-def test_what_an_archive_cannot_say_is_done_by_the_package_itself(shelf: Shelf, does: str) -> None:
-    shelf.archive.add("pear", "2", does=f"{SETS_UP}; {does}")
-    shelf.devbox("up")
-    added(shelf, "pear")
-    live, image = both(shelf)
-    assert live != image
-    assert inside(shelf, "ls /usr/share/apple 2>&1 || true; /bin/false || echo false") == inside(
-        shelf, "ls /usr/share/apple 2>&1 || true; /bin/false || echo false"
-    )
-
-
-LOCK = (
-    'open(my $lock, ">>", "/var/lib/dpkg/lock-frontend"); my $whole = pack("s s x4 q q i x4", 1, 0, 0, 0, 0);'
-    ' fcntl($lock, 6, $whole) or die; open(my $told, ">", "/run/locked"); sleep 600'
-)
-
-
-@pytest.mark.nightly
-def test_while_somebody_else_changes_packages_none_are_brought_in(shelf: Shelf) -> None:
-    shelf.devbox("up")
-    with engine() as client:
-        container = client.containers.get(shelf.devbox.json("status")["instance"])
-        container.exec_run(["perl", "-e", LOCK], user="0:0", detach=True)
-    inside(shelf, "until [ -e /run/locked ]; do sleep 0.05; done")
-    done = shelf.devbox("add", "pear")
-    assert "so the environment is made anew" in done.stderr
-    assert shelf.holds("apple", "pear") == "1\n1\n"
 
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.nightly)], ids=["some", "every"])
