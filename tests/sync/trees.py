@@ -66,7 +66,11 @@ class HostTree:
         with os.scandir(directory) as entries:
             for entry in entries:
                 name = prefix + entry.name
-                yield name, _thing(entry)
+                try:
+                    found = _thing(entry)
+                except FileNotFoundError:  # it went away meanwhile, as what is temporary does
+                    continue
+                yield name, found
                 if entry.is_dir(follow_symlinks=False) and not is_ours(name):
                     yield from self._walk(Path(entry.path), f"{name}/")
 
