@@ -13,6 +13,7 @@ BUSY: Final = 5  # tries after which a file that keeps changing is told as busy
 _FIRST: Final = 0.05
 _LONGEST: Final = 30.0
 _NEVER: Final = float("inf")
+_EACH: Final = 2e-6  # seconds until all are looked at again, for each of them: a tenth of the time at most goes into it
 
 
 class Trouble(NamedTuple):
@@ -32,6 +33,7 @@ class Troubles:
         self._all: dict[bytes, Trouble] = {}
         self._doubts: dict[bytes, Trouble] = {}  # files of the host of which nobody knows what they say
         self._doubted: dict[bytes, float] = {}  # and since when
+        self._rest = 0.0  # they are not looked at before
         self._next = _NEVER  # nothing is due before: with a hundred thousand of them nobody wants to look at each turn
 
     def add(self, path: bytes, side: Side, text: str, *, again: bool = True) -> Trouble:
@@ -42,7 +44,7 @@ class Troubles:
         tries = into[path].tries + 1 if path in into else 1
         wait = min(_FIRST * 2**tries, _LONGEST) if again else _NEVER
         found = into[path] = Trouble(path, side, text, tries, time.monotonic() + wait)
-        self._next = min(self._next, found.due)
+        self._next = min(self._next, max(found.due, self._rest))
         return found
 
     def solved(self, path: bytes) -> None:
@@ -74,7 +76,8 @@ class Troubles:
             for one in due:
                 some[one.path] = one._replace(due=_NEVER)
             found += due
-        self._next = min((one.due for one in self._both()), default=_NEVER)
+        self._rest = now + _EACH * (len(self._all) + len(self._doubts))
+        self._next = max(min((one.due for one in self._both()), default=_NEVER), self._rest)
         return found
 
     @property

@@ -1,5 +1,6 @@
 """What a session remembers does not grow with all that ever happened."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from devbox.sync.core.entry import Side, Stamp
 from devbox.sync.endpoint import SMALL, Answer, Content, Gather, Stat
 from devbox.sync.host import HostEndpoint
 from devbox.sync.rows import Node, digest_of, packed
+from devbox.sync.troubles import Troubles
 from tests.support.sync_bed import put, tree
 from tests.support.sync_desk import desk_at
 
@@ -83,3 +85,18 @@ def test_a_directory_with_another_name_is_watched_on(tmp_path: Path) -> None:
             put(desk.host, {f"{name}/e/f": name})
             desk.turn()
             assert (desk.guest / name / "e/f").read_text() == name
+
+
+def test_a_hundred_thousand_troubles_are_not_looked_through_each_time_that_one_is_due() -> None:
+    troubles = Troubles()
+    for number in range(100_000):
+        troubles.add(b"%d" % number, Side.HOST, "busy")
+    looks, added, until = 0, 0.0, time.monotonic() + 1
+    while (now := time.monotonic()) < until:
+        if now > added + 0.005:
+            troubles.add(b"%f" % now, Side.HOST, "busy")
+            added = now
+        looks += now >= troubles.next
+        troubles.due()
+    assert 1 <= looks <= 8
+    assert troubles.next < until + 1, "and what comes is tried again"
