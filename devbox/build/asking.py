@@ -5,21 +5,10 @@ question that left no trace in the file system leaves the state that the step be
 """
 
 import contextlib
-import threading
 from collections.abc import Iterator
 
 from devbox.build.inputs import Inputs
-from devbox.build.stepping import (
-    ANSWERED,
-    Outcome,
-    StepJob,
-    commit,
-    container_of,
-    ended,
-    heard,
-    listen,
-    started,
-)
+from devbox.build.stepping import Outcome, StepJob, container_of, ended, heard, listen, started
 from devbox.engine.base import Engine, Stream
 from devbox.reporter import Progress, Reporter
 
@@ -56,21 +45,13 @@ class Standing:
         return set(job.step.caches) <= set(self._job.step.caches)
 
     def run(self, job: StepJob, progress: Progress) -> Outcome:
-        """Run the script of `job`, which fits, as `run_step` does; closes this.
-
-        The state is kept while the container waits, which then does nothing: its end takes about as long as a small
-        package, and is waited for by nobody.
-        """
-        with contextlib.ExitStack() as opened:
-            opened.push(self._opened.pop_all())
+        """Run the script of `job`, which fits, as `run_step` does; closes this."""
+        with self._opened:
             script = job.step.script.encode("utf-8", "surrogateescape")
             self._stream.send(f"{len(script)}\n".encode() + script)
-            said = listen(job, self._lines, progress, until=ANSWERED)
-            if not said.waits:
-                return ended(self._engine, self.container, job, said)
-            image = commit(self._engine, self.container, job, failed=False, pause=False)
-            threading.Thread(target=opened.pop_all().close).start()  # the interpreter waits for it before it ends
-            return Outcome(status=0, image=image, tail=said.tail)
+            self._stream.close_stdin()
+            said = listen(job, self._lines, progress)
+            return ended(self._engine, self.container, job, said)
 
     def close(self) -> None:
         """Remove the container; idempotent."""
@@ -88,7 +69,7 @@ def ask(
         container = opened.enter_context(container_of(engine, job, reporter))
         stream = opened.enter_context(started(engine, container, job, inputs))
         lines = heard(stream, job)
-        said = listen(job, lines, progress, until=ANSWERED if job.stays else None)
+        said = listen(job, lines, progress)
         if not said.waits:
             return ended(engine, container, job, said), None
         outcome = Outcome(status=0, image="", tail=said.tail, answer=said.answer)

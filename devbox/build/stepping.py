@@ -85,7 +85,7 @@ def run_step(engine: Engine, job: StepJob, inputs: Inputs, progress: Progress, r
     """Run one step; whatever happens, its container does not outlive this call."""
     with container_of(engine, job, reporter) as container:
         if not job.step.script:
-            return Outcome(status=0, image=commit(engine, container, job, failed=False))
+            return Outcome(status=0, image=_commit(engine, container, job, failed=False))
         with started(engine, container, job, inputs) as stream:
             said = listen(job, heard(stream, job), progress)
         return ended(engine, container, job, said)
@@ -113,15 +113,15 @@ class Said:
     waits: bool = False
 
 
-def listen(job: StepJob, lines: Iterator[tuple[int, str]], progress: Progress, *, until: str | None = None) -> Said:
-    """Pass on and log what comes, to its end or until the line `until`: a container that says it waits."""
+def listen(job: StepJob, lines: Iterator[tuple[int, str]], progress: Progress) -> Said:
+    """Pass on and log what comes, to its end or until the container waits."""
     tail: deque[str] = deque(maxlen=TAIL)
     answer: list[str] = []
     with StepLog(job.log) as log:
         for kind, line in lines:
-            if kind == STDOUT and line == until:
-                return Said(tail=tuple(tail), answer=tuple(answer), waits=True)
             if job.asking and kind == STDOUT:
+                if job.stays and line == ANSWERED:
+                    return Said(tail=tuple(tail), answer=tuple(answer), waits=True)
                 answer.append(line)
                 continue
             tail.append(line)
@@ -137,7 +137,7 @@ def ended(engine: Engine, container: str, job: StepJob, said: Said) -> Outcome:
     keep = status != 0 or not job.asking
     return Outcome(
         status=status,
-        image=commit(engine, container, job, failed=status != 0) if keep else "",
+        image=_commit(engine, container, job, failed=status != 0) if keep else "",
         tail=said.tail,
         out_of_memory=info is not None and info.oom_killed,
         answer=said.answer,
@@ -171,7 +171,6 @@ def request_for(job: StepJob) -> ContainerRequest:
         mounts=mounts,
         capabilities=STEP_CAPABILITIES,
         stdin=job.stays or _delivers(job),
-        logged=False,  # devbox hears it itself, and keeps it
         network=None if step.network else "none",
     )
 
@@ -222,10 +221,7 @@ def _preamble(job: StepJob) -> str:
 
 
 def _staying(script: str) -> str:
-    """Return what runs the question `script` and then, if it says that it left no trace, a script from stdin.
-
-    When that has ended well it says so, and waits until its state is kept.
-    """
+    """Return what runs the question `script` and then, if it says that it left no trace, a script from stdin."""
     lines = [
         f"(\n{script}) </dev/null",  # no ||: set -e would look past a failure
         'status=$?; [ "$status" = 0 ] || exit "$status"',
@@ -234,9 +230,7 @@ def _staying(script: str) -> str:
         # By its size: a connection that breaks must not look like a step that has nothing to do, or less.
         f'read -r size && head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
         f'[ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
-        f"/bin/sh {RUN_DIRECTORY}/step </dev/null || exit",
-        f'echo "{ANSWERED}"',
-        "read -r size",
+        f"exec /bin/sh {RUN_DIRECTORY}/step </dev/null",
     ]
     return "\n".join(lines) + "\n"
 
@@ -274,17 +268,14 @@ def heard(attached: Stream, job: StepJob) -> Iterator[tuple[int, str]]:
     yield from lines.finish()
 
 
-def commit(engine: Engine, container: str, job: StepJob, *, failed: bool, pause: bool = True) -> str:
-    """Commit the state; a failed one under its own name, so that somebody can look into it.
-
-    `pause`: as of `Engine.commit`; not needed where what still runs changes nothing.
-    """
+def _commit(engine: Engine, container: str, job: StepJob, *, failed: bool) -> str:
+    """Commit the state; a failed one under its own name, so that somebody can look into it."""
     role = ROLE_FAILED if failed else ROLE_LAYER
     labels: Mapping[str, str] = {**job.labels, LABEL_ROLE: role, LABEL_RECIPE: job.digest}
     config = ImageConfig(env=job.env, command=job.command, labels=tuple(sorted(labels.items())))
     reference = job.failed_reference if failed else None
     if not failed:
-        return engine.commit(container, config=config, message=job.step.name, pause=pause)
+        return engine.commit(container, config=config, message=job.step.name, reference=None)
     with contextlib.suppress(EngineError, EngineUnavailableError):  # the step's own failure is what matters
         return engine.commit(container, config=config, message=f"failed: {job.step.name}", reference=reference)
     return ""

@@ -64,7 +64,6 @@ class ContainerRequest:
     capabilities: tuple[str, ...] = ()  # added after all have been dropped
     init: bool = False
     stdin: bool = False
-    logged: bool = True  # whether the engine keeps what it writes
     network: str | None = None  # None: the default bridge; "none"; "host" (needs the allowance)
     cpus: float | None = None
     memory: int | None = None
@@ -234,19 +233,8 @@ class Engine(Protocol):
     def remove_image(self, reference: str, *, force: bool = False) -> None:
         """Remove a tag, or an image by id; `EngineError` if a container uses it and not `force`."""
 
-    def commit(
-        self,
-        container_id: str,
-        *,
-        config: ImageConfig,
-        message: str,
-        reference: str | None = None,
-        pause: bool = True,
-    ) -> str:
-        """Make an image of the container's file system with exactly `config`; return its id.
-
-        `pause`: its processes stand still meanwhile, if it runs.
-        """
+    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
+        """Make an image of the container's file system with exactly `config`; return its id."""
 
     def create(self, request: ContainerRequest) -> str:
         """Make a container, stopped; return its id. `PolicyError` before anything is sent."""

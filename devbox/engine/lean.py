@@ -141,20 +141,12 @@ class LeanEngine:
         path = f"/images/{quote(reference, safe='/:@')}?force={int(force)}&noprune=1"
         self._ask(f"remove the image {reference}", "DELETE", path, absent=None)
 
-    def commit(
-        self,
-        container_id: str,
-        *,
-        config: ImageConfig,
-        message: str,
-        reference: str | None = None,
-        pause: bool = True,
-    ) -> str:
+    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
         """Make an image of the container's file system with `config`; return its id."""
         what = "commit the container"
         container = self._ask(what, "GET", f"/containers/{container_id}/json")
         complete = payload.complete_config(config, container.get("Config") or {})
-        query = {"container": container_id, "comment": message, "pause": int(pause)}
+        query = {"container": container_id, "comment": message, "pause": 1}
         if reference:
             query["repo"], query["tag"] = payload.split_reference(reference)
         answer = self._ask(what, "POST", f"/commit?{urlencode(query)}", payload.image_body(complete))

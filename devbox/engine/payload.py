@@ -125,7 +125,6 @@ def _isolation(request: ContainerRequest) -> Json:
         "NetworkMode": request.network or "default",
         "Privileged": False,
         "RestartPolicy": {"Name": "no"},
-        **({} if request.logged else {"LogConfig": {"Type": "none"}}),
     }
 
 

@@ -120,7 +120,7 @@ def _device_request(key: str, value: object, context: Context) -> Iterator[Probl
 
 def _log_config(key: str, value: object, context: Context) -> Iterator[Problem]:
     options = dict.fromkeys(("max-size", "max-file", "compress"), text)
-    rules: Rules = {"Type": one_of("", "json-file", "local", "none"), "Config": object_of(options)}
+    rules: Rules = {"Type": one_of("", "json-file", "local"), "Config": object_of(options)}
     yield from object_of(rules)(key, value, context)
 
 

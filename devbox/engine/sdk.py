@@ -109,15 +109,7 @@ class SdkEngine:
         with explained(self.endpoint, f"remove the image {reference}"):
             _unless_absent(lambda: self._client.remove_image(reference, force=force, noprune=True))
 
-    def commit(
-        self,
-        container_id: str,
-        *,
-        config: ImageConfig,
-        message: str,
-        reference: str | None = None,
-        pause: bool = True,
-    ) -> str:
+    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
         """Make an image of the container's file system with `config`; return its id."""
         repository, tag = payload.split_reference(reference) if reference else (None, None)
         with explained(self.endpoint, "commit the container"):
@@ -128,7 +120,6 @@ class SdkEngine:
                 repository=repository,
                 tag=tag,
                 message=message,
-                pause=pause,
                 # Podman does not read the body, and Docker does not need the instructions.
                 changes=payload.instructions(complete) if self._is_podman else None,
                 conf=payload.image_body(complete),

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from devbox.ahead import ahead
 from devbox.build.provision import create_steps
 from devbox.profile.confine import real
 from devbox.profile.explain import digest
@@ -14,6 +13,7 @@ from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
+from devbox.workspace.ahead import ahead
 from devbox.workspace.apply import Applied, apply
 from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.certificates import certificates

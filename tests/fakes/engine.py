@@ -99,15 +99,7 @@ class FakeEngine(FakeImages):
 
     # images
 
-    def commit(
-        self,
-        container_id: str,
-        *,
-        config: ImageConfig,
-        message: str,
-        reference: str | None = None,
-        pause: bool = True,
-    ) -> str:
+    def commit(self, container_id: str, *, config: ImageConfig, message: str, reference: str | None = None) -> str:
         self._changes("commit", message)
         box = self._box(container_id)
         own = {"Env": payload.pairs(box.env), "Labels": box.labels}

@@ -1,4 +1,4 @@
-"""A look at something while something else goes on."""
+"""A look at the engine while something else goes on."""
 
 import threading
 from collections.abc import Callable
