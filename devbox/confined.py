@@ -212,8 +212,8 @@ def make_beneath(handle: int, path: bytes, mode: int, made: Callable[[int], None
 def make_new(handle: int, path: bytes, mode: int) -> None:
     """Make the directory at `path` in that of `handle`, and all above it, of which the first must be new.
 
-    `FileExistsError` if it is not. What lies in a new directory is not there before: so no step is looked at on its
-    way, which only somebody of the same user could misuse; where others may write, see `make_beneath`.
+    `FileExistsError` if it is not. In what is new there is no link, so no name is opened on the way to the next: only
+    for a directory in which nobody else may write; see `make_beneath` for all others.
     """
     check(path)
     end = path.find(b"/")

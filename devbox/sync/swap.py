@@ -18,6 +18,7 @@ from devbox.sync.core.names import OURS, TEMPORARY
 
 TRASH = OURS + b"/trash"
 TRASH_MODE = 0o700
+_OTHERS_WRITE = 0o022
 _PERMISSIONS = 0o777  # setuid, setgid and sticky are never given
 _NEW_FILE, _NEW_DIRECTORY = 0o644, 0o755
 NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -68,7 +69,6 @@ class Owner:
         found = os.fstat(root.descriptor)
         self._given = (found.st_uid, found.st_gid) if os.geteuid() == 0 and found.st_uid != 0 else None
         self._root = os.geteuid() == 0
-        self.is_alone = found.st_uid == os.geteuid()  # what we make here is nobody else's to change
 
     def give(self, descriptor: int, old: os.stat_result | None = None) -> None:
         """Give an open file or directory its owner: that of `old`, if it replaces something."""
@@ -259,7 +259,7 @@ class Changer:
     def _keep(self, directory: int, name: bytes, keep: bytes) -> None:
         above, _, kept_as = keep.rpartition(b"/")
         is_known, self._kept_in = above == self._kept_in, above
-        if not is_known and self.owner.is_alone and self._keep_at_once(directory, name, keep, above):
+        if not is_known and self._keep_at_once(directory, name, keep, above):
             return
         trash = self._still_in_trash(above) if is_known else self._in_trash(above)
         try:
@@ -274,6 +274,8 @@ class Changer:
         except FileNotFoundError:
             return False
         try:
+            if not _is_ours_alone(trash):
+                return False
             confined.make_new(trash, above, TRASH_MODE)
             confined.rename_new(directory, name, trash, keep)
         except (FileExistsError, PermissionError):  # a batch that has begun; a umask that takes our own rights
@@ -307,6 +309,12 @@ class Changer:
             os.write(descriptor, b"*\n")
             os.close(descriptor)
         return directory
+
+
+def _is_ours_alone(directory: int) -> bool:
+    """Whether nobody else can put anything in an open directory, or take something out of it."""
+    found = os.fstat(directory)
+    return found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
 
 
 def _remove_ours(place: Place, ours: Stamp) -> None:

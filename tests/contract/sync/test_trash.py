@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devbox import confined
 from devbox.sync.emptying import empty_guest
 from devbox.sync.endpoint import Answer, Code, List, MakeLink, Remove, Request
 from devbox.sync.host import HostEndpoint
@@ -86,6 +87,20 @@ def test_nobody_else_looks_into_it_whatever_the_umask(end: End, trash: Trash, um
     above = [end.tree / ".devbox/trash", *(end.tree / ".devbox/trash").rglob("*/")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in above if path.is_dir()} <= {0o700, 0o700 & ~umask}
     assert [batch.paths for batch in trash.batches()] == [(b"a/b/first", b"a/b/next", b"a/other")]
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702])
+def test_where_others_may_write_each_name_is_looked_at_on_the_way(
+    end: End, trash: Trash, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """Else one of them could put a link there, between one name and the next."""
+    monkeypatch.setattr(confined, "make_new", lambda *_: pytest.fail("it went all the way at once"))
+    (end.tree / "d").mkdir()
+    (end.tree / "d/file").write_bytes(b"1")
+    (end.tree / ".devbox/trash").mkdir(parents=True)
+    (end.tree / ".devbox/trash").chmod(mode)
+    remove(end, b"d/file")
+    assert [batch.paths for batch in trash.batches()] == [(b"d/file",)]
 
 
 def test_a_batch_that_is_a_link_is_not_gone_through(end: End, tmp_path: Path) -> None:
