@@ -67,7 +67,6 @@ class MachinePair(SessionPair):
     name: ClassVar[str] = "vm"
     can: ClassVar[frozenset[Can]] = COMMON | {Can.PAUSE, Can.SMALL, Can.STOP, Can.USERS}
     marks = (pytest.mark.vm, pytest.mark.network, pytest.mark.timeout(600))
-    slowness: ClassVar[float] = 5.0  # it is emulated
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
         super().__init__(scenario, directory)

@@ -34,7 +34,6 @@ class SessionPair:
     name: ClassVar[str] = ""
     can: ClassVar[frozenset[Can]] = COMMON
     marks: ClassVar[tuple[object, ...]] = ()
-    slowness: ClassVar[float] = 1.0  # so many times longer than elsewhere something may take
     guest: Tree
 
     def __init__(self, scenario: Scenario, directory: Path) -> None:
