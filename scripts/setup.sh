@@ -191,6 +191,11 @@ set_up_client() {
     need "the docker command" docker.io
 }
 
+# What the tests that need no engine call.
+set_up_quick_tools() {
+    have ps || need "ps" procps # by which a system without /proc says when a process began
+}
+
 set_up_test_tools() {
     have strace || need "strace" strace # to see that nothing of a stranger's repository runs
     have depmod || [ -x /sbin/depmod ] || need "depmod and modprobe" kmod # the modules of a machine of the tests
@@ -216,7 +221,10 @@ set_up_fuzzer() {
 }
 
 case $goal in
-check) set_up_venv dev ;;
+check)
+    set_up_venv dev
+    set_up_quick_tools
+    ;;
 demo)
     set_up_venv run
     set_up_bootstrap
@@ -229,6 +237,7 @@ test | test-all)
     set_up_machines
     set_up_engine
     set_up_client
+    set_up_quick_tools
     set_up_test_tools
     [ "$goal" = test ] || set_up_sources
     [ "$goal" = test ] || set_up_fuzzer

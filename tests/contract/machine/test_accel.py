@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,13 +16,12 @@ from devbox.vm.accel import Accelerator, choose, distrust, instead
 from tests.contract.machine.conftest import Tell
 from tests.fakes.processes import FakeProcesses
 
-pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="not possible here: KVM is Linux's")
-
 
 @pytest.fixture(autouse=True)
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "kvm"
     made.touch()
+    monkeypatch.setattr(accel, "sys", SimpleNamespace(platform="linux"))
     monkeypatch.setattr(accel, "_KVM", made)
     monkeypatch.setattr(accel, "_LIMIT", 30.0)
     return made

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -65,8 +64,6 @@ def test_one_that_was_started_at_another_time_is_somebody_elses(
 def test_where_ps_is_asked_it_is_the_same_process_in_every_language_and_time_zone(
     marks: Marks, sleeper: Mark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if shutil.which("ps") is None:
-        pytest.skip("needs ps: apt-get install procps")
     monkeypatch.setattr(mark, "_BOOT", Path("/nowhere"))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     found = marks.of(sleeper.pid)
