@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from devbox.cli.environment import Environment, meant
-from devbox.cli.group import invocation_of, verb
-from devbox.cli.render import next_step
-from devbox.cli.show_halt import show_halt
+from devbox.cli.environment import Environment
+from devbox.cli.group import verb
+from devbox.cli.stopping import stop
 
 
 @verb(
@@ -29,11 +28,4 @@ def command(
 
     ENVIRONMENT is one that devbox list shows, by its name, its container's name or its hash; default is the project's.
     """
-    invocation = invocation_of(context)
-    from devbox.workspace.halt import halt
-
-    host, workspace = meant(invocation, environment)
-    changed = halt(host, workspace, save=save)
-    show_halt(invocation, workspace.container_name, changed=changed, saved=save)
-    if changed:
-        invocation.say(next_step(f"devbox destroy {environment}" if environment else "devbox up"))
+    stop(context, environment, save=save)

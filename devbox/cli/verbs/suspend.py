@@ -2,10 +2,9 @@
 
 import typer
 
-from devbox.cli.environment import Environment, meant
-from devbox.cli.group import invocation_of, verb
-from devbox.cli.render import next_step
-from devbox.cli.show_halt import show_halt
+from devbox.cli.environment import Environment
+from devbox.cli.group import verb
+from devbox.cli.stopping import stop
 
 
 @verb(
@@ -23,11 +22,4 @@ def command(context: typer.Context, environment: Environment = None) -> None:
 
     ENVIRONMENT is one that devbox list shows, by its name, its container's name or its hash; default is the project's.
     """
-    invocation = invocation_of(context)
-    from devbox.workspace.halt import halt
-
-    host, workspace = meant(invocation, environment)
-    changed = halt(host, workspace, save=True)
-    show_halt(invocation, workspace.container_name, changed=changed, saved=True)
-    if changed:
-        invocation.say(next_step(f"devbox resume {environment}" if environment else "devbox resume"))
+    stop(context, environment, save=True)
