@@ -167,6 +167,7 @@ class Cycle:
         tasks = self._tasks(plan, three)
         self._solve(three, tasks)
         self._begin(tasks)
+        self.again = self.again or (three.more and not tasks)  # no work ends, after which there would be a cycle
         self.decided = {path for path in self.decided if scene.rows.find(path) not in three.nodes}
         if self.on_changed is not None:
             self.on_changed(plan.actions)
@@ -198,6 +199,8 @@ class Cycle:
         for node in three.nodes:
             if node.empty:
                 self.scene.touch(node)
+            elif node.agreed and not node.children:  # its digest was asked for, which made it fresh again
+                self.scene.fresh.discard(node)
 
     def _solve(self, three: Three, tasks: list[Task]) -> None:
         """Forget troubles with paths on which nothing has to be done any more."""

@@ -339,6 +339,8 @@ class Scene:
         for gone in self.rows.touch(node, self.busy):
             self.fresh.discard(gone)
             self._let_go(gone)
+            if len(self.troubles):
+                self.troubles.solved(gone.path)
 
     @property
     def locked_until(self) -> float:

@@ -15,6 +15,7 @@ class Three:
     """Some rows: those that are fresh, all above them, and all beneath a path that is not a directory on all three.
 
     What a work is under way on, or something beneath it that it depends on, is left for later: it stays fresh.
+    `more`: there is another slice, and this one was not for nothing.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -26,6 +27,7 @@ class Three:
         busy_above = _above(scene.busy)
         # So many new paths at once are taken in slices: what a plan of all would need is more than the rows have.
         self._sliced = len(scene.fresh) > SLICE and all(node.base is None for node in scene.fresh)
+        before = len(scene.fresh)
         for node in list(islice(scene.fresh, SLICE)) if self._sliced else list(scene.fresh):
             if node.agreed and not _torn(node) and not node.children:
                 scene.fresh.discard(node)
@@ -33,6 +35,7 @@ class Three:
                 continue
             self._choose(node, busy_above)
         scene.fresh -= self.nodes
+        self.more = self._sliced and 0 < len(scene.fresh) < before
 
     def _choose(self, node: Node, busy_above: set[Node]) -> None:
         chain = [*node.chain][::-1]

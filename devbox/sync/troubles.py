@@ -88,7 +88,7 @@ class Troubles:
     @property
     def soon(self) -> bool:
         """Whether a file that was being changed is to be tried again, which is worth waiting for."""
-        return any(one.text == CHANGING and one.tries < BUSY for one in self._both())
+        return any(one.text == CHANGING and one.tries < BUSY and one.due < _NEVER for one in self._both())
 
     def _both(self) -> Iterator[Trouble]:
         yield from self._all.values()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devbox.sync import cycle
+from devbox.sync import cycle, three
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.report import Doing
 from devbox.sync.seed import MANY
@@ -112,3 +112,19 @@ def test_nothing_is_sent_before_a_pause_ends(bed: Bed, monkeypatch: pytest.Monke
         assert tree(bed.guest) == tree(bed.host)
     finally:
         session.stop()
+
+
+def test_what_both_have_already_is_known_to_the_last_however_much_it_is(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(three, "SLICE", 20)
+    names = [f"f{number}" for number in range(20 * 4)]
+    for name in names:
+        for root in (bed.host, bed.guest):
+            (root / name).write_text(name)
+    with bed.running() as session:
+        flushed(session)
+        for name in names[2:]:
+            (bed.host / name).unlink()
+        flushed(session)
+        assert tree(bed.host).keys() == tree(bed.guest).keys() == set(names[:2])

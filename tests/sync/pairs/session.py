@@ -71,6 +71,7 @@ class SessionPair:
 
     def settle(self) -> None:
         self._report = self.session.flush(timeout=PATIENCE)
+        assert self._report.settled or self._report.halted, "it did not come to rest"
 
     def settle_if_it_can(self) -> None:
         """Give it a moment."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from devbox.sync import contents
+from devbox.sync import contents, three
 from devbox.sync.contents import Contents
 from devbox.sync.core.entry import Side, Stamp
 from devbox.sync.endpoint import SMALL, Answer, Content, Gather, Stat
 from devbox.sync.host import HostEndpoint
 from devbox.sync.rows import Node, digest_of, packed
-from devbox.sync.troubles import Troubles
+from devbox.sync.troubles import CHANGING, Troubles
 from tests.support.sync_bed import put, tree
 from tests.support.sync_desk import desk_at
 
@@ -100,3 +100,50 @@ def test_a_hundred_thousand_troubles_are_not_looked_through_each_time_that_one_i
         troubles.due()
     assert 1 <= looks <= 8
     assert troubles.next < until + 1, "and what comes is tried again"
+
+
+def test_of_names_that_are_gone_before_they_are_read_none_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(three, "SLICE", 20)
+    with desk_at(tmp_path) as desk:
+        desk.scan()
+        put(desk.guest, {f"f{number}": "for a moment" for number in range(20 * 4)})
+        desk.run(desk.cycle.survey.scan({Side.GUEST: [desk.rows.root]}))
+        assert len(desk.scene.fresh) == 20 * 4
+        for path in desk.guest.glob("f*"):
+            path.unlink()
+        desk.turn()
+        cycles = 1
+        while desk.cycle.again:
+            desk.cycle.again = False
+            desk.turn()
+            cycles += 1
+        assert not desk.scene.fresh
+        assert desk.rows.count == 0
+        assert cycles <= 5
+
+
+def test_a_path_of_which_nothing_is_known_any_more_is_not_waited_for(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as desk:
+        scene = desk.scene
+        node = desk.rows.need(b"for a moment")
+        scene.hold(node)  # a work that reads it
+        scene.troubles.add(node.path, Side.GUEST, CHANGING)
+        assert scene.troubles.soon
+        scene.release(node)
+        scene.forget_empty()
+        assert list(scene.troubles) == []
+
+
+def test_what_is_not_to_be_tried_again_by_itself_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    troubles = Troubles()
+    troubles.add(b"path", Side.GUEST, CHANGING)
+    assert troubles.soon
+    now[0] = troubles.next
+    assert [one.path for one in troubles.due()] == [b"path"]
+    assert not troubles.soon  # it is being tried; whoever waits for that sees it at work
+    troubles.add(b"path", Side.GUEST, CHANGING)
+    assert troubles.soon
