@@ -258,6 +258,12 @@ class MachineError(DevboxError):
     exit_status = 3
 
 
+class SnapshotError(DevboxError):
+    """A snapshot cannot be saved, or cannot be restored; what is there has not been touched."""
+
+    code = "snapshot-failed"
+
+
 class PortTakenError(DevboxError):
     """A port of this host, and all after it that were tried, are taken."""
 

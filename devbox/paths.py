@@ -16,8 +16,10 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync` | what the Supervisor is to sync, for the one after it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db.copy` | a copy of that on its way into a snapshot |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/saved/` | archives of what `destroy --force` found inside alone |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/data.qcow2` | the volumes of the Workspace's machine |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/snapshots/` | the snapshots of the Workspace's machine |
 | `$XDG_STATE_HOME/devbox/vm/<name>/` | a machine: its disk, its sockets, what it was made from, its console |
 | `$XDG_CACHE_HOME/devbox/vm/<16 hex>/` | kernel, initial RAM disk and root disk of one Image |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
@@ -49,6 +51,7 @@ PROFILE = "devbox.toml"
 LOCAL_PROFILE = "devbox.local.toml"
 LOCK = "devbox.lock"
 AGENT_SOCKET = "agent.sock"  # in an agent's directory
+SNAPSHOTS = "snapshots"  # in a Workspace's state directory
 
 # In a machine's directory.
 MACHINE_RECORD = "qemu"
@@ -194,6 +197,11 @@ def sync_state(path_hash: str) -> str:
     return os.path.join(workspace_state(path_hash), "sync.db")
 
 
+def sync_copy(path_hash: str) -> str:
+    """A copy of that on its way into a snapshot."""
+    return sync_state(path_hash) + ".copy"
+
+
 def sync_claims() -> str:
     """Where each SyncSession of this user says which directory it has."""
     return os.path.join(state_root(), "sync")
@@ -212,6 +220,11 @@ def machine_directory(name: str) -> str:
 def machine_data(path_hash: str) -> str:
     """The disk that holds what outlives a Workspace's machine: its volumes."""
     return os.path.join(workspace_state(path_hash), "data.qcow2")
+
+
+def snapshots(path_hash: str) -> str:
+    """Where the snapshots of a Workspace's machine lie."""
+    return os.path.join(workspace_state(path_hash), SNAPSHOTS)
 
 
 def machine_images() -> str:

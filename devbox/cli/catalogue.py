@@ -33,6 +33,7 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(name="halt", short="stop the environment; what it holds stays", aliases=("stop",)),
             Entry(name="suspend", short="stop a machine and keep what runs in it"),
             Entry(name="resume", short="let what was kept go on"),
+            Entry(name="snapshot", short="keep a machine under a name, and let it be as it was then"),
             Entry(name="destroy", short="take the environment away; images and your files stay"),
         ),
     ),

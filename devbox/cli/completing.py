@@ -5,6 +5,7 @@ that word itself); the answer has a line `kind,value` for each candidate, in zsh
 this, too, but they import rich for each word of help.
 """
 
+import itertools
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +58,7 @@ def candidates(command: Overview, typed: Sequence[str], cursor: str) -> Iterator
     elif cursor.startswith("-"):
         yield from _options(options, typed, cursor)
     elif verb is not None:
-        yield from _arguments(verb, cursor)
+        yield from _arguments(verb, typed, cursor)
     elif not unknown:
         found = (one for one in catalogue.ENTRIES.values() if one.name.startswith(cursor))
         yield from (Candidate(value=one.name, meaning=one.short) for one in found)
@@ -83,12 +84,35 @@ def _options(options: Sequence[TyperOption], typed: Sequence[str], cursor: str) 
         yield from (Candidate(value=name, meaning=option.help or "") for name in fitting)
 
 
-def _arguments(verb: Verb, cursor: str) -> Iterator[Candidate]:
+def _arguments(verb: Verb, typed: Sequence[str], cursor: str) -> Iterator[Candidate]:
+    """Yield what fits as the argument that stands at the cursor; a second one may depend on those before it."""
+    options = {name: one for one in verb.params if isinstance(one, TyperOption) for name in one.opts}
+    words = _plain(typed, options)[1:]
+    arguments = [one for one in verb.params if isinstance(one, TyperArgument)]
+    if len(words) >= len(arguments):
+        return
     context = typer.Context(verb, info_name=verb.name, resilient_parsing=True)
-    argument = next((one for one in verb.params if isinstance(one, TyperArgument)), None)
-    if argument is not None:
-        found = argument.shell_complete(context, cursor)
-        yield from (Candidate(value=one.value, meaning=one.help or "") for one in found)
+    context.params.update({one.name: word for one, word in zip(arguments, words, strict=False) if one.name})
+    context.obj = _after(typed, ("-C", "--project"))
+    found = arguments[len(words)].shell_complete(context, cursor)
+    yield from (Candidate(value=one.value, meaning=one.help or "") for one in found)
+
+
+def _plain(typed: Sequence[str], options: Mapping[str, TyperOption]) -> list[str]:
+    """Return the words that are neither options nor what belongs to one."""
+    found, words = [], iter(typed)
+    for word in words:
+        if word in options and not options[word].is_flag:
+            next(words, None)
+        elif not word.startswith("-"):
+            found.append(word)
+    return found
+
+
+def _after(typed: Sequence[str], options: Sequence[str]) -> str | None:
+    """Return the word behind the last of `options`; None if there is none."""
+    found = [after for word, after in itertools.pairwise(typed) if word in options]
+    return found[-1] if found else None
 
 
 def _words(line: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from devbox.agent.protocol import GuestSession
 from devbox.agent.transport import Transport
 from devbox.errors import RuntimeUnavailableError
+from devbox.runtimes.snapshots import Snapshots
 from devbox.values import GuestUser
 
 
@@ -234,6 +235,10 @@ class Instance(Protocol):
         Whoever is connected is cut off. `MachineError` if it cannot be saved; then it goes on. Not to be called where
         `saved` is None.
         """
+
+    @property
+    def snapshots(self) -> Snapshots | None:
+        """What was kept of it under a name, and can be again; None if that cannot be kept at all."""
 
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made; for one that is about to be removed."""

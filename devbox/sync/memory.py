@@ -10,7 +10,7 @@ from devbox.sync.cycle import Left
 from devbox.sync.endpoint import Identity
 from devbox.sync.rows import Node, unpacked
 from devbox.sync.scene import RACY, Scene
-from devbox.sync.state import State
+from devbox.sync.state import State, copied
 
 _NONCE: Final = "nonce"
 _NEW: Final = "new"  # the first plan with a root that was not known is not done yet
@@ -105,6 +105,15 @@ class Memory:
         self._left_written = dict(left)
         self.saved = time.monotonic()
         self.took = self.saved - begin
+
+
+def remembered(path: str, target: str) -> bool:
+    """Copy the state at `path` for when the guest's disks are put back to how they are now; False if there is none.
+
+    What both had then tells what the host has changed since. The host counts, as against a root that is not known:
+    nothing that comes back in the guest is taken for something done there, so nothing of the host goes or changes.
+    """
+    return copied(path, target, {_NEW: b"1"})
 
 
 def _root(side: Side) -> str:

@@ -167,6 +167,30 @@ class State:
         self._base.close()
 
 
+def copied(path: str, target: str, facts: dict[str, bytes]) -> bool:
+    """Make the new file `target` a state like the one at `path`, which may be in use, with these facts beside its own.
+
+    Return False if there is none that can be used; then there is no `target`.
+    """
+    if not os.access(path, os.R_OK):
+        return False
+    done = False
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as base, contextlib.closing(sqlite3.connect(target)) as copy:
+            base.backup(copy)
+            copy.executemany("insert or replace into facts values (?, ?)", facts.items())
+            copy.commit()
+            copy.execute("pragma journal_mode = delete")
+        done = True
+    except sqlite3.DatabaseError:
+        pass
+    finally:
+        if not done:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)  # noqa: PTH108 (paths here are plain strings)
+    return done
+
+
 def _shared(entries: dict[bytes, Entry | None], data: bytes | None) -> Entry | None:
     if data is None or (len(data) > 1 and data[:1] in b"fx"):
         return decoded(data)

@@ -52,6 +52,7 @@ def save(
         with Qmp(machine.control, patience=_ANSWER) as asked, _stopped(asked):
             fault("save a machine")
             _write(asked, draft, memory_apart=memory_apart)
+            _to_disk(draft)
             fault("machine written")
             if note:
                 note(draft, asked.version())
@@ -62,6 +63,23 @@ def save(
         made.unlink(missing_ok=True)
         raise
     machine.kill()
+
+
+def capture(machine: Machine, memory: Path, *, meanwhile: Callable[[str], None]) -> None:
+    """Write what runs in `machine` to the new file `memory`, and let it go on; whoever is connected stays connected.
+
+    `meanwhile`: is given QEMU's version while all stands still, with everything that was written on its disks.
+    `MachineError`, or `OSError` of `memory`'s directory, if it cannot be written; then it goes on as well.
+    """
+    with Qmp(machine.control, patience=_ANSWER) as asked:
+        with _stopped(asked):
+            fault("capture a machine")
+            _write(asked, memory, memory_apart=False)
+            fault("machine captured")
+            meanwhile(asked.version())
+            fault("disks captured")
+        asked.execute("cont")
+        fault("captured machine goes on")
 
 
 def draft_of(state: Path) -> Path:
@@ -140,7 +158,6 @@ def _write(asked: Qmp, draft: Path, *, memory_apart: bool) -> None:
         asked.give(descriptor, "state")
         asked.execute("migrate", uri="fd:state")
         _finish(asked)
-        os.fsync(descriptor)
 
 
 def _read(asked: Qmp, state: Path, *, memory_apart: bool) -> None:
@@ -195,6 +212,6 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _to_disk(directory: Path) -> None:
-    with _opened(directory, os.O_RDONLY) as descriptor:
+def _to_disk(path: Path) -> None:
+    with _opened(path, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)

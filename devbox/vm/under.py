@@ -53,15 +53,36 @@ def saved(known: Under, state: Path, version: str) -> Under:
 
 def misfit(known: Under, state: Path, processes: Processes) -> str | None:
     """Return in words why `state` cannot go on here and now; None if nothing speaks against it."""
+    return elsewhere(known, processes) or changed(known, state)
+
+
+def elsewhere(known: Under, processes: Processes) -> str | None:
+    """Return in words why nothing that was saved under `known` can go on by what this host is now; None if it can."""
     now = started(known.spec, processes)
     if now.arguments != known.arguments:
         return "it would be started in another way now"
     if now.host != known.host:
         return "this host has another processor or kernel now"
+    return None
+
+
+def changed(known: Under, state: Path) -> str | None:
+    """Return in words which of its files is another one than when it was saved; None if none is."""
     if _which(state) != known.state:
         return f"{state} is not what was saved"
-    changed = [path for path, found in known.files if _which(Path(path), ever=True) != found]
-    return f"{changed[0]} has changed since" if changed else None
+    found = [path for path, which in known.files if _which(Path(path), ever=True) != which]
+    return f"{found[0]} has changed since" if found else None
+
+
+def outdated(known: Under, processes: Processes) -> str | None:
+    """Return in words that QEMU is of another version than `known` was saved by, before it is started; None if not."""
+    now = qemu.version(qemu.find(processes), processes)
+    return None if _words(now) == _words(known.version) else f"QEMU is another one now, {now} and not {known.version}"
+
+
+def _words(version: str) -> list[str]:
+    """Return what a version says, without the brackets that QEMU writes in one place and not in the other."""
+    return version.replace("(", " ").replace(")", " ").split()
 
 
 def write(path: Path, known: Under) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from devbox import paths
 from devbox.engine.base import Engine, VolumeInfo
 from devbox.runtimes.base import Instance
+from devbox.runtimes.vm import snapshots
 from devbox.values import (
     LABEL_OWNER,
     LABEL_ROLE,
@@ -30,6 +31,7 @@ class Destroyed:
     containers: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()  # of machines, by path: their volumes
+    snapshots: tuple[str, ...] = ()  # of machines, by name
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     saved: str | None = None  # the archive of what was inside alone
@@ -37,7 +39,8 @@ class Destroyed:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.containers or self.machines or self.disks or self.volumes or self.networks)
+        machines = self.machines or self.disks or self.snapshots
+        return not (self.containers or machines or self.volumes or self.networks)
 
 
 def survey(host: Host, workspace: Workspace) -> Destroyed:
@@ -47,6 +50,7 @@ def survey(host: Host, workspace: Workspace) -> Destroyed:
         containers=tuple(sorted(one.name for one in engine.containers(labels))),
         machines=tuple(sorted(one.name for one in _machines(host, workspace))),
         disks=tuple(path for path in (paths.machine_data(workspace.hash),) if Path(path).exists()),
+        snapshots=tuple(one.name for one in snapshots.kept_of(workspace.hash)),
         volumes=tuple(one.name for one in _volumes(host, workspace)),
         networks=tuple(sorted(engine.networks(labels))),
     )
@@ -56,9 +60,9 @@ def destroy(host: Host, workspace: Workspace, *, force: bool = False) -> Destroy
     """Remove it all and return what was removed; repeatable, nothing there is no error. Asks nobody.
 
     Raises `UnsyncedError` if there is work inside that is nowhere else; with `force` it is saved to an archive.
-    Order: the Supervisor with its ports, containers, networks, mount points in the repo (their volumes' labels say
-    which), shared caches, the Workspace's own volumes, the Record. Whatever a kill leaves behind still carries the
-    labels, so the next call finds it.
+    Order: the Supervisor with its ports, containers, machines with their snapshots, networks, mount points in the repo
+    (their volumes' labels say which), shared caches, the Workspace's own volumes, the Record. Whatever a kill leaves
+    behind still carries the labels, or lies in the Workspace's state, so the next call finds it.
     """
     saved = None
     if force:
@@ -85,6 +89,7 @@ def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) 
         machine.remove()
     for path in found.disks:
         Path(path).unlink(missing_ok=True)
+    snapshots.clear(workspace.hash)
     for name in found.networks:
         engine.remove_network(name)
     volumes = {one.name: one for one in _volumes(host, workspace)}

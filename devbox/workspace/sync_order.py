@@ -109,6 +109,11 @@ def drop(path_hash: str) -> None:
 def forget(path_hash: str) -> None:
     """Keep nothing, and let no later session believe that it knows both sides."""
     drop(path_hash)
-    for end in ("", "-wal", "-shm"):
-        with suppress(OSError):
+    forget_ancestor(path_hash)
+
+
+def forget_ancestor(path_hash: str) -> None:
+    """Let no later session believe that it knows both sides."""
+    for end in ("", "-wal", "-shm", ".copy"):
+        with suppress(FileNotFoundError):
             Path(paths.sync_state(path_hash) + end).unlink()

@@ -3,6 +3,7 @@
 import shlex
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +19,27 @@ from devbox.workspace.sync_order import kept
 from devbox.workspace.syncing import flush, guest_only, is_synced, session
 
 _SHOWN: Final = 20  # paths that an error names
-_COMMAND: Final = "devbox destroy"
 EVERYTHING: Final = ""  # stands for all that there is
 
 
-def require_nothing_unsynced(host: Host, workspace: Workspace) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What takes away what an Environment holds: its command, and what to do with it.
+
+    `believes_halt`: what a halt has found is enough to know, also if it was nothing.
+    """
+
+    command: str = "devbox destroy"
+    hint: str = "devbox destroy --force, which keeps an archive of it"
+    believes_halt: bool = False
+
+
+DESTROY: Final = Removal()
+
+
+def require_nothing_unsynced(host: Host, workspace: Workspace, removal: Removal = DESTROY) -> None:
     """Raise `UnsyncedError`, with the paths, if the Environment holds work that is not in the project's directory."""
-    left = _left(host, workspace)
+    left = _left(host, workspace, removal)
     if not left:
         return
     shown = [printable(path) or "nobody knows what, since it cannot be looked into" for path in left[:_SHOWN]]
@@ -32,13 +47,13 @@ def require_nothing_unsynced(host: Host, workspace: Workspace) -> None:
     raise UnsyncedError(
         f"{workspace.container_name} holds what is not in {workspace.directory}",
         detail="\n".join([*shown, *more]),
-        hint="devbox sync conflicts, and decide; or devbox destroy --force, which keeps an archive of it",
+        hint=f"devbox sync conflicts, and decide; or {removal.hint}",
     )
 
 
-def save_unsynced(host: Host, workspace: Workspace) -> Path | None:
+def save_unsynced(host: Host, workspace: Workspace, removal: Removal = DESTROY) -> Path | None:
     """Put what `require_nothing_unsynced` would name into an archive, and return where; None if there is nothing."""
-    left = _left(host, workspace)
+    left = _left(host, workspace, removal)
     if not left:
         return None
     instance = _running(host, workspace)
@@ -64,7 +79,7 @@ def _giving_up(workspace: Workspace) -> str:
     return f"rm {shlex.quote(str(disk))}" if disk.exists() else f"docker volume rm {workspace.container_name}-workspace"
 
 
-def _left(host: Host, workspace: Workspace) -> list[str]:
+def _left(host: Host, workspace: Workspace, removal: Removal) -> list[str]:
     """Return the paths; what nobody knows is found out by a last sync, for which a stopped container is started."""
     known = kept(workspace.hash)
     if known is None or not _has_copy(host, workspace):
@@ -78,16 +93,18 @@ def _left(host: Host, workspace: Workspace) -> list[str]:
         return [EVERYTHING] if known[1] is None else known[1]
     # That nothing was left when it was halted says nothing of what its processes wrote while they ended.
     halted = instance.state is not InstanceState.RUNNING
-    return known[1] if halted and known[1] else _looked_for(host, workspace)
+    if halted and (known[1] or (removal.believes_halt and known[1] is not None)):
+        return known[1]
+    return _looked_for(host, workspace, removal.command)
 
 
-def _looked_for(host: Host, workspace: Workspace) -> list[str]:
+def _looked_for(host: Host, workspace: Workspace, command: str) -> list[str]:
     instance = _running(host, workspace)
     if instance is None:
         return [EVERYTHING]
     try:
         with host.reporter.step("look for what is inside alone"):
-            supervisor = session(host, workspace, instance, _COMMAND)
+            supervisor = session(host, workspace, instance, command)
             status = flush(supervisor)
             # Where both sides were not looked at to the end, what was known before says nothing.
             return guest_only(supervisor) if status["settled"] else [EVERYTHING]

@@ -75,6 +75,7 @@ def _document(found: "Destroyed") -> dict[str, list[str]]:
         "containers": list(found.containers),
         "machines": list(found.machines),
         "disks": list(found.disks),
+        "snapshots": list(found.snapshots),
         "volumes": list(found.volumes),
         "networks": list(found.networks),
     }
@@ -85,6 +86,7 @@ def _lines(found: "Destroyed") -> list[str]:
         ("container", found.containers),
         ("machine", found.machines),
         ("disk", found.disks),
+        ("snapshot", found.snapshots),
         ("volume", found.volumes),
         ("network", found.networks),
     )

@@ -118,6 +118,10 @@ class ContainerInstance(Inside):
         self._info = self._engine.container(self.id) or self._info
 
     @property
+    def snapshots(self) -> None:
+        """Nothing of it can be kept under a name."""
+
+    @property
     def saved(self) -> None:
         """None: its memory is the host's."""
         return

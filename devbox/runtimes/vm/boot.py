@@ -151,6 +151,11 @@ def identity(stored: Stored, *, now: int) -> initramfs.Identity:
     )
 
 
+def base_of(stored: Stored, bench: Bench) -> str:
+    """Return the digest of the disk that the machine's lies on top of; made anew if it is not there."""
+    return _image(stored, bench).content
+
+
 def _image(stored: Stored, bench: Bench) -> MachineImage:
     images = machine_images(bench.processes, bench.reporter)
     with contextlib.ExitStack() as opened:

@@ -18,12 +18,11 @@ from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
 from devbox.runtimes.vm import boot, inner, saving
-from devbox.runtimes.vm.stored import Stored
+from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
+from devbox.runtimes.vm.stored import SETTLED, UP, Stored
 from devbox.vm import lines, snapshot
 from devbox.vm.machine import Machine
 
-_UP: Final = "up"  # a file: it was started, and nobody has stopped it
-_SETTLED: Final = "settled"  # holds the boot id of the agent for which all is in place inside
 _WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
 _BOOTING: Final = 120.0  # seconds for the agent to answer
 _WAKING: Final = 30.0  # the same of a machine that goes on
@@ -82,7 +81,7 @@ class VmInstance(Inside):
     @property
     def problem(self) -> str | None:
         """Why it does not run, in plain words, if it should."""
-        if self._running or not (self._directory / _UP).exists():
+        if self._running or not (self._directory / UP).exists():
             return None
         return "the machine ended by itself"
 
@@ -100,7 +99,8 @@ class VmInstance(Inside):
                 self._settle()
                 return
             self.stop(timeout=_UNHEARD)
-        record.write_text(str(self._directory / _UP), "")
+        self.snapshots.finish()
+        record.write_text(str(self._directory / UP), "")
         deliver(self._stored.agent, self._bench.engine)
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
         if not saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken):
@@ -133,8 +133,23 @@ class VmInstance(Inside):
         self._write_back_soon()
         lines.end(self._socket())
         saving.save(self._machine, self._directory)
-        (self._directory / _UP).unlink(missing_ok=True)
+        (self._directory / UP).unlink(missing_ok=True)
         self._running = False
+
+    @property
+    def snapshots(self) -> VmSnapshots:
+        """What was kept of it under a name, and can be again."""
+        return VmSnapshots(
+            Owner(
+                machine=self._machine,
+                directory=self._directory,
+                stored=self._stored,
+                processes=self._bench.processes,
+                content=lambda: boot.base_of(self._stored, self._bench),
+                write_back=self._write_back_soon,
+                end=self.kill,
+            )
+        )
 
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made."""
@@ -219,7 +234,7 @@ class VmInstance(Inside):
         if (self._directory / saving.ASLEEP).exists():
             return False
         try:
-            return (self._directory / _SETTLED).read_text(encoding="ascii") == agent_boot
+            return (self._directory / SETTLED).read_text(encoding="ascii") == agent_boot
         except (OSError, ValueError):
             return False
 
@@ -239,11 +254,11 @@ class VmInstance(Inside):
             content = Path(share.source).read_bytes()
             take = inner.take_file(share.target)
             self.run_as_root(take, failure=f"{share.target} cannot be written", hint=hint, given=content)
-        record.write_text(str(self._directory / _SETTLED), agent_boot)
+        record.write_text(str(self._directory / SETTLED), agent_boot)
 
     def _forget(self) -> None:
         self._running = False
-        for name in (_UP, _SETTLED):
+        for name in (UP, SETTLED):
             (self._directory / name).unlink(missing_ok=True)
 
 

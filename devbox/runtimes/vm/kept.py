@@ -1,4 +1,4 @@
-"""Which of the disks that machines share a machine of this user stands on, running or not (see `prune`)."""
+"""Which of the disks that machines share a machine of this user stands on, or a snapshot (see `prune`)."""
 
 import contextlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from devbox import paths
 from devbox.errors import MachineError
 from devbox.process import Processes
 from devbox.reporter import Reporter
-from devbox.runtimes.vm import stored
+from devbox.runtimes.vm import shelf, stored
 from devbox.vm import disk
 from devbox.vm.images import MachineImages, key
 
@@ -20,9 +20,11 @@ def machine_images(processes: Processes, reporter: Reporter) -> MachineImages:
 def needed() -> frozenset[str]:
     """Return the keys of the images of all machines: what each was made from, and what its disk says it lies on.
 
+    Those of snapshots count as well: a disk that was kept is of no use without the one below it.
+
     A machine is known by its directory before its image is looked for, so one that is about to be made counts.
     """
-    found = set()
+    found = set(shelf.bases())
     root = Path(paths.machines_root())
     for directory in root.iterdir() if root.is_dir() else ():
         known = stored.read(directory)

@@ -31,7 +31,7 @@ class VmRuntime:
     @property
     def features(self) -> Features:
         """What it can do: it sees no file of this host but copies."""
-        return Features(own_kernel=True, bind_mounts=False)
+        return Features(own_kernel=True, bind_mounts=False, snapshots=True)
 
     def check(self) -> None:
         """Raise `RuntimeUnavailableError` if QEMU or what makes its disks is missing, before anything is built."""

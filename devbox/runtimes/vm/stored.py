@@ -11,6 +11,8 @@ from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOpt
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC
 
 FILE: Final = "spec.json"
+UP: Final = "up"  # beside it: a file: it was started, and nobody has stopped it
+SETTLED: Final = "settled"  # beside it: the boot id of the agent for which all is in place inside
 _SCHEMA: Final = 1
 
 
