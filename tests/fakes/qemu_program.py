@@ -2,6 +2,7 @@
 
 `FAKE_QEMU` in its environment is JSON: `say` is printed at once; with `exit` it ends with that code, with `sleep` it
 does nothing more. `uuid` is answered instead of its own. `deaf` has the commands that it takes and does not carry out.
+What is in its memory is MEMORY, which it writes to the descriptor that it is given when it is to migrate.
 """
 
 import json
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 ENDS = ("quit", "system_powerdown")
+MEMORY = b"all that was in memory " * 100
+_running = True
+_given: list[int] = []  # descriptors
 
 
 def install(script: Path) -> None:
@@ -47,12 +51,12 @@ def main(words: list[str], told: dict[str, Any]) -> int:
 
 def _served(client: socket.socket, uuid: str, deaf: list[str]) -> bool:
     """Answer one client to its end; return False when this is to end."""
-    version = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""}
+    version = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "Debian 1:7.2+dfsg-7"}
     try:
         _say(client, {"QMP": {"version": version, "capabilities": []}})
         for asked in _messages(client):
             command = asked["execute"]
-            answer = {"UUID": uuid} if command == "query-uuid" else {}
+            answer = {"UUID": uuid} if command == "query-uuid" else _carried_out(command, version)
             _say(client, {"return": answer, **({"id": asked["id"]} if "id" in asked else {})})
             if command in ENDS and command not in deaf:
                 return False
@@ -61,16 +65,34 @@ def _served(client: socket.socket, uuid: str, deaf: list[str]) -> bool:
     return True
 
 
+def _carried_out(command: str, version: dict[str, Any]) -> dict[str, Any]:
+    global _running  # noqa: PLW0603 (it is a program of one machine)
+    if command in ("stop", "cont"):
+        _running = command == "cont"
+    elif command == "migrate":
+        os.write(_given[-1], MEMORY)
+    elif command == "query-migrate":
+        return {"status": "completed"}
+    elif command == "query-status":
+        return {"status": "running" if _running else "paused"}
+    return version if command == "query-version" else {}
+
+
 def _messages(client: socket.socket) -> Iterator[dict[str, Any]]:
     """Yield what comes: JSON without any line ends."""
     text = ""
-    while piece := client.recv(4096).decode():
-        text += piece
+    while True:
+        piece, descriptors, _, _ = socket.recv_fds(client, 4096, 8)
+        _given.extend(descriptors)
+        if not piece:
+            return
+        text += piece.decode()
         try:
+            text = text.lstrip()  # what comes with a descriptor is a space
             message, end = json.JSONDecoder().raw_decode(text)
         except ValueError:
             continue
-        text = text[end:].lstrip()
+        text = text[end:]
         yield message
 
 

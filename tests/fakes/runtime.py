@@ -19,6 +19,7 @@ from devbox.runtimes.base import (
 )
 from devbox.values import GuestUser
 from tests.fakes.programs import Waits, cat, sh, sleep
+from tests.fakes.snapshots import FakeSnapshots
 
 Program = Callable[["FakeSession"], int]
 
@@ -143,6 +144,7 @@ class FakeInstance:
     problem: str | None = None
     owned: list[tuple[str, str]] = field(default_factory=list)
     saved: bool | None = None
+    snapshots: FakeSnapshots | None = None
     _sessions: list[FakeSession] = field(default_factory=list)
 
     @property
