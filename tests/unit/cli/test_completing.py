@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from devbox.cli.catalogue import ENTRIES
 from devbox.cli.completing import answer, candidates
 from devbox.cli.group import make_command
+from devbox.runtimes.vm.shelf import About, shelf_of
+from devbox.values import short_hash
 
 
 def fitting(*words: str) -> list[str]:
@@ -26,6 +30,10 @@ def fitting(*words: str) -> list[str]:
         (("shell", "--", "l"), []),
         (("shell", "--", "--f"), []),
         (("no-such-verb", ""), []),
+        (("snapshot", "p"), ["push", "pop"]),
+        (("snapshot", "list", ""), []),
+        (("snapshot", "restore", "a", ""), []),
+        (("-C", "snapshot", "snapshot", "--boot", "re"), ["restore"]),
     ],
 )
 def test_what_fits_at_the_cursor(words: tuple[str, ...], expected: list[str]) -> None:
@@ -58,6 +66,22 @@ def test_each_shell_is_answered_in_its_own_form(
 ) -> None:
     assert answer(make_command(), f"{shell}_complete", {"COMP_WORDS": line, "COMP_CWORD": cursor}) == 0
     assert capsys.readouterr().out == expected
+
+
+def test_the_names_of_the_projects_snapshots_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    project, below = tmp_path / "project", tmp_path / "project/src"
+    below.mkdir(parents=True)
+    (project / "devbox.toml").touch()
+    for name in ("clean", "other", "cloned"):
+        shelf = shelf_of(short_hash(str(project)))
+        with shelf.draft() as making:
+            shelf.put(making, About(name=name, saved=0, pushed=False, mark="", image="", content="", spec=""))
+    monkeypatch.chdir(below)
+    assert fitting("snapshot", "restore", "cl") == ["clean", "cloned"]
+    monkeypatch.chdir("/")
+    assert fitting("snapshot", "delete", "") == []
+    assert fitting("-C", str(project), "snapshot", "delete", "") == ["clean", "other", "cloned"]
 
 
 @pytest.mark.parametrize("instruction", ["", "bash", "bash_source", "tcsh_complete"])
