@@ -159,13 +159,9 @@ class Live:
         """How long nothing needs to be done unless something comes; None: for ever."""
         if self.pump.eager:
             return 0.0
-        at = min(
-            until,
-            self._save_by,
-            self.scene.troubles.next,
-            self._verify_at,
-            next(iter(self.scene.doubts.values()), _NEVER),
-        )
+        at = min(until, self._save_by, self._verify_at, next(iter(self.scene.doubts.values()), _NEVER))
+        if not self.cycle.running:
+            at = min(at, self.scene.troubles.next)
         if self._wanted() and not self.cycle.running:
             at = min(at, self._start_at())
         at = min(at, self._settling.at(quiet=not self._busy, hurry=self.hurry))
@@ -181,13 +177,8 @@ class Live:
         if scene.released and self.pump.pending < _ENOUGH:
             scene.released = False
             self.cycle.again = self.cycle.again or bool(scene.fresh)
-        for trouble in scene.troubles.due():
-            self.cycle.again = True
-            node = scene.rows.find(trouble.path)
-            if node is not None:
-                scene.fresh.add(node)
-            for side in Side:
-                scene.dirty[side].add(trouble.path)
+        if not self.cycle.running:  # one that runs has looked already, and would try what is not there any more
+            self._try_again()
         if next(iter(scene.doubts.values()), _NEVER) <= now:
             due = [key for key, at in scene.doubts.items() if at <= now]
             for key in due:
@@ -197,6 +188,16 @@ class Live:
             self._look_at_polled(now)
         if self._verify_at <= now:
             self.verify()
+
+    def _try_again(self) -> None:
+        scene = self.scene
+        for trouble in scene.troubles.due():
+            self.cycle.again = True
+            node = scene.rows.find(trouble.path)
+            if node is not None:
+                scene.fresh.add(node)
+            for side in Side:
+                scene.dirty[side].add(trouble.path)
 
     def _check_roots(self) -> None:
         """Something happened to a root itself: whether it is there still is asked of its end."""

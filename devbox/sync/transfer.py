@@ -118,7 +118,8 @@ class Transfer:
             return
         known, (data, digest) = self._survey.contents.take(source, node)
         if known != stamp:
-            answer = yield from one(source, Read(task.path, stamp, 0, SMALL))
+            # Not SMALL: as many are on the way at once as their bytes allow.
+            answer = yield from one(source, Read(task.path, stamp, 0, stamp.size))
             data = answer.data
             if answer.code is not Code.DONE or len(data) != stamp.size:
                 self._failed(task, source, answer)
