@@ -115,15 +115,19 @@ class Live:
         """Wait until something happens, or until then, and do what there is to do."""
         wait = self._wait(until)
         self.pump.turn({descriptor for descriptor, _ in self._poll.poll(None if wait is None else wait * 1000)})
-        for side, end in self.ends.items():
-            self.scene.hear(side, end.events())
+        self._listen()
         self._retry()
-        self._check_roots()
         if self._due():
             self.cycle.again = False
             self.pump.start(self._cycle())
             self.pump.turn()
+            self._listen()  # the ends may have taken what happened meanwhile, and nothing wakes us for it any more
         self._rest()
+
+    def _listen(self) -> None:
+        for side, end in self.ends.items():
+            self.scene.hear(side, end.events())
+        self._check_roots()
 
     def _cycle(self) -> Work[None]:
         self._close = self._close + 1 if time.monotonic() - self.cycle.ended <= QUIET else 0

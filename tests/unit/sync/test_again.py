@@ -1,8 +1,8 @@
-"""What is tried again: after a look at it, and asked for by what it is."""
+"""What is heard of while something is under way, what is tried again, and what is asked for."""
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,11 +44,35 @@ def live(tmp_path: Path) -> Iterator[Live]:
         os.close(descriptor)
 
 
-def test_a_cycle_that_has_looked_already_does_not_try_it(live: Live) -> None:
+def rest(live: Live) -> None:
     until = time.monotonic() + 10
     while not live.open or live.working or live.unsettled:
         assert time.monotonic() < until
         live.turn(until)
+
+
+def test_an_edit_in_the_moment_in_which_a_cycle_begins_is_heard_of_at_once(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest(live)
+    real, late = live.pump.turn, tmp_path / "host/late"
+
+    def turn(readable: Container[int] | None = None) -> None:
+        if readable is None and not late.exists():  # the ends have been heard, and a cycle begins
+            late.write_text("late")
+        real(readable)
+
+    monkeypatch.setattr(live.pump, "turn", turn)
+    put(tmp_path / "host", {"early": "early"})
+    began = time.monotonic()
+    while not (tmp_path / "guest/late").exists() and time.monotonic() < began + 5:
+        live.turn(began + 5)
+    assert (tmp_path / "guest/late").read_text() == "late"
+    assert time.monotonic() < began + 1, "it came with the next event, or a look at the clock"
+
+
+def test_a_cycle_that_has_looked_already_does_not_try_it(live: Live) -> None:
+    rest(live)
     node = live.scene.rows.need(b"it was there")
     live.scene.troubles.add(node.path, Side.GUEST, CHANGING)
     live.cycle.running = True
