@@ -99,6 +99,7 @@ def _status(entry: Mapping[str, str], ports: list[Any], sessions: list[Any]) -> 
         "runtime": entry["runtime"] or "container",  # the Record of a devbox that knew no other
         "engine": entry["engine"],
         "state": "running",
+        "saved": False,
         "stale": False,
         "instance": entry["instance"],
         "image": entry["image"],

@@ -97,7 +97,8 @@ def session_document(
 
 def status_lines(status: Mapping[str, Any]) -> list[list[Piece]]:
     """Return the document of `status` for a person, but for its problems."""
-    state = status["state"] + (", stale: the profile has changed since" if status["stale"] else "")
+    state = f"{status['state']}, saved: what ran goes on" if status["saved"] else status["state"]
+    state += ", stale: the profile has changed since" if status["stale"] else ""
     rows: list[list[Piece]] = [
         [("name", "dim"), (status["name"], "bold")],
         [("state", "dim"), (state, "warn" if status["stale"] else _STATES.get(status["state"], ""))],
@@ -126,6 +127,8 @@ def _session_row(session: Mapping[str, Any]) -> list[Piece]:
 
 def status_next(status: Mapping[str, Any]) -> str:
     """Return what to type after `status`."""
+    if status["saved"] and not status["stale"]:
+        return "devbox resume"
     return "devbox up" if status["stale"] else _NEXT.get(status["state"], "devbox up")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import shlex
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from devbox.vm.qmp import Qmp, listener
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
 _QUIT: Final = 5.0  # seconds in which it ends when it is told to, or killed
 _PAUSE: Final = 0.02
+_KILLED: Final = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,11 @@ class Machine:
             self._marks.reap(record.mark)
             self._console.settle()
         self._forget()
+
+    def was_killed(self) -> bool:
+        """Tell whether QEMU, if this process started it, was ended by SIGKILL, as a host does that lacks memory."""
+        mark = record.mark if (record := self._read()) else None
+        return mark is not None and self._marks.ended(mark, _QUIT) and self._marks.reap(mark) == _KILLED
 
     @property
     def disk(self) -> Path:

@@ -34,6 +34,10 @@ def digest(spec: MachineSpec, version: str) -> str:
     return hashlib.sha256(repr((version, sorted(said.items()), disks)).encode()).hexdigest()[:16]
 
 
+class PassingError(MachineError):
+    """QEMU does not start, or the host has killed it: what was saved is as it was, and may well go on later."""
+
+
 def save(
     machine: Machine,
     state: Path,
@@ -91,16 +95,19 @@ def resume(machine: Machine, spec: MachineSpec, state: Path, *, version: str | N
     """Start `machine` where it was when `state` was saved; a state that has its memory is gone then.
 
     `version`: of the QEMU that it must be. `MachineError` if that fails; then nothing runs, and `machine` can be
-    booted as ever. One that runs is left alone.
+    booted as ever, but if it is a `PassingError` it may be tried again. One that runs is left alone.
     """
     if machine.running():
         raise MachineError(f"the machine {spec.name} runs, and cannot go on from where it was saved")
-    machine.start(replace(spec, incoming=True))
+    try:
+        machine.start(replace(spec, incoming=True))
+    except MachineError as error:
+        raise PassingError(error.message, detail=error.detail, hint=error.hint) from error
     try:
         with Qmp(machine.control, patience=_ANSWER) as asked:
             _require(version, asked.version())
             fault("resume a machine")
-            _read(asked, state, memory_apart=spec.memory_file is not None)
+            _read_whole(asked, machine, state, memory_apart=spec.memory_file is not None)
             fault("machine read")
             if spec.memory_file is None:
                 state.unlink()
@@ -166,6 +173,15 @@ def _read(asked: Qmp, state: Path, *, memory_apart: bool) -> None:
         asked.give(descriptor, "state")
         asked.execute("migrate-incoming", uri="fd:state")
         _finish(asked)
+
+
+def _read_whole(asked: Qmp, machine: Machine, state: Path, *, memory_apart: bool) -> None:
+    try:
+        _read(asked, state, memory_apart=memory_apart)
+    except MachineError as error:
+        if machine.was_killed():
+            raise PassingError("QEMU was killed while it read what was saved; the host may lack memory") from error
+        raise
 
 
 def _prepare(asked: Qmp, *, memory_apart: bool) -> None:

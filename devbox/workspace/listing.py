@@ -34,6 +34,7 @@ class Listed:
     runtime: str
     engine: str
     state: str
+    saved: bool  # what ran in it goes on at the next `up`
     instance: str
     container: str
     image: str
@@ -72,6 +73,7 @@ def _of(host: Host, backend: Runtime, where: str) -> Iterator[Listed]:
             runtime=backend.name,
             engine=where,
             state=state_word(instance),
+            saved=bool(instance.saved),
             instance=instance.id,
             container=instance.name,
             image=instance.image,

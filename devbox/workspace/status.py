@@ -30,7 +30,8 @@ ABSENT = "absent"
 class EnvironmentStatus:
     """What `status` says. `state` is `absent` or a value of `InstanceState`; None for what is not there.
 
-    `stale`: it was made from another profile or devbox.lock than the one that is there now; `up` would look again.
+    `saved`: what ran in it goes on at the next `up`. `stale`: it was made from another profile or devbox.lock than the
+    one that is there now; `up` would look again.
     """
 
     name: str
@@ -38,6 +39,7 @@ class EnvironmentStatus:
     runtime: str
     engine: str
     state: str
+    saved: bool
     stale: bool
     instance: str | None
     image: str | None
@@ -66,6 +68,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
         runtime=loaded.profile.runtime if loaded else "container",  # what else is there is not of this version
         engine=host.engine.info.url,
         state=state_word(instance),
+        saved=instance is not None and bool(instance.saved),
         stale=instance is not None and _is_stale(workspace, profile=profile_digest, lock=lock),
         instance=instance.id if instance else None,
         image=instance.image if instance else None,

@@ -1,12 +1,14 @@
 """A QEMU that boots nothing: a program that says what it is told to and answers at a control socket, as QEMU would.
 
 `FAKE_QEMU` in its environment is JSON: `say` is printed at once; with `exit` it ends with that code, with `sleep` it
-does nothing more. `uuid` is answered instead of its own. `deaf` has the commands that it takes and does not carry out.
-What is in its memory is MEMORY, which it writes to the descriptor that it is given when it is to migrate.
+does nothing more. `uuid` is answered instead of its own. `deaf` has the commands that it takes and does not carry out;
+`killed` is the one at which it is killed. What is in its memory is MEMORY, which it writes to the descriptor that it is
+given when it is to migrate.
 """
 
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -45,17 +47,19 @@ def main(words: list[str], told: dict[str, Any]) -> int:
     while True:
         client, _ = listening.accept()
         with client:
-            if not _served(client, uuid, told.get("deaf", [])):
+            if not _served(client, uuid, told.get("deaf", []), told.get("killed", "")):
                 return 0
 
 
-def _served(client: socket.socket, uuid: str, deaf: list[str]) -> bool:
+def _served(client: socket.socket, uuid: str, deaf: list[str], killed: str) -> bool:
     """Answer one client to its end; return False when this is to end."""
     version = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "Debian 1:7.2+dfsg-7"}
     try:
         _say(client, {"QMP": {"version": version, "capabilities": []}})
         for asked in _messages(client):
             command = asked["execute"]
+            if command == killed:
+                os.kill(os.getpid(), signal.SIGKILL)
             answer = {"UUID": uuid} if command == "query-uuid" else _carried_out(command, version)
             _say(client, {"return": answer, **({"id": asked["id"]} if "id" in asked else {})})
             if command in ENDS and command not in deaf:

@@ -36,6 +36,7 @@ def _document(one: Listed) -> dict[str, object]:
         "runtime": one.runtime,
         "engine": one.engine,
         "state": one.state,
+        "saved": one.saved,
         "instance": one.instance,
         "container": one.container,
         "image": one.image,
@@ -52,7 +53,7 @@ def _lines(found: list[Listed]) -> list[Line]:
     names = Counter(one.name for one in found)
     for one in found:
         ports = " ".join(address(port) for port in one.ports) or "-"
-        state = Span(one.state, _STYLES.get(one.state, ""))
+        state = Span("saved" if one.saved else one.state, _STYLES.get(one.state, ""))
         rows.append((Span(one.name, "bold"), state, ports, _place(one, unique=names[one.name] == 1)))
     return table(rows)
 

@@ -27,6 +27,7 @@ def command(context: typer.Context) -> None:
         "runtime": found.runtime,
         "engine": found.engine,
         "state": found.state,
+        "saved": found.saved,
         "stale": found.stale,
         "instance": found.instance,
         "image": found.image,

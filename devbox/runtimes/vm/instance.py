@@ -100,11 +100,12 @@ class VmInstance(Inside):
                 return
             self.stop(timeout=_UNHEARD)
         self.snapshots.finish()
-        record.write_text(str(self._directory / UP), "")
         deliver(self._stored.agent, self._bench.engine)
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
         if not saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken):
+            record.write_text(str(self._directory / UP), "")
             boot.booted(self._machine, self._stored, self._directory, bench, self._await_agent)
+        record.write_text(str(self._directory / UP), "")
         if self._heard()[0] is AgentState.OTHER:
             raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
         self._settle()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,13 +49,20 @@ def resumed(
 ) -> bool:
     """Have `machine` go on where it was saved, until `up` is content; False if it is to be booted, and does not run.
 
-    That one was saved and cannot go on is said, with why; what was saved of it is gone then.
+    That one was saved and cannot go on is said, with why; what was saved of it is gone then. `MachineError` or
+    `RuntimeUnavailableError` for a reason that passes, such as a lack of memory; then it is kept, and nothing runs.
     """
     if not machine.state.exists():
         return False
     try:
         _resume(machine, directory, processes)
         up()
+    except snapshot.PassingError as error:
+        raise MachineError(
+            f"{directory.name} cannot go on now; what was saved of it is kept: {error.message}",
+            detail=error.detail,
+            hint=f"devbox resume, when that has passed; or boot without it: rm {shlex.quote(str(machine.state))}",
+        ) from error
     except (MachineError, AgentError, EngineError, CommandFailedError) as error:
         machine.kill()
         reporter.warn(f"{directory.name} boots, since what was saved of it cannot go on: {_words(error)}")

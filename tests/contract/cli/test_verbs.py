@@ -17,6 +17,7 @@ STATUS_KEYS = {
     "runtime",
     "engine",
     "state",
+    "saved",
     "stale",
     "instance",
     "image",

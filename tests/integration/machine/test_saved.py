@@ -53,7 +53,8 @@ def test_what_runs_and_what_is_in_memory_alone_goes_on_and_knows_the_time(machin
     machine("halt", "--save")
     assert not processes_of(machine)
     assert _state(machine).stat().st_mode & 0o777 == 0o600
-    assert (machine.json("status")["state"], machine.json("halt")["changed"]) == ("stopped", False)
+    status = machine.json("status")
+    assert (status["state"], status["saved"], machine.json("halt")["changed"]) == ("stopped", True, False)
     (machine.directory / "meanwhile.txt").write_text("written here", encoding="utf-8")
     time.sleep(3)
 

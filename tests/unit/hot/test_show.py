@@ -27,7 +27,14 @@ def test_columns_line_up_and_the_last_is_not_padded() -> None:
 
 
 def status(**values: object) -> dict[str, object]:
-    known = {"name": "shop", "workspace": "/p", "engine": "unix:///s", "state": "running", "stale": False}
+    known = {
+        "name": "shop",
+        "workspace": "/p",
+        "engine": "unix:///s",
+        "state": "running",
+        "stale": False,
+        "saved": False,
+    }
     return {
         **known,
         "instance": "0123456789abcdef",
@@ -67,3 +74,9 @@ def test_what_is_not_there_is_not_shown_and_what_is_next_depends() -> None:
     assert show.status_next(status()) == "devbox shell"
     assert show.status_next(status(stale=True)) == "devbox up"
     assert "stale" in text(status(stale=True))[1]
+
+
+def test_what_is_saved_is_said_with_how_it_goes_on() -> None:
+    saved = status(state="stopped", saved=True)
+    assert text(saved)[1] == "state      stopped, saved: what ran goes on"
+    assert (show.status_next(saved), show.status_next({**saved, "stale": True})) == ("devbox resume", "devbox up")
