@@ -213,6 +213,7 @@ class VmInstance(Inside):
         """Have it go on if somebody who saved or resumed it was killed and left it standing."""
         with contextlib.suppress(MachineError, CommandFailedError):  # one that does not answer is started again
             if snapshot.go_on(self._machine):
+                self.snapshots.sweep()
                 self._await_agent(_WAKING)
         self._running = self._machine.running()
 

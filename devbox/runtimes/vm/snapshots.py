@@ -111,6 +111,10 @@ class VmSnapshots:
         if not self._owner.machine.running():
             putting_back.finish(self._owner.workspace, image=self._owner.stored.image)
 
+    def sweep(self) -> None:
+        """Remove what one that was killed has left of a snapshot; the Workspace's lock is held."""
+        self._shelf.sweep()
+
     def _take(self, making: Path) -> None:
         """Have in `making` the machine's disks, and what is in its memory if it runs or was saved."""
         owner = self._owner

@@ -44,6 +44,7 @@ def machine() -> Iterator[Devbox]:
         assert gone(found.hash), "a supervisor was left"
         assert not processes_of(found), "QEMU or its line was left"
         assert not list(machines(found)), "the directory of a machine was left"
+        assert not (state(found) / "s" / found.hash / paths.SNAPSHOTS).exists(), "a snapshot was left"
 
 
 def inside(devbox: Devbox, script: str) -> str:

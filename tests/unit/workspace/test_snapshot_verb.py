@@ -8,9 +8,11 @@ import pytest
 from devbox import paths, record
 from devbox.errors import NotRunningError, SnapshotError, UnsyncedError, UsageError
 from devbox.profile.explain import digest
+from devbox.runtimes.vm.shelf import About, shelf_of
 from devbox.supervisor.order import SyncOrder
 from devbox.values import LABEL_PROJECT
 from devbox.workspace import snapshot_verb, sync_order, unsynced
+from devbox.workspace.destroy import destroy
 from devbox.workspace.effective import load_profile
 from devbox.workspace.locks import lock_digest
 from devbox.workspace.outcome import UpResult
@@ -85,6 +87,20 @@ def test_a_container_has_none_and_runs_on(desk: Desk) -> None:
             verb()
         assert "devbox destroy, devbox up" in (caught.value.hint or "")
     assert not up(desk.host, desk.workspace).changed
+
+
+def test_destroy_takes_them_away_also_where_nothing_else_is_left(desk: Desk) -> None:
+    shelf = shelf_of(desk.workspace.hash)
+    with shelf.draft() as making:
+        (making / "memory").write_bytes(b"keys")
+        shelf.put(making, About(name="old", saved=0, pushed=False, mark="", image="", content="", spec=""))
+    with shelf.draft() as making:
+        (making / "memory").write_bytes(b"keys")
+        making.rename(making.with_name("gone-00000007"))  # of one that was killed
+    gone = destroy(desk.host, desk.workspace)
+    assert (gone.snapshots, gone.empty) == (("old",), False)
+    assert not shelf.root.exists()
+    assert destroy(desk.host, desk.workspace).empty
 
 
 def test_where_there_is_no_environment_there_is_nothing_to_keep_and_an_empty_list(desk: Desk) -> None:
