@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind, VolumeInfo
 from devbox.errors import EngineError
+from devbox.runtimes.vm import shelf
 from devbox.runtimes.vm.kept import machine_images, needed
 from devbox.values import (
     LABEL_OWNER,
@@ -88,6 +89,7 @@ def _leftovers(host: Host, engine: Engine) -> _Leftovers:
     live |= {one.labels.get(LABEL_WORKSPACE, "") for one in standing}
     dead = tuple(one for one in containers if _hash(one) not in live or _is_idle_step(one, busy))
     kept = [*(one.image for one in containers if one not in dead), *(one.image for one in standing)]
+    kept += shelf.images()  # made anew, it would be another one, and the snapshot would fit no more
     used = {name for path_hash in live for name in engine.networks(labels | {LABEL_WORKSPACE: path_hash})}
     return _Leftovers(
         containers=dead,

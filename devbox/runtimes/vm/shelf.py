@@ -171,6 +171,13 @@ def bases() -> Iterator[str]:
             yield Path(disk.backing_file(root)).parent.name
 
 
+def images() -> Iterator[str]:
+    """Yield the ids of the images that snapshots of this user were made from: only by these does a machine fit them."""
+    for about in Path(paths.workspaces_root()).glob(f"*/{paths.SNAPSHOTS}/*/{_ABOUT}"):
+        if found := _read(about.parent):
+            yield found.image
+
+
 def _sizes(directory: Path) -> dict[str, os.stat_result]:
     found = {}
     with suppress(FileNotFoundError):  # it is just being taken away

@@ -1,8 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 
 from devbox.engine.base import ImageInfo
-from devbox.workspace.prune import own_bytes, unneeded
+from devbox.runtimes.vm import snapshots
+from devbox.runtimes.vm.shelf import About, shelf_of
+from devbox.workspace.destroy import destroy
+from devbox.workspace.prune import own_bytes, prune, unneeded
+from devbox.workspace.up import up
 from tests.fakes.engine import FakeEngine
+from tests.support.desk import Desk
 
 
 def _image(name: str, *layers: str, size: int) -> ImageInfo:
@@ -37,3 +43,18 @@ def test_everything_below_a_kept_image_stays_and_the_rest_goes_from_the_top() ->
     engine.image_store = {image.id: image for image in (BASE, ONE, TWO, OTHER)}
     assert unneeded([BASE, ONE, TWO, OTHER], ["one"], engine) == [TWO, OTHER]
     assert unneeded([BASE, ONE, TWO], ["gone"], engine) == [TWO, ONE, BASE]
+
+
+def test_the_image_of_a_snapshot_stays_as_long_as_there_is_one(tmp_path: Path) -> None:
+    """The same profile would make another one, and a machine of that one has no use for the snapshot."""
+    desk = Desk(directory=tmp_path / "shop").write()
+    image = up(desk.host, desk.workspace).image
+    destroy(desk.host, desk.workspace)
+    shelf = shelf_of(desk.workspace.hash)
+    with shelf.draft() as making:
+        shelf.put(making, About(name="old", saved=0, pushed=False, mark="", image=image, content="", spec=""))
+    prune(desk.host)
+    assert desk.engine.image(image) is not None
+    snapshots.clear(desk.workspace.hash)
+    prune(desk.host)
+    assert desk.engine.image(image) is None
