@@ -51,7 +51,7 @@ def _main(packages: str | None) -> int:
     gc.set_threshold(100_000, 50, 100)
     # pydantic looks for plugins in every installed package: 30 ms at each start, and other people's code in ours
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    if "up" in argv[:3]:
+    if "up" in argv[:3] or argv[:1] == ["add"]:
         from devbox.cli.quick import answer  # lazy: nobody else needs it
 
         status = answer(argv)

@@ -35,6 +35,7 @@
 | `$XDG_STATE_HOME/devbox/trust/<64 hex>.json` | what the user agreed to for one project directory |
 | `$XDG_CONFIG_HOME/devbox/config.toml` | the user's own layer under every profile |
 | `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.json` | what `up` worked out last, and from which inputs |
+| `$XDG_CACHE_HOME/devbox/prepared/<8 hex>.asking` | what the container of its next question about packages is made of |
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
 | `$XDG_CACHE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent, compiled from a checkout |
 | `$XDG_CACHE_HOME/devbox/vm/acceleration-<16 hex>.json` | whether a kernel starts with the acceleration of this host |
@@ -130,6 +131,11 @@ def trust_store(path_hash: str) -> str:
 def prepared_file(path_hash: str) -> str:
     """What `up` worked out last for a Workspace."""
     return os.path.join(cache_root(), "prepared", path_hash + ".json")
+
+
+def asking_file(path_hash: str) -> str:
+    """What the container of the next question about system packages is made of."""
+    return os.path.join(cache_root(), "prepared", f"{path_hash}.asking")
 
 
 def log_directory(path_hash: str) -> str:

@@ -10,13 +10,14 @@ from typing import Self
 
 from devbox.build.asking import Standing, ask
 from devbox.build.context import Delivery
+from devbox.build.early import Early, as_text
 from devbox.build.failed import failed_reference
 from devbox.build.gone import gone_error
 from devbox.build.inputs import Inputs
 from devbox.build.layers import Start, check_depth, find_start
 from devbox.build.log import fresh_directory, log_name
 from devbox.build.recipe import STATUS_BASE, STATUS_GONE, STATUS_TOOLCHAIN, Question, Recipe, Step
-from devbox.build.stepping import Outcome, StepJob, remove_quietly, run_step
+from devbox.build.stepping import Outcome, StepJob, remove_quietly, request_for, run_step
 from devbox.engine.base import Engine, Labels
 from devbox.errors import (
     BaseImageError,
@@ -70,8 +71,9 @@ class Builder:
     Within a `with` it keeps the container of a question for the step that the answer leads to.
     """
 
-    def __init__(self, engine: Engine, reporter: Reporter) -> None:
+    def __init__(self, engine: Engine, reporter: Reporter, *, early: Early | None = None) -> None:
         self._engine = engine
+        self._early = early  # for the first question
         self._reporter = reporter
         self._made: dict[str, str] = {}  # what this Builder has run or found: digest to image
         self._ran: list[str] = []  # names of these steps
@@ -123,10 +125,22 @@ class Builder:
         self._let_go()
         job = _question_job(order, question, image, stays=self._keeps and question.stays)
         with self._reporter.step(question.name) as progress:
-            outcome, self._standing = ask(self._engine, job, order.inputs, progress, self._reporter)
+            found = ask(self._engine, job, order.inputs, progress, self._reporter, early=self._early)
+            outcome, self._standing = found
             if outcome.status != 0:
                 raise _failure(job, outcome)
         return outcome.answer
+
+    def expected(self, order: BuildOrder) -> str:
+        """Return what the container of the open question of `order` is made of, see `build.early`.
+
+        Empty if there is none, if it is not one that stays, or if this Builder has not made or found the state before.
+        """
+        recipe, question = order.recipe, order.recipe.open
+        if question is None or not question.stays or not recipe.steps:
+            return ""
+        image = self._made.get(recipe.digests()[-1])
+        return as_text(request_for(_question_job(order, question, image, stays=True))) if image else ""
 
     def _state(self, order: BuildOrder) -> tuple[Start, str]:
         """Return where the build began, and the image after all steps."""
@@ -208,9 +222,9 @@ class Builder:
         The same path on another machine that shares the engine is another owner's.
         """
         ours = {name: labels[name] for name in (LABEL_WORKSPACE, LABEL_OWNER) if name in labels}
-        own = self._standing.container if self._standing else ""
+        own = {one.container for one in (self._standing, self._early) if one is not None}
         for container in self._engine.containers({**ours, LABEL_ROLE: ROLE_STEP}):
-            if container.id != own:
+            if container.id not in own:
                 remove_quietly(self._engine, container.id, self._reporter)
 
 

@@ -40,6 +40,14 @@ from devbox.values import (
 
 STDOUT = 1
 ANSWERED = "devbox: answered"  # on stdout: nothing more of the answer comes, and a script may
+# By its size: a connection that breaks must not look like a script that has nothing to do, or less.
+_LISTENING = f"""
+umask 077
+read -r size && head -c "$size" > {RUN_DIRECTORY}/asked || exit 1
+[ "$(wc -c < {RUN_DIRECTORY}/asked)" -eq "$size" ] || exit 1
+umask 022
+exec /bin/sh {RUN_DIRECTORY}/asked
+"""
 _TAKE = "tar -xf -"
 _TAKE_SIZED = 'read -r size && head -c "$size" > all && tar -xf all && rm all'  # tar would read on to the end
 TAIL = 30  # lines of output that a failure shows
@@ -156,15 +164,17 @@ def request_for(job: StepJob) -> ContainerRequest:
     """Return the request for the step's container. Pure.
 
     Its variables are exactly those of the image to come: the engine would merge others into the commit. The first
-    step, which makes /run/devbox, has no mounts: a mount point would be committed.
+    step, which makes /run/devbox, has no mounts: a mount point would be committed. What stays is told over stdin what
+    it is asked, so that it can be made before anybody knows (see `build.early`).
     """
     step = job.step
     mounts = () if step.bare else (_tmpfs(), *_caches(job))
+    about = {} if job.stays else {LABEL_RECIPE: job.digest}
     return ContainerRequest(
         name=None,
         image=job.image,
-        command=shell_argv(_preamble(job) + (_staying(step.script) if job.stays else step.script)),
-        labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, LABEL_RECIPE: job.digest}.items())),
+        command=shell_argv(_LISTENING if job.stays else _preamble(job) + step.script),
+        labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, **about}.items())),
         env=job.env,
         workdir="/",
         hostname=HOSTNAME,
@@ -227,7 +237,6 @@ def _staying(script: str) -> str:
         'status=$?; [ "$status" = 0 ] || exit "$status"',
         f"[ -e {UNTOUCHED} ] || exit 0",
         f'echo "{ANSWERED}"',
-        # By its size: a connection that breaks must not look like a step that has nothing to do, or less.
         f'read -r size && head -c "$size" > {RUN_DIRECTORY}/step || exit 1',
         f'[ "$(wc -c < {RUN_DIRECTORY}/step)" -eq "$size" ] || exit 1',
         f"exec /bin/sh {RUN_DIRECTORY}/step </dev/null",
@@ -241,9 +250,10 @@ def started(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Ite
     attached = engine.attach(container)
     try:
         engine.start(container)
-        if _delivers(job):
+        if job.stays:
+            tell(attached, job, inputs)
+        elif _delivers(job):
             _deliver(attached, job, inputs)
-        if _delivers(job) and not job.stays:
             attached.close_stdin()
         yield attached
     finally:
@@ -252,11 +262,21 @@ def started(engine: Engine, container: str, job: StepJob, inputs: Inputs) -> Ite
 
 def _deliver(attached: Stream, job: StepJob, inputs: Inputs) -> None:
     chunks = stream(job.delivery, inputs)
-    if job.stays:
-        whole = b"".join(chunks)
-        chunks = iter((f"{len(whole)}\n".encode(), whole))
-    for chunk in chunks:
+    for chunk in _sized(b"".join(chunks)) if job.stays else chunks:
         attached.send(chunk)
+
+
+def tell(attached: Stream, job: StepJob, inputs: Inputs) -> None:
+    """Tell a container that stays what it is asked, with what that needs."""
+    script = _preamble(job) + _staying(job.step.script)
+    for chunk in _sized(script.encode("utf-8", "surrogateescape")):
+        attached.send(chunk)
+    if _delivers(job):
+        _deliver(attached, job, inputs)
+
+
+def _sized(whole: bytes) -> tuple[bytes, bytes]:
+    return f"{len(whole)}\n".encode(), whole
 
 
 def heard(attached: Stream, job: StepJob) -> Iterator[tuple[int, str]]:

@@ -1,14 +1,14 @@
 """What the launcher asks for beside the hot path and the whole command line.
 
-`answer`: a plain `devbox up`, without typer. What was worked out before needs no pydantic either; whatever is not
-plainly that, and whatever goes wrong with it, is worked out anew.
+`answer`: a plain `devbox up` or `devbox add NAME...`, without typer. What `up` worked out before needs no pydantic
+either; whatever is not plainly that, and whatever goes wrong with it, is worked out anew.
 
 `explain`, `explain_kill`: words for how a process ended that the hot path had started; they may take their time.
 """
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,9 @@ def answer(argv: Sequence[str]) -> int | None:
         return None
     try:
         with signals_raise():
-            return 0 if _prepared(argv) else _worked_out(argv)
+            if argv[0] == "add":
+                return _finished(argv, _add)
+            return 0 if _prepared(argv) else _finished(argv, _up)
     except OutputGoneError:
         discard_stdout()
         return _OUTPUT_GONE
@@ -54,18 +56,34 @@ def _prepared(argv: Sequence[str]) -> bool:
     return result is not None
 
 
-def _worked_out(argv: Sequence[str]) -> int:
+def _finished(argv: Sequence[str], work: Callable[[Invocation, Sequence[str]], None]) -> int:
     """Do what the verb does, and return its exit status."""
     invocation = _plain(argv)
     try:
-        from devbox.workspace.up import up  # lazy: pydantic
-
-        show_up(invocation, up(invocation.host, invocation.workspace))
+        work(invocation, argv)
     except OutputGoneError:
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (as in `app`)
         return _failed(error, argv, invocation)
     return 0
+
+
+def _up(invocation: Invocation, _argv: Sequence[str]) -> None:
+    from devbox.workspace.up import up  # lazy: pydantic
+
+    show_up(invocation, up(invocation.host, invocation.workspace))
+
+
+def _add(invocation: Invocation, argv: Sequence[str]) -> None:
+    """Add system packages; what they come to is asked in a container that starts while the rest is read."""
+    from devbox.workspace.early import asking_early  # lazy: no other verb needs it
+
+    with asking_early(invocation.host, invocation.workspace) as host:
+        from devbox.cli.changed import show_change  # lazy: pydantic, which takes as long as a container
+        from devbox.workspace.change import add
+
+        names = [word for word in argv[1:] if not word.startswith("-")]
+        show_change(invocation, add(host, invocation.workspace, names, group="system"), word="added")
 
 
 def _failed(error: BaseException, argv: Sequence[str], invocation: Invocation) -> int:
@@ -82,7 +100,8 @@ def _plain(argv: Sequence[str]) -> Invocation:
 
 def _is_for_us(argv: Sequence[str]) -> bool:
     words = [word for word in argv if word not in (*_QUIET, "--json")]
-    return words == ["up"]
+    adds = argv[0] == "add" and len(words) > 1 and not any(word.startswith("-") for word in words)
+    return adds or words == ["up"]
 
 
 def explain(argv: Sequence[str], error: AgentError) -> int:

@@ -21,6 +21,7 @@ from devbox.profile.load import Loaded
 from devbox.profile.lock import Lock, Platform
 from devbox.profile.model import Profile
 from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
+from devbox.workspace import early
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
@@ -103,10 +104,11 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     base = _base(host, workspace, profile, known, order.labels, fresh=wish.fresh)
     platform = platform_for(known, base, reporter=host.reporter, strict=wish.locked)
     plan = partial(compose, profile, base=base, inputs=inputs, user=user, project_name=workspace.name)
+    builder = Builder(host.engine, host.reporter, early=host.early)
     asking = Asking(
         compose=lambda lock: plan(lock=lock),
         order=order,
-        builder=Builder(host.engine, host.reporter),
+        builder=builder,
         reporter=host.reporter,
         strict=wish.locked,
         beside=wish.beside,
@@ -116,7 +118,18 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     if wish.locked:
         return made
     made = replace(made, platform=without_unasked(whole, asking.compose))
+    another = compose(
+        _with_another(profile), base=base, inputs=inputs, user=user, project_name=workspace.name, lock=made.platform
+    )
+    early.remember(workspace, builder.expected(replace(order, recipe=another)))
     return replace(made, written=_keep(host, book, known, profile, made))
+
+
+def _with_another(profile: Profile) -> Profile:
+    """Return the profile with one more system package, of which nobody will ever hear."""
+    packages = profile.packages
+    more = packages.model_copy(update={"system": (*packages.system, "devbox-another")})
+    return profile.model_copy(update={"packages": more})
 
 
 def _order(

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from devbox import paths
+from devbox.build.early import Early
 from devbox.engine.base import Engine
 from devbox.process import Processes
 from devbox.reporter import Reporter
@@ -27,6 +28,7 @@ class Host:
     gid: int
     reachable: Callable[[], Sequence[Engine]] | None = None  # every engine that answers; None: only that of `connect`
     supervisors: Supervisors | None = None  # None: the processes of this user
+    early: Early | None = None  # a container that stands ready for the first question about packages
 
     def engines(self) -> Sequence[Engine]:
         """Every engine in reach; raises `EngineUnavailableError` if none answers."""

@@ -2,7 +2,8 @@
 
 import typer
 
-from devbox.cli.changing import Group, Names, show_change
+from devbox.cli.changed import show_change
+from devbox.cli.changing import Group, Names
 from devbox.cli.group import invocation_of, verb
 
 
