@@ -2,8 +2,9 @@
 
     python -m benchmarks.change [--quick]
 
-One more system package, against bare `apt-get install` of it in the same container, where the package lists are there
-already. A changed variable, against `docker run -d` of the same image. An edited source, which nothing is built for.
+One more system package, until what runs has it, against bare `apt-get install` of it in the same container, where the
+package lists are there already; and the same until the image has it too, which is made behind. A changed variable,
+against `docker run -d` of the same image. An edited source, which nothing is built for.
 Then all of that against `devcontainer up` after the same change, where the Dev Containers command is installed
 (npm: @devcontainers/cli; `DEVCONTAINER` names it if it is not on PATH).
 """
@@ -151,8 +152,11 @@ def _cache(container: str) -> str:
     return str(name)
 
 
-def adding(made: Bench, added: Added, pairs: int) -> Comparison:
-    """Compare `devbox add`, which does it in image, lock and profile as well, with apt-get in the same container."""
+def adding(made: Bench, added: Added, pairs: int, *, whole: bool = False) -> Comparison:
+    """Compare `devbox add`, which does it in lock and profile as well, with apt-get in the same container.
+
+    `whole`: until the image holds it too.
+    """
     name = added.name
     bare = f"apt-get install -y -q --no-install-recommends {name}"
     theirs = Way(
@@ -161,7 +165,16 @@ def adding(made: Bench, added: Added, pairs: int) -> Comparison:
         run=lambda: made.inside(bare),
         clean_up=lambda: made.inside(f"apt-get autoremove --purge -y -q {name}; apt-get clean"),
     )
-    return measure(f"add {name} / apt-get install", _add(made, added), theirs, pairs=pairs, target=added.target)
+    ours = _add(made, added)
+    if not whole:
+        return measure(f"add {name} / apt-get install", ours, theirs, pairs=pairs, target=added.target)
+
+    def run() -> None:
+        ours.run()
+        made.devbox("build")  # it waits for what makes the image
+
+    both = replace(ours, name="devbox add, build", run=run)
+    return measure(f"add {name}, and its image / apt-get install", both, theirs, pairs=pairs, target=None)
 
 
 def _add(made: Bench, added: Added) -> Way:
@@ -251,6 +264,7 @@ def main() -> int:
     left_out: list[str] = []
     with project(invoker()) as devbox, engine() as client, bench(devbox) as made:
         compared = [adding(made, added, pairs) for added in ADDED[: 1 if quick else None]]
+        compared += [] if quick else [adding(made, ADDED[0], pairs, whole=True)]
         compared.append(variable(made, max(3, pairs)))
         source_edit(made, client)
         program = os.environ.get("DEVCONTAINER") or shutil.which("devcontainer")

@@ -13,6 +13,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/relay.sock` | where an agent elsewhere is reached through its engine |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.lock` | flock of the Supervisor, as long as it lives |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/supervisor.log` | what the Supervisor has to say; `.1`: and what it said before |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/settle.log` | what was said while the Image behind an `add` or `remove` was made |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ports` | the ports of this host that were given to the Workspace, and are kept |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync` | what the Supervisor is to sync, for the one after it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
@@ -176,6 +177,11 @@ def supervisor_socket(path_hash: str) -> str:
 def supervisor_lock(path_hash: str) -> str:
     """The flock of a Workspace's Supervisor."""
     return os.path.join(workspace_state(path_hash), "supervisor.lock")
+
+
+def settle_log(path_hash: str) -> str:
+    """What the process says that makes the Image behind `add` or `remove`."""
+    return os.path.join(workspace_state(path_hash), "settle.log")
 
 
 def supervisor_log(path_hash: str) -> str:

@@ -62,8 +62,13 @@ class Processes(Protocol):
         ends the program.
         """
 
-    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
-        """Start `argv` in a session of its own that outlives this process, its output to `log`; return its pid."""
+    def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path, inherit: Sequence[int] = ()
+    ) -> int:
+        """Start `argv` in a session of its own that outlives this process, its output to `log`; return its pid.
+
+        `inherit`: descriptors that it has under the same numbers.
+        """
 
     def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
         """Start `argv` in `cwd`, and `reader`, whose stdin is all that it prints; return the pid of `argv`.
@@ -130,12 +135,14 @@ class HostProcesses:
         if status != 0:
             raise _failed(argv, status, "\n".join(tail))
 
-    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
+    def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path, inherit: Sequence[int] = ()
+    ) -> int:
         """Start `argv` in a session of its own; see `Processes.start`."""
         self._log(argv, env)
         fault(f"start {argv[0]}")
         with log.open("ab") as output:
-            pid = _alone(argv, stdin=subprocess.DEVNULL, output=output.fileno(), env=env)
+            pid = _alone(argv, stdin=subprocess.DEVNULL, output=output.fileno(), env=env, inherit=inherit)
         fault(f"started {argv[0]}")
         return pid
 

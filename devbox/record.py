@@ -39,6 +39,7 @@ FIELDS = (
     "image",
     "spec",  # digest by which the Instance's agent knows itself
     "adopted",  # digest of another spec that the Instance was brought to, and the id of its image, with a space between
+    "behind",  # digest of a Lock that it was brought to as well, whose image is still to be made
     "profile",
     "lock",
     *HOT_FIELDS,

@@ -88,7 +88,7 @@ class Builder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._keeps = False
-        self._let_go()
+        self.let_go()
 
     def build(self, order: BuildOrder) -> Built:
         """Return the Image of the order's Recipe; steps whose layer the engine holds do not run.
@@ -122,7 +122,7 @@ class Builder:
         check_depth(order.recipe)
         self._remove_leftovers(order.labels)
         _, image = self._state(order)
-        self._let_go()
+        self.let_go()
         job = _question_job(order, question, image, stays=self._keeps and question.stays)
         with self._reporter.step(question.name) as progress:
             found = ask(self._engine, job, order.inputs, progress, self._reporter, early=self._early)
@@ -191,7 +191,7 @@ class Builder:
             return standing.run(job, progress)
         return run_step(self._engine, job, inputs, progress, self._reporter)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Remove the container that no step has come for."""
         standing, self._standing = self._standing, None
         if standing is not None:

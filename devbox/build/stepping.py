@@ -41,7 +41,7 @@ from devbox.values import (
 STDOUT = 1
 ANSWERED = "devbox: answered"  # on stdout: nothing more of the answer comes, and a script may
 # By its size: a connection that breaks must not look like a script that has nothing to do, or less.
-_LISTENING = f"""
+LISTENING = f"""
 umask 077
 read -r size && head -c "$size" > {RUN_DIRECTORY}/asked || exit 1
 [ "$(wc -c < {RUN_DIRECTORY}/asked)" -eq "$size" ] || exit 1
@@ -173,7 +173,7 @@ def request_for(job: StepJob) -> ContainerRequest:
     return ContainerRequest(
         name=None,
         image=job.image,
-        command=shell_argv(_LISTENING if job.stays else _preamble(job) + step.script),
+        command=shell_argv(LISTENING if job.stays else _preamble(job) + step.script),
         labels=tuple(sorted({**job.labels, LABEL_ROLE: ROLE_STEP, **about}.items())),
         env=job.env,
         workdir="/",

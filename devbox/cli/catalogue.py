@@ -72,6 +72,7 @@ CATALOGUE: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
 ENTRIES: Final[dict[str, Entry]] = {entry.name: entry for _, group in CATALOGUE for entry in group}
 # Verbs that programs call; no list shows them.
 HIDDEN: Final[dict[str, Entry]] = {
+    "settle": Entry(name="settle", short="make the image behind add or remove", module="settle"),
     "on-change": Entry(name="on-change", short="do what follows from changed files", module="on_change"),
     "agent-relay": Entry(name="agent-relay", short="lead to an agent through its engine", module="agent_relay"),
     "ssh-proxy": Entry(name="ssh-proxy", short="speak SSH with the client that started it", module="ssh_proxy"),

@@ -20,7 +20,7 @@ def show_change(invocation: Invocation, changed: "Changed", *, word: str) -> Non
     if not changed.names:
         invocation.show(document, ["nothing to do"])
         return
-    where = "the image and the running environment" if changed.live else "the image"
+    where = "the running environment; the image follows" if changed.live else "the image"
     places = ", ".join([*changed.files, "devbox.lock", where])
     invocation.show(document, [f"{word} {', '.join(changed.names)}: {places}"])
     invocation.say(next_step("devbox shell"))

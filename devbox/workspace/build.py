@@ -1,9 +1,8 @@
 """`build`: make the Image of a Workspace's profile."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from devbox import paths
@@ -22,12 +21,13 @@ from devbox.profile.lock import Lock, Platform
 from devbox.profile.model import Profile
 from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
 from devbox.workspace import early
+from devbox.workspace.ahead import ahead
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
 from devbox.workspace.located import located
 from devbox.workspace.lock_content import without_stale_content
-from devbox.workspace.locking import Asking, carry_out, platform_for, without_unasked
+from devbox.workspace.locking import Asking, Locked, carry_out, close, platform_for, without_unasked
 from devbox.workspace.locks import (
     LockBook,
     architecture,
@@ -63,9 +63,8 @@ class Wish:
 
     `standing`: ids of the images that the Workspace's Instances stand on; one that fits is kept to. `fresh`: look for a
     newer base. `anew`: answer nothing from lists that were fetched before. `revise`: what the Lock is to forget before
-    anything is planned. `repository`: of the Image's name, instead of the Workspace's own. `beside`: entered while the
-    Image is built, with the Lock that it is built from. `editing`: the profile was changed by this very command, so
-    that the Lock is no news.
+    anything is planned. `repository`: of the Image's name, instead of the Workspace's own. `editing`: the profile was
+    changed by this very command, so that the Lock is no news.
     """
 
     no_cache: bool = False
@@ -75,7 +74,6 @@ class Wish:
     anew: bool = False
     repository: str | None = None
     editing: bool = False
-    beside: Callable[[Platform], AbstractContextManager[None]] | None = None
     revise: Callable[[Platform], Platform] | None = None
 
 
@@ -90,6 +88,79 @@ def build(
 
 def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> Made:
     """Make the Image of a checked profile, if the engine does not have it, and lock it. The caller holds the lock."""
+    making = _making(host, workspace, ready, wish)
+    asking, platform = making.asking, making.platform
+    whole, built = carry_out(wish.revise(platform) if wish.revise else platform, asking.anew() if wish.anew else asking)
+    made = replace(making.made(whole), built=built)
+    if wish.locked:
+        return made
+    made = replace(made, platform=without_unasked(whole, asking.compose))
+    making.expect_another(made.platform)
+    return replace(made, written=making.keep(made))
+
+
+@contextmanager
+def planned_image(
+    host: Host, workspace: Workspace, ready: Checked, *, image: str
+) -> Iterator[tuple[Made, Callable[[], dict[str, str]]]]:
+    """Within, there is what the Image of a checked profile is made from, with `image` in its place, and what locks it.
+
+    What the Lock does not say is asked. What locks it returns what was written, as `Made.written` has it. The caller
+    holds the Workspace's lock.
+    """
+    making = _making(host, workspace, ready, Wish(standing=(image,), editing=True))
+    with making.asking.builder as builder:
+        whole = close(making.platform, making.asking)
+        left = ahead(builder.let_go)  # to remove a container takes as long as to install a small package
+        built = BuildResult(image=image, reference="", digest="", run=(), reused=0)
+        made = replace(making.made(whole), built=built, platform=without_unasked(whole, making.asking.compose))
+        try:
+            yield made, lambda: making.keep(made)
+        finally:
+            left()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """What an Image is made from, but for what has still to be asked."""
+
+    host: Host
+    workspace: Workspace
+    profile: Profile
+    base: BaseImage
+    inputs: Inputs
+    user: GuestUser
+    bundle: Path | None
+    book: LockBook
+    known: Lock | None
+    platform: Platform
+    asking: Asking
+
+    def made(self, whole: Locked) -> Made:
+        """Return what is made of `whole`, but for the Image."""
+        nothing = BuildResult(image="", reference="", digest="", run=(), reused=0)
+        return Made(
+            built=nothing,
+            recipe=whole.recipe,
+            platform=whole.platform,
+            inputs=self.inputs,
+            user=self.user,
+            bundle=self.bundle,
+        )
+
+    def keep(self, made: Made) -> dict[str, str]:
+        """Write the Lock; return what was written into the project."""
+        return _keep(self.host, self.book, self.known, self.profile, made)
+
+    def expect_another(self, platform: Platform) -> None:
+        """Write down what one more system package would be asked in; see `build.early`."""
+        profile = _with_another(self.profile)
+        another = _composed(profile, self.workspace, self.base, self.inputs, self.user, platform)
+        text = self.asking.builder.expected(replace(self.asking.order, recipe=another))
+        early.remember(self.workspace, text)
+
+
+def _making(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> _Making:
     profile = ready.loaded.profile
     user = guest_user(host, workspace, host.engine.info, profile.user)
     inputs = read_inputs(profile, workspace.directory)
@@ -102,27 +173,32 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     bundle = find_bundle(profile.network.ca_bundle, directory=workspace.directory, environ=host.environ)
     order = _order(host, workspace, ready, inputs=inputs, bundle=bundle, wish=wish)
     base = _base(host, workspace, profile, known, order.labels, fresh=wish.fresh)
-    platform = platform_for(known, base, reporter=host.reporter, strict=wish.locked)
-    plan = partial(compose, profile, base=base, inputs=inputs, user=user, project_name=workspace.name)
-    builder = Builder(host.engine, host.reporter, early=host.early)
     asking = Asking(
-        compose=lambda lock: plan(lock=lock),
+        compose=lambda lock: _composed(profile, workspace, base, inputs, user, lock),
         order=order,
-        builder=builder,
+        builder=Builder(host.engine, host.reporter, early=host.early),
         reporter=host.reporter,
         strict=wish.locked,
-        beside=wish.beside,
     )
-    whole, built = carry_out(wish.revise(platform) if wish.revise else platform, asking.anew() if wish.anew else asking)
-    made = Made(built=built, recipe=whole.recipe, platform=whole.platform, inputs=inputs, user=user, bundle=bundle)
-    if wish.locked:
-        return made
-    made = replace(made, platform=without_unasked(whole, asking.compose))
-    another = compose(
-        _with_another(profile), base=base, inputs=inputs, user=user, project_name=workspace.name, lock=made.platform
+    return _Making(
+        host=host,
+        workspace=workspace,
+        profile=profile,
+        base=base,
+        inputs=inputs,
+        user=user,
+        bundle=bundle,
+        book=book,
+        known=known,
+        platform=platform_for(known, base, reporter=host.reporter, strict=wish.locked),
+        asking=asking,
     )
-    early.remember(workspace, builder.expected(replace(order, recipe=another)))
-    return replace(made, written=_keep(host, book, known, profile, made))
+
+
+def _composed(
+    profile: Profile, workspace: Workspace, base: BaseImage, inputs: Inputs, user: GuestUser, lock: Platform
+) -> Recipe:
+    return compose(profile, base=base, inputs=inputs, user=user, project_name=workspace.name, lock=lock)
 
 
 def _with_another(profile: Profile) -> Profile:

@@ -1,4 +1,4 @@
-"""`add` and `remove`: the profile, the Lock, the Image and the running Environment, changed together.
+"""`add` and `remove`: the profile, the Lock, the running Environment and the Image, changed together.
 
 The files are edited first and put back if anything fails, so that a name that does not exist changes nothing.
 """
@@ -14,6 +14,7 @@ from devbox.errors import DevboxError, ProfileError
 from devbox.profile.explain import digest
 from devbox.record import RecordFromTheFuture, read
 from devbox.runtimes.base import InstanceState
+from devbox.workspace.behind import change_first
 from devbox.workspace.build import Wish, make_image
 from devbox.workspace.checked import checked
 from devbox.workspace.context import Host, Workspace
@@ -21,7 +22,6 @@ from devbox.workspace.edits import Edits, added, removed
 from devbox.workspace.effective import has_profile, read_profile
 from devbox.workspace.files import write_in_project
 from devbox.workspace.find import current
-from devbox.workspace.live import Live
 from devbox.workspace.located import located
 from devbox.workspace.locks import architecture, input_digests, lock_book, why_stale
 from devbox.workspace.state import locked
@@ -30,7 +30,10 @@ from devbox.workspace.up import bring_up
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What was done. `names`: what was not so already; `files`: what was edited; `live`: it is in what runs."""
+    """What was done. `names`: what was not so already; `files`: what was edited.
+
+    `live`: it is in what runs, and the Image is being made behind.
+    """
 
     names: tuple[str, ...]
     files: tuple[str, ...]
@@ -60,14 +63,14 @@ def _change(
         return Changed(names=(), files=(), live=False)
     checked(host, workspace)  # whatever would be refused is refused before a file is touched
     edited = {str(path): text for path, text in edit.texts.items()}
-    live = Live(host, edited) if fits else None
     with _edited(edit.texts):
-        if runs:  # what does not fit, as after a kill in the midst of this, is made to
-            bring_up(host, workspace, flags=None, command=command, live=live, editing=True)
-        else:
+        first = fits and change_first(host, workspace, edited, command)
+        if not first and runs:  # what does not fit, as after a kill in the midst of this, is made to
+            bring_up(host, workspace, flags=None, command=command, editing=True)
+        elif not first:
             _build(host, workspace, command)
     files = tuple(str(path.relative_to(workspace.directory)) for path in edit.texts)
-    return Changed(names=edit.names or tuple(names), files=files, live=live is not None and live.done)
+    return Changed(names=edit.names or tuple(names), files=files, live=first)
 
 
 def _build(host: Host, workspace: Workspace, command: str) -> None:

@@ -1,7 +1,6 @@
 """From a Lock that may know little to a Recipe without an open question: plan, ask, and plan again."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from devbox.build.layers import is_deep
@@ -22,7 +21,7 @@ Compose = Callable[[Platform], Recipe]
 class Asking:
     """How a plan is made and what it leaves open is found out. `order`: for a Recipe that is still to be found.
 
-    `strict`: nothing is asked. `beside`: entered while the Image is built, with the Lock that it is built from.
+    `strict`: nothing is asked.
     """
 
     compose: Compose
@@ -30,7 +29,6 @@ class Asking:
     builder: Builder
     reporter: Reporter
     strict: bool = False
-    beside: Callable[[Platform], AbstractContextManager[None]] | None = None
 
     def anew(self) -> "Asking":
         """Return one that does not answer from what was fetched an hour ago."""
@@ -76,8 +74,7 @@ def _carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
     while True:
         try:
             whole = close(platform, asking)
-            with asking.beside(whole.platform) if asking.beside else nullcontext():
-                return whole, asking.builder.build(replace(asking.order, recipe=whole.recipe))
+            return whole, asking.builder.build(replace(asking.order, recipe=whole.recipe))
         except LockGoneError as error:
             new = frozenset(error.packages) - gone
             if asking.strict or not new:
@@ -86,7 +83,7 @@ def _carry_out(platform: Platform, asking: Asking) -> tuple[Locked, Built]:
             asking.reporter.warn(f"{said}: looked up again, with what it needs")
             gone |= new
             platform = vm.without_gone(replace(platform, groups=renewed(platform.groups, new)), new)
-            asking = replace(asking.anew(), beside=None)
+            asking = asking.anew()
 
 
 def close(platform: Platform, asking: Asking) -> Locked:

@@ -19,7 +19,7 @@ from devbox.build.layout import asked_for
 from devbox.errors import LockInvalidError, LockStaleError, Problem, ProfileError, UsageError
 from devbox.faults import fault
 from devbox.profile.load import Loaded, Origin
-from devbox.profile.lock import Lock
+from devbox.profile.lock import Lock, Platform
 from devbox.profile.lock_file import parse, render
 from devbox.profile.model import Profile
 from devbox.profile.source import Refused, read_file
@@ -132,8 +132,11 @@ def lock_digest(host: Host, workspace: Workspace) -> str:
     """
     lock = LockBook(host=host, workspace=workspace, shared=True).read()
     platform = lock.platforms.get(architecture(host.engine.info.architecture)) if lock else None
-    if platform is None:
-        return ""
+    return "" if platform is None else platform_digest(platform)
+
+
+def platform_digest(platform: Platform) -> str:
+    """Return a digest (64 hex) of what `platform` leads to."""
     text = render(Lock(platforms={"here": replace(platform, content="")}))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

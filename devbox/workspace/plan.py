@@ -1,7 +1,7 @@
 """What `up` has to do: the difference between what is wanted and what the engine's labels say is there. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from devbox.runtimes.base import AgentState, Instance, InstanceSpec, InstanceState
@@ -70,6 +70,18 @@ def seen(instance: Instance, known: Mapping[str, str] | None = None, *, replaced
 def adoption(spec: InstanceSpec, instance: Instance) -> str:
     """Return what the Record says of an Instance that fits `spec` though it was made from another; empty if from it."""
     return "" if instance.spec_digest == spec.digest else f"{spec.digest} {spec.image}"
+
+
+def brought(spec: InstanceSpec, instance: Instance, known: Mapping[str, str], *, lock: str) -> dict[str, str]:
+    """Return the Record `known` with what is known of an Instance that was changed before its Image was made.
+
+    That fits `spec` if it was brought to the very Lock with the digest `lock`, and if nothing but the Image differs.
+    """
+    digest, _, image = known["adopted"].partition(" ")
+    same = known["instance"] == instance.id and known["behind"] == lock != ""
+    if not same or replace(spec, image=image or instance.image).digest != (digest or instance.spec_digest):
+        return dict(known)
+    return {**known, "adopted": f"{spec.digest} {spec.image}"}
 
 
 def reconcile(spec: InstanceSpec, actual: Sequence[Seen]) -> Plan:

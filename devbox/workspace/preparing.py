@@ -51,13 +51,7 @@ def keep(
     Return the plan for the hot path; None if that may not be taken.
     """
     profile, spec = loaded.profile, outcome.spec
-    files = {*_profile_files(workspace, loaded), *_host_files(host.environ)}
-    wanted = set(_input_files(workspace, profile, made))
-    hot = None
-    if _is_silent(workspace, loaded) and spec.agent.directory:
-        suffices = _suffices(host, loaded, made)
-        hot = hot_plan(host, workspace, loaded, spec, files=files, wanted=wanted if suffices else None)
-        hot.fixed["sync"] = "1" if outcome.sync else ""
+    hot = plan_hot(host, workspace, loaded, made, spec=spec, synced=outcome.sync is not None)
     hot_alone = spec.machine is not None  # a machine is not the engine's, by which a kept plan is judged
     if hot is None or hot_alone or not _is_plain(host, loaded, made) or profile.base.image is None:
         return hot
@@ -83,8 +77,25 @@ def keep(
             steps=made.recipe.steps,
         ),
     )
-    remember(host, workspace, prepared, files=sorted({*files, *wanted}), began=began)
+    files = sorted({*_files(host, workspace, loaded), *_input_files(workspace, profile, made)})
+    remember(host, workspace, prepared, files=files, began=began)
     return hot
+
+
+def plan_hot(
+    host: Host, workspace: Workspace, loaded: Loaded, made: Made, *, spec: InstanceSpec, synced: bool
+) -> HotPlan | None:
+    """Return the plan for the hot path into an Instance of `spec`; None if that may not be taken."""
+    if not _is_silent(workspace, loaded) or not spec.agent.directory:
+        return None
+    wanted = set(_input_files(workspace, loaded.profile, made)) if _suffices(host, loaded, made) else None
+    hot = hot_plan(host, workspace, loaded, spec, files=_files(host, workspace, loaded), wanted=wanted)
+    hot.fixed["sync"] = "1" if synced else ""
+    return hot
+
+
+def _files(host: Host, workspace: Workspace, loaded: Loaded) -> set[str]:
+    return {*_profile_files(workspace, loaded), *_host_files(host.environ)}
 
 
 def _is_silent(workspace: Workspace, loaded: Loaded) -> bool:

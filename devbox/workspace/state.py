@@ -22,11 +22,15 @@ _HOLDER_MAX = 400  # bytes of a lock file that are shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The state directory of one Workspace; `directory` is None where nothing can be written."""
+    """The state directory of one Workspace; `directory` is None where nothing can be written.
+
+    `lock`: the descriptor by which the Workspace is held.
+    """
 
     directory: Path | None
     workspace: Workspace
     reporter: Reporter
+    lock: int = -1
 
     def read(self) -> dict[str, str] | None:
         """Return the Record; None if there is none. One that cannot be understood is set aside.
@@ -92,16 +96,28 @@ def _complete(entries: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def locked(host: Host, workspace: Workspace, command: str) -> Iterator[State]:
-    """Hold the Workspace for `command` ("devbox up"); waits for whoever holds it, and says for whom."""
+def locked(host: Host, workspace: Workspace, command: str, *, held: int | None = None) -> Iterator[State]:
+    """Hold the Workspace for `command` ("devbox up"); waits for whoever holds it, and says for whom.
+
+    `held`: the descriptor (`State.lock`) by which whoever started this process holds it already.
+    """
     directory = _directory(host, workspace)
     descriptor = _open_lock(directory or fallback_directory(host), workspace)
+    if held is not None and _is_same(held, descriptor):
+        descriptor = os.dup2(held, descriptor, inheritable=False)
     try:
         _acquire(host, descriptor)
         _sign(descriptor, command)
-        yield State(directory=directory, workspace=workspace, reporter=host.reporter)
+        yield State(directory=directory, workspace=workspace, reporter=host.reporter, lock=descriptor)
     finally:
         os.close(descriptor)  # which gives the lock back, as the end of this process would
+
+
+def _is_same(held: int, descriptor: int) -> bool:
+    try:
+        return os.path.sameopenfile(held, descriptor)
+    except OSError:
+        return False
 
 
 def is_held(host: Host, path_hash: str) -> bool | None:

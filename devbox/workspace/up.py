@@ -1,14 +1,12 @@
 """`up`: make the Environment what the profile says, and do nothing if it is that already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from devbox.build.provision import create_steps
 from devbox.profile.confine import real
 from devbox.profile.explain import digest
 from devbox.profile.load import Loaded
-from devbox.profile.lock import Lock, Platform
 from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
@@ -21,12 +19,10 @@ from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.entry import hot_fields
 from devbox.workspace.find import instances
-from devbox.workspace.identity import guest_user
-from devbox.workspace.live import Live
 from devbox.workspace.located import located
-from devbox.workspace.locks import architecture, lock_book, lock_digest
+from devbox.workspace.locks import lock_digest, platform_digest
 from devbox.workspace.outcome import UpResult
-from devbox.workspace.plan import adoption, reconcile, seen
+from devbox.workspace.plan import Action, adoption, brought, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import candidates, now
 from devbox.workspace.preparing import Kept, keep
@@ -39,7 +35,11 @@ from devbox.workspace.sync_order import MOUNT, sync_order
 from devbox.workspace.syncing import Synced, begin, is_synced, leave
 from devbox.workspace.trusted import taken_from_host
 
-__all__ = ["Ready", "UpResult", "bring_up", "up"]
+__all__ = ["Ready", "UnfitError", "UpResult", "bring_up", "spec_of", "up"]
+
+
+class UnfitError(Exception):
+    """What runs would have to be changed, and was not to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,33 +79,33 @@ def bring_up(
     flags: Mapping[str, object] | None,
     command: str,
     strict: bool = False,
-    live: Live | None = None,
     editing: bool = False,
+    settling: int | None = None,
 ) -> Ready:
     """Make the Environment run and fit its profile: look, plan the difference, act; safe to repeat at any point.
 
-    `live`: changes what runs while its Image is built, so that it need not be made anew. `editing`: see `Wish`.
+    `editing`: see `Wish`. `settling`: the descriptor by which the Workspace is held already, see `workspace.behind`;
+    what runs is left as it is, and `UnfitError` raised where it would have to be changed.
     """
     started = now()
     order = checked(host, workspace, flags=flags)
-    with located(order.loaded), locked(host, workspace, command) as state:
+    with located(order.loaded), locked(host, workspace, command, held=settling) as state:
         known = state.read()  # one of a newer devbox ends it here
         actual = instances(host, workspace)
         standing = tuple(one.image for one in actual)
-        beside = _beside(host, workspace, order, live, actual)
-        wish = Wish(locked=strict, standing=standing, beside=beside, editing=editing)
-        made = make_image(host, workspace, order, wish)
-        spec = _spec(host, workspace, order, made)
-        known = _adopted(known, spec, live)
+        made = make_image(host, workspace, order, Wish(locked=strict, standing=standing, editing=editing))
+        spec = spec_of(host, workspace, order, made)
+        if known is not None and actual:
+            known = brought(spec, actual[0], known, lock=platform_digest(made.platform))
         bases = ahead(_bases(host, order))
-        applied = _applied(host, workspace, order, spec, known, actual)
+        applied = _applied(host, workspace, order, spec, known, actual, settling=settling is not None)
         files = sync_order(order.loaded, workspace, spec, mode=order.mode)
         synced = begin(host, workspace, files, identity=applied.instance.spec_digest)
         missing = _provisioned(host, workspace, order, made, applied.instance)
         wanted = wanted_ports(order.loaded.profile, order.grants)
         given = _ports(host, workspace, wanted, spec, applied.instance)
         # What is set on the command line holds for this once; no later command may go by it.
-        began = Since(at=started, written={**made.written, **(live.edited if live else {})})
+        began = Since(at=started, written=made.written)
         kept = Kept(spec=spec, ports=wanted, sync=files, bases=bases)
         hot = None if flags else keep(host, workspace, order.loaded, made, kept, began=began)
         fields = hot_fields(host, workspace, hot, applied.instance, ports=given.ports, began=began)
@@ -130,9 +130,13 @@ def _applied(
     spec: InstanceSpec,
     known: dict[str, str] | None,
     actual: Sequence[Instance],
+    *,
+    settling: bool,
 ) -> Applied:
     """Have one running Instance of `spec`; what is to go is asked before for files that are inside alone."""
     plan = reconcile(spec, [seen(one, known, replaced=is_replaced(host, workspace, one)) for one in actual])
+    if settling and (plan.action is not Action.NONE or plan.remove):
+        raise UnfitError(plan.why or "there is another one beside it")
     if plan.remove and any(map(is_synced, actual)):
         leave(host, workspace)
     return apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
@@ -148,25 +152,6 @@ def _provisioned(host: Host, workspace: Workspace, order: Checked, made: Made, i
     return len(missing)
 
 
-def _beside(
-    host: Host, workspace: Workspace, order: Checked, live: Live | None, actual: Sequence[Instance]
-) -> Callable[[Platform], AbstractContextManager[None]] | None:
-    """Return what goes on inside what runs while the Image is built, if anything does."""
-    if live is None or not actual:
-        return None
-    lock = lock_book(host, workspace, order.loaded).read() or Lock()
-    before = lock.platforms.get(architecture(host.engine.info.architecture), Platform())
-    user = guest_user(host, workspace, host.engine.info, order.loaded.profile.user)
-    return lambda after: live.beside(actual[0], user, before, after)
-
-
-def _adopted(known: dict[str, str] | None, spec: InstanceSpec, live: Live | None) -> dict[str, str] | None:
-    """Return the Record as it is when what runs has been changed to fit `spec`."""
-    if known is None or live is None or not live.done:
-        return known
-    return {**known, "adopted": f"{spec.digest} {spec.image}"}
-
-
 def _ports(host: Host, workspace: Workspace, wanted: Sequence[Wanted], spec: InstanceSpec, instance: Instance) -> Given:
     if spec.agent.directory:
         return give(host, workspace, wanted, identity=instance.spec_digest)
@@ -179,7 +164,8 @@ def _steps(count: int) -> str:
     return "1 step" if count == 1 else f"{count} steps"
 
 
-def _spec(host: Host, workspace: Workspace, order: Checked, made: Made) -> InstanceSpec:
+def spec_of(host: Host, workspace: Workspace, order: Checked, made: Made) -> InstanceSpec:
+    """Return what the Instance of a checked profile is made from, on the Image of `made`."""
     profile = order.loaded.profile
     mounts = tuple(
         (str(real(workspace.directory, mount.source)), mount.target, mount.read_only) for mount in profile.mounts

@@ -75,7 +75,9 @@ class FakeProcesses:
         if done.status != 0:
             raise _failed(argv, done)
 
-    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path) -> int:
+    def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path, inherit: Sequence[int] = ()
+    ) -> int:
         self._answer(Call(how="start", argv=tuple(argv), env=env or {}))
         return 4000 + len(self.calls)
 

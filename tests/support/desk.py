@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from devbox.build.stepping import LISTENING
 from devbox.engine.base import ContainerInfo, ContainerRequest, Engine, ExecRequest
 from devbox.values import LABEL_ROLE, ROLE_ENVIRONMENT
 from devbox.workspace.context import Host, Workspace
@@ -19,6 +20,15 @@ from tests.support.agent_spec import put_program
 BASE = "devbox-test/base:1"
 PROFILE = f'name = "shop"\nuser.shell = "sh"\nnetwork.ca_bundle = "none"\n[base]\nimage = "{BASE}"\n'
 Inside = Callable[[ContainerInfo, ExecRequest], Outcome]
+
+
+def script_of(request: ContainerRequest, stdin: bytes) -> str:
+    """Return the script that a build's container runs: its command's, or what it was told over stdin."""
+    script = request.command[-1] if request.command else ""
+    if script != LISTENING:
+        return script
+    size, _, rest = stdin.partition(b"\n")
+    return rest[: int(size or b"0")].decode()
 
 
 def command(request: ContainerRequest, stdin: bytes) -> Outcome | None:

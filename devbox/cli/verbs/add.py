@@ -17,9 +17,10 @@ from devbox.cli.group import invocation_of, verb
     next_step="git add devbox.toml devbox.lock",
 )
 def command(context: typer.Context, names: Names, *, group: Group = "system") -> None:
-    """Add packages to devbox.toml, to devbox.lock, to the image and to the environment, if that runs.
+    """Add packages to devbox.toml, to devbox.lock, to the environment, if that runs, and to the image.
 
-    Nothing else is built again. A name that does not exist changes nothing.
+    Nothing else is built again. A name that does not exist changes nothing. What runs has them when the command ends;
+    the image is made behind, and whatever needs it waits for that.
     """
     invocation = invocation_of(context)
     from devbox.workspace.change import add

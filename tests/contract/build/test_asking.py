@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from devbox.build.early import Early, as_text, early, from_text
 from devbox.build.recipe import Question, Recipe, Step
 from devbox.build.run import Builder, BuildOrder
-from devbox.build.stepping import ANSWERED
-from devbox.engine.base import ContainerRequest
+from devbox.build.stepping import ANSWERED, LISTENING
+from devbox.engine.base import ContainerRequest, Engine
+from devbox.errors import EngineUnavailableError
 from devbox.values import LABEL_RECIPE
 from tests.fakes.engine import FakeEngine
 from tests.fakes.engine_streams import Outcome
 from tests.fakes.reporter import RecordingReporter
 from tests.support.build import labels, nothing
+from tests.support.desk import script_of
 
 LAST = Step(name="two", key="packages.system", script="echo two\n", caches=("apt",))
 
@@ -41,14 +44,20 @@ class Bench:
         )
 
     def _on_command(self, request: ContainerRequest, stdin: bytes) -> Outcome:
-        return Outcome(stdout=self.said.encode()) if "echo first" in request.command[-1] else Outcome()
+        return Outcome(stdout=self.said.encode()) if "echo first" in script_of(request, stdin) else Outcome()
 
     def order(self, *more: Step) -> BuildOrder:
         recipe = self.asking.recipe
         return replace(self.asking, recipe=replace(recipe, steps=(*recipe.steps, *more), open=None))
 
-    def builder(self) -> Builder:
-        return Builder(self.engine, RecordingReporter())
+    def builder(self, early: Early | None = None) -> Builder:
+        return Builder(self.engine, RecordingReporter(), early=early)
+
+    def expected(self) -> str:
+        """Return what the container of the question is made of, as a build before has written it down."""
+        builder = self.builder()
+        builder.build(self.order())
+        return builder.expected(self.asking)
 
 
 @pytest.fixture
@@ -73,6 +82,7 @@ def test_nobody_who_does_not_close_the_builder_is_left_with_a_container(bench: B
     bench.said = "first\nsecond\n"
     builder = bench.builder()
     assert builder.ask(bench.asking) == ("first", "second")
+    assert bench.engine.requests[-1].command[-1] != LISTENING
     assert ANSWERED not in bench.engine.requests[-1].command[-1]
     assert bench.engine.container_store == {}
 
@@ -112,3 +122,61 @@ def test_the_container_goes_if_the_answer_leads_nowhere(bench: Bench) -> None:
         builder.ask(bench.asking)
         assert len(bench.engine.container_store) == 1
     assert bench.engine.container_store == {}
+
+
+def test_a_container_that_was_started_early_is_asked(bench: Bench) -> None:
+    text = bench.expected()
+    before = len(bench.engine.requests)
+    with early(lambda: bench.engine, text) as found, bench.builder(found) as builder:
+        assert builder.ask(bench.asking) == ("first", "second")
+        assert len(bench.engine.requests) == before + 1
+        assert builder.build(bench.order(LAST)).run == ("two",)
+        assert len(bench.engine.requests) == before + 1, "the step goes on in it"
+    assert bench.engine.container_store == {}
+
+
+def test_one_for_another_state_is_not_asked_and_goes(bench: Bench) -> None:
+    request = from_text(bench.expected())
+    assert request is not None
+    other = as_text(replace(request, env=(*request.env, ("LANG", "C"))))
+    before = len(bench.engine.requests)
+    with early(lambda: bench.engine, other) as found, bench.builder(found) as builder:
+        assert builder.ask(bench.asking) == ("first", "second")
+        assert len(bench.engine.requests) == before + 2
+    assert bench.engine.container_store == {}
+
+
+def test_one_that_another_command_has_removed_is_not_missed(bench: Bench) -> None:
+    with early(lambda: bench.engine, bench.expected()) as found, bench.builder(found) as builder:
+        assert found is not None
+        bench.engine.remove(found.container)
+        assert builder.ask(bench.asking) == ("first", "second")
+    assert bench.engine.container_store == {}
+
+
+def test_nobody_is_asked_early_without_an_engine_or_an_image(bench: Bench) -> None:
+    def nowhere() -> Engine:
+        raise EngineUnavailableError("no engine answers")
+
+    text = bench.expected()
+    with early(nowhere, text) as found:
+        assert found is not None
+        assert found.container == ""
+        request = from_text(text)
+        assert request is not None
+        assert found.take(request) is None
+
+
+def test_what_is_written_down_is_what_is_asked_for(bench: Bench) -> None:
+    text = bench.expected()
+    bench.builder().ask(bench.asking)
+    with bench.builder() as builder:
+        builder.ask(bench.asking)
+        assert from_text(text) == bench.engine.requests[-1]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"image": 1}', "x"])
+def test_what_is_no_request_starts_nothing(bench: Bench, text: str) -> None:
+    with early(lambda: bench.engine, text) as found:
+        assert found is None
+    assert bench.engine.requests == []

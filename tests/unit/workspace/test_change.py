@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from devbox.build.stepping import LISTENING
 from devbox.engine.base import ContainerInfo, ContainerRequest, ExecRequest
 from devbox.errors import BuildFailedError, ProfileError, UsageError
 from devbox.profile.lock_file import parse
+from devbox.workspace.behind import settle
 from devbox.workspace.change import add, remove
 from devbox.workspace.halt import halt
 from devbox.workspace.up import up
 from tests.fakes.engine_streams import Outcome
-from tests.support.desk import Desk, command
+from tests.support.desk import Desk, command, script_of
 
 HASH = "a" * 64
 
@@ -22,7 +24,7 @@ def row(name: str) -> str:
 
 def apt(request: ContainerRequest, stdin: bytes) -> Outcome | None:
     """Be apt: answer what a name comes to; there is no package called "nosuch"."""
-    script = request.command[-1]
+    script = script_of(request, stdin)
     if "--print-uris" not in script:
         return command(request, stdin)
     names = script.partition("--print-uris -- ")[2].partition(" >")[0].split()
@@ -49,17 +51,51 @@ def test_what_runs_gets_it_in_place_and_up_has_nothing_to_do(desk: Desk) -> None
     assert any("./jq_1_amd64.deb" in script for script in desk.markers.ran)
     assert 'system = ["git", "jq"]  # always' in (desk.directory / "devbox.toml").read_text()
     assert asked(desk) == [("git",), ("jq",)]
+    settle(desk.host, desk.workspace, -1)
     again = up(desk.host, desk.workspace)
     assert (again.changed, again.instance) == (False, first.instance)
 
 
-def test_nothing_else_is_built_again(desk: Desk) -> None:
-    up(desk.host, desk.workspace)
+def test_the_image_is_made_behind_and_nothing_else_is_built_again(desk: Desk) -> None:
+    host = desk.host
+    up(host, desk.workspace)
     before = len(desk.engine.requests)
+    add(host, desk.workspace, ["jq"], group="system")
+    assert [request.command[-1] for request in desk.engine.requests[before:]] == [LISTENING], "the question"
+    [started] = host.processes.calls
+    assert started.argv[-3:-1] == ("settle", "--lock")
+    settle(host, desk.workspace, -1)
+    _, step = desk.engine.requests[before:]
+    assert "./jq_1_amd64.deb" in step.command[-1]
+
+
+def test_whoever_comes_before_the_image_is_made_makes_it_and_keeps_what_runs(desk: Desk) -> None:
+    first = up(desk.host, desk.workspace)
     add(desk.host, desk.workspace, ["jq"], group="system")
-    scripts = [request.command[-1] for request in desk.engine.requests[before:]]
-    assert len(scripts) == 2, "the question, and the step"
-    assert all("jq" in script for script in scripts)
+    add(desk.host, desk.workspace, ["less"], group="system")
+    again = up(desk.host, desk.workspace)
+    assert (again.done, again.instance) == (("built 1 step",), first.instance)
+    assert up(desk.host, desk.workspace).done == ()
+
+
+def test_what_was_changed_behind_its_back_is_left_to_up(desk: Desk) -> None:
+    first = up(desk.host, desk.workspace)
+    add(desk.host, desk.workspace, ["jq"], group="system")
+    desk.write('[packages]\nsystem = ["git", "jq"]\n[env]\nWORD = "x"\n')
+    settle(desk.host, desk.workspace, -1)
+    assert [box.id for box in desk.engine.container_store.values()] == [first.instance]
+    again = up(desk.host, desk.workspace)
+    assert (again.changed, again.instance != first.instance) == (True, True)
+
+
+def test_nothing_is_made_behind_what_does_not_run(desk: Desk) -> None:
+    settle(desk.host, desk.workspace, -1)
+    up(desk.host, desk.workspace)
+    add(desk.host, desk.workspace, ["jq"], group="system")
+    halt(desk.host, desk.workspace)
+    before = len(desk.engine.requests)
+    settle(desk.host, desk.workspace, -1)
+    assert len(desk.engine.requests) == before
 
 
 def test_a_name_that_does_not_exist_changes_nothing(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from devbox.workspace.destroy import destroy
 from devbox.workspace.status import status
 from devbox.workspace.up import up
 from tests.fakes.engine_streams import Outcome
-from tests.support.desk import Desk, command
+from tests.support.desk import Desk, command, script_of
 
 HASH = "a" * 64
 HERE = "amd64"
@@ -33,7 +33,7 @@ class Shelf:
     wrong: bool = False  # it has other files under the same names
 
     def __call__(self, request: ContainerRequest, stdin: bytes) -> Outcome | None:
-        script = request.command[-1] if request.command else ""
+        script = script_of(request, stdin)
         if "os-release" in script:
             return Outcome(stdout=f"ID={self.system}\nVERSION_ID=12\n\n/bin/tar\n".encode())
         if "--print-uris" in script:
