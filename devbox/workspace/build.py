@@ -1,7 +1,7 @@
 """`build`: make the Image of a Workspace's profile."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from devbox.build.run import Builder, BuildOrder
 from devbox.build.run import Built as BuildResult
 from devbox.build.steps.apt import KEY as SYSTEM_KEY
 from devbox.build.steps.apt import SNAPSHOT_VARIABLE
+from devbox.errors import DevboxError
 from devbox.profile.load import Loaded
 from devbox.profile.lock import Lock, Platform
 from devbox.profile.model import Profile
@@ -154,9 +155,11 @@ class _Making:
 
     def expect_another(self, platform: Platform) -> None:
         """Write down what one more system package would be asked in; see `build.early`."""
-        profile = _with_another(self.profile)
-        another = _composed(profile, self.workspace, self.base, self.inputs, self.user, platform)
-        text = self.asking.builder.expected(replace(self.asking.order, recipe=another))
+        text = ""
+        with suppress(DevboxError):  # a base without a package manager has no next question
+            profile = _with_another(self.profile)
+            another = _composed(profile, self.workspace, self.base, self.inputs, self.user, platform)
+            text = self.asking.builder.expected(replace(self.asking.order, recipe=another))
         early.remember(self.workspace, text)
 
 

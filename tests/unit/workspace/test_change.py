@@ -194,3 +194,13 @@ def test_the_projects_own_lock_file_is_left_to_its_own_tool(desk: Desk) -> None:
     with pytest.raises(UsageError) as caught:
         add(desk.host, desk.workspace, ["httpx"], group="python")
     assert caught.value.hint == "devbox exec -- uv add httpx, then devbox up"
+
+
+def test_a_base_without_a_package_manager_expects_no_question(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "shop").write("")
+    desk.engine.on_command = lambda request, stdin: (
+        Outcome(stdout=b"ID=tiny\nVERSION_ID=1\n\n/bin/tar\n")
+        if "os-release" in script_of(request, stdin)
+        else command(request, stdin)
+    )
+    assert up(desk.host, desk.workspace).changed
