@@ -105,6 +105,12 @@ def to_qcow2(raw: Path, path: Path, processes: Processes) -> None:
     processes.run([program, "convert", "-f", "raw", "-O", "qcow2", str(raw), str(path)], timeout=_MINUTES)
 
 
+def to_raw(path: Path, raw: Path, processes: Processes) -> None:
+    """Write what the qcow2 disk `path` holds as the file `raw`, which is sparse."""
+    program = tool(processes, "qemu-img", "qemu-utils")
+    processes.run([program, "convert", "-f", "qcow2", "-O", "raw", str(path), str(raw)], timeout=_MINUTES)
+
+
 def overlay(base: Path, path: Path, size: int, processes: Processes) -> None:
     """Make `path` a disk on top of `base`, or let it grow, to at least `size` bytes; never smaller than it is.
 

@@ -19,6 +19,7 @@ from devbox.workspace.located import located
 from devbox.workspace.lock_content import record, recorded
 from devbox.workspace.locks import architecture, lock_book
 from devbox.workspace.prune import remove_images
+from devbox.workspace.same_bits import CONTAINER, MachineOwn, same_bits
 from devbox.workspace.state import locked
 
 AGAIN = "a second build"
@@ -56,7 +57,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """The Image's manifest, by its digest, and the comparisons.
+    """The Image's manifest, by its digest, and the comparisons. A machine is compared with the container too.
 
     `written`: the file that has it now. `recorded`: the Lock has the digest now, and had not before.
     """
@@ -67,6 +68,7 @@ class Verified:
     comparisons: tuple[Comparison, ...]
     written: Path | None = None
     recorded: bool = False
+    own: MachineOwn | None = None  # of a machine: what it has beyond the container
 
     @property
     def identical(self) -> bool | None:
@@ -94,6 +96,11 @@ def verify(
         comparisons = [] if order.record else _with_lock(recorded(book, machine), ours)
         if order.against is not None and theirs is not None:
             comparisons.append(_compared(order.against, ours, theirs))
+        own = None
+        if ready.loaded.profile.runtime == "vm":
+            same = same_bits(host, workspace, made, ours, flags=flags)
+            comparisons.append(Comparison(name=CONTAINER, digest=same.digest, differences=same.differences))
+            own = same.own
         if order.rebuild:
             comparisons.append(_compared(AGAIN, ours, _second(host, workspace, ready, made)))
     return Verified(
@@ -103,6 +110,7 @@ def verify(
         comparisons=tuple(comparisons),
         written=target,
         recorded=changed,
+        own=own,
     )
 
 

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from devbox.cli.flags import Settings, parse_flags
+from devbox.cli.flags import RuntimeName, Settings, parse_flags
 from devbox.cli.group import invocation_of, verb
 from devbox.cli.render import next_step
 from devbox.cli.text import Line, Span
+from devbox.workspace.same_bits import MachineOwn
 from devbox.workspace.verify import Comparison, Verified, VerifyOrder, verify
 
 _SHOWN: Final = 50  # differences
@@ -21,7 +22,7 @@ _DIGEST: Final = len("sha256:") + 12  # characters of one, for a person
     "verify",
     examples=(
         ("devbox verify --rebuild", "build once more without any cached layer, and compare"),
-        ("devbox verify --record", "put the digest of the content into devbox.lock, for everybody to compare with"),
+        ("devbox verify --runtime vm", "whether the machine's disk holds what the container holds"),
         ("devbox verify --against ci.manifest", "compare with what CI's devbox verify --write ci.manifest wrote"),
     ),
     next_step="devbox verify --rebuild, if you have nothing to compare with",
@@ -41,16 +42,18 @@ def command(
     record: Annotated[
         bool, typer.Option("--record", help="Put the digest into devbox.lock; without it, compare with the one there.")
     ] = False,
+    runtime: RuntimeName = None,
     settings: Settings,
 ) -> None:
     """Compare what the image holds with other builds: identical, or each difference by path and field.
 
-    It is built if it is not there, and compared with what devbox.lock has recorded, if it has. Exit code 1 if something
-    differs. What is compared, and what is noise: docs/reference/manifest.md.
+    It is built if it is not there, and compared with what devbox.lock has recorded, if it has. The disk of a machine is
+    read back and compared with the container of the same profile. Exit code 1 if something differs. What is compared,
+    and what is noise: docs/reference/manifest.md.
     """
     invocation = invocation_of(context)
     order = VerifyOrder(against=against, write=write, rebuild=rebuild, record=record)
-    result = verify(invocation.host, invocation.workspace, order, flags=parse_flags(settings))
+    result = verify(invocation.host, invocation.workspace, order, flags=parse_flags(settings, runtime=runtime))
     invocation.show(_document(result), list(_lines(result)))
     if result.identical is None:
         invocation.say(next_step(_next(result)))
@@ -70,6 +73,7 @@ def _document(result: Verified) -> dict[str, Any]:
         "recorded": result.recorded,
         "written": None if result.written is None else str(result.written),
         "comparisons": [_comparison(one) for one in result.comparisons],
+        "machine": None if result.own is None else asdict(result.own),
     }
 
 
@@ -82,11 +86,22 @@ def _lines(result: Verified) -> Iterator[Line]:
     if result.identical is None:
         yield f"{result.digest} {result.built.reference}"
         return
+    if result.own is not None:
+        yield from _own(result.own)
     if result.identical:
         yield (Span("identical", "good"),)
         return
     for one in result.comparisons:
         yield from _differing(one)
+
+
+def _own(own: MachineOwn) -> Iterator[Line]:
+    """Say what makes it a machine: how much is there beyond the container, and what of the container's is another."""
+    yield f"the machine's own: {len(own.added)} paths more than the container, {len(own.changed)} changed in it"
+    yield from (f"  {path}" for path in own.changed[:_SHOWN])
+    yield from (f"  {path}: not in the machine" for path in own.removed[:_SHOWN])
+    if max(len(own.changed), len(own.removed)) > _SHOWN:
+        yield "  and more; --json has all of them"
 
 
 def _differing(one: Comparison) -> Iterator[Line]:

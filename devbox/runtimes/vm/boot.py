@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from devbox import paths, record
-from devbox.engine.base import Engine
+from devbox.engine.base import Engine, Labels
 from devbox.engine.exported import exported
 from devbox.errors import MachineError
 from devbox.process import Processes
@@ -52,7 +52,7 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
 
     `MachineError` if it cannot be had or does not come up; then it does not run.
     """
-    image = _image(stored, bench)
+    image = machine_image(stored.image, stored.labels, bench)
     _require_base(machine, image, directory, bench)
     disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
     data = Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
@@ -153,15 +153,16 @@ def identity(stored: Stored, *, now: int) -> initramfs.Identity:
 
 def base_of(stored: Stored, bench: Bench) -> str:
     """Return the digest of the disk that the machine's lies on top of; made anew if it is not there."""
-    return _image(stored, bench).content
+    return machine_image(stored.image, stored.labels, bench).content
 
 
-def _image(stored: Stored, bench: Bench) -> MachineImage:
+def machine_image(image_id: str, labels: Labels, bench: Bench) -> MachineImage:
+    """Return the files that machines of an image share; made if they are not there. `labels`: of who looks into it."""
     images = machine_images(bench.processes, bench.reporter)
     with contextlib.ExitStack() as opened:
         return images.prepared(
-            stored.image,
-            lambda: opened.enter_context(exported(bench.engine, stored.image, stored.labels)),
+            image_id,
+            lambda: opened.enter_context(exported(bench.engine, image_id, labels)),
         )
 
 

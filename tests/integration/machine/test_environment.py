@@ -49,6 +49,16 @@ def test_it_is_another_kernel_with_the_profile_inside(machine: Devbox) -> None:
     ] == ["vm"]
 
 
+def test_its_disk_holds_what_the_container_holds(machine: Devbox) -> None:
+    found = machine.json("verify")
+    assert found["identical"] is True, found["comparisons"]
+    assert [one["with"] for one in found["comparisons"]] == ["the container of this profile"]
+    own = found["machine"]
+    assert "/etc/systemd/system/devbox-agent.service" in own["added"]
+    assert "/var/lib/dpkg/status" in own["changed"]
+    assert not [path for path in own["changed"] if path.startswith("/usr/")], "no program of the container is another"
+
+
 def test_the_root_is_as_large_as_the_profile_says(machine: Devbox) -> None:
     assert int(inside(machine, "df --output=size -B1 / | tail -n 1")) > 19 * 2**30
 
