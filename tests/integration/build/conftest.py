@@ -73,14 +73,19 @@ class Room:
         user: GuestUser = DEV,
         given: Mapping[str, str] = {},
         no_cache: bool = False,
+        environ: Mapping[str, str] = {},
         **values: Any,
     ) -> Built:
-        """Build a profile of the keys `values` with the secrets `given`, and keep the answers to what was asked."""
+        """Build a profile of the keys `values` with the secrets `given`, and keep the answers to what was asked.
+
+        `environ`: more variables for the questions.
+        """
         inputs = read_inputs(profile(**values), self.directory)
         builder = Builder(self.engine, self.reporter)
         while True:
             recipe = self.recipe(base, user=user, **values)
-            order = replace(self.order(recipe, inputs), secrets=given, no_cache=no_cache)
+            order = self.order(recipe, inputs)
+            order = replace(order, secrets=given, no_cache=no_cache, environ={**order.environ, **environ})
             if recipe.open is None:
                 self.known = recipe.lock
                 return builder.build(order)

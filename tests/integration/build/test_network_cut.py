@@ -12,6 +12,7 @@ import docker
 import pytest
 
 from devbox.build.base import BaseImage
+from devbox.build.steps.apt import FRESH_VARIABLE
 from devbox.errors import BuildFailedError, DevboxError
 from devbox.values import LABEL_OWNER, LABEL_ROLE, ROLE_FAILED, ROLE_LAYER
 from tests.integration.build.conftest import Room
@@ -61,10 +62,12 @@ def test_a_mirror_that_is_gone_is_named_with_its_step(
 def test_an_old_package_list_is_no_substitute_for_the_mirror(
     room: Room, client: docker.DockerClient, debian: BaseImage
 ) -> None:
+    nothing = room.known
     room.build(debian, packages={"system": ["jq"]})  # lists and packages are in the cache now
+    room.known = nothing  # as if the lock file were gone; with one nobody needs the mirror
     base = _prepared(room, client, debian, APT)
     with pytest.raises(BuildFailedError) as caught:
-        room.build(base, packages={"system": ["jq"]})
+        room.build(base, packages={"system": ["jq"]}, environ={FRESH_VARIABLE: "1"})  # the list is young as yet
     assert f"no answer from {DEAD}" in caught.value.message
 
 
