@@ -73,14 +73,20 @@ def change_first(host: Host, workspace: Workspace, edited: dict[str, str], comma
 def settle(host: Host, workspace: Workspace, held: int) -> None:
     """Make the Image that what runs was brought to, and remember that it fits; nothing if there is none to make.
 
-    `held`: the descriptor by which the Workspace is held. What runs is never changed.
+    `held`: the descriptor by which the Workspace is held. What runs is never changed. If the Image cannot be made, the
+    next `up` does not take the hot path, and says why.
     """
     try:
         known = read(paths.record_file(workspace.hash))
         instance = current(host, workspace)
         if known is None or not known["behind"] or instance is None or instance.state is not InstanceState.RUNNING:
             return
-        bring_up(host, workspace, flags=None, command=_COMMAND, editing=True, settling=held)
+        try:
+            bring_up(host, workspace, flags=None, command=_COMMAND, editing=True, settling=held)
+        except DevboxError:
+            with locked(host, workspace, _COMMAND, held=held) as state:
+                state.write({**known, "plan": ""})
+            raise
     except (UnfitError, RecordFromTheFuture) as error:
         host.reporter.note(f"the image was not taken over: {error}")  # somebody has changed the profile meanwhile
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from devbox import paths
 from devbox.build.stepping import LISTENING
 from devbox.engine.base import ContainerInfo, ContainerRequest, ExecRequest
 from devbox.errors import BuildFailedError, ProfileError, UsageError
 from devbox.profile.lock_file import parse
+from devbox.record import read
 from devbox.workspace.behind import settle
 from devbox.workspace.change import add, remove
 from devbox.workspace.halt import halt
@@ -31,6 +33,12 @@ def apt(request: ContainerRequest, stdin: bytes) -> Outcome | None:
     if "nosuch" in names:
         return Outcome(exit_code=100, stderr=b"E: Unable to locate package nosuch\n")
     return Outcome(stdout="\n".join(["1700000000", *map(row, names)]).encode() + b"\n")
+
+
+def broken(request: ContainerRequest, stdin: bytes) -> Outcome | None:
+    """Be a container in which jq cannot be installed."""
+    bad = "jq" in script_of(request, stdin) and not request.entrypoint
+    return Outcome(exit_code=1, stderr=b"dpkg: no room\n") if bad else command(request, stdin)
 
 
 @pytest.fixture
@@ -86,6 +94,22 @@ def test_what_was_changed_behind_its_back_is_left_to_up(desk: Desk) -> None:
     assert [box.id for box in desk.engine.container_store.values()] == [first.instance]
     again = up(desk.host, desk.workspace)
     assert (again.changed, again.instance != first.instance) == (True, True)
+
+
+def test_an_image_that_cannot_be_made_is_said_by_the_next_up(desk: Desk) -> None:
+    first = up(desk.host, desk.workspace)
+    add(desk.host, desk.workspace, ["jq"], group="system")
+    fine, desk.engine.on_command = desk.engine.on_command, broken
+    with pytest.raises(BuildFailedError):
+        settle(desk.host, desk.workspace, -1)
+    known = read(paths.record_file(desk.workspace.hash))
+    assert known is not None
+    assert (known["plan"], bool(known["behind"])) == ("", True)
+    with pytest.raises(BuildFailedError):
+        up(desk.host, desk.workspace)
+    desk.engine.on_command = fine
+    again = up(desk.host, desk.workspace)
+    assert (again.done, again.instance) == (("built 1 step",), first.instance)
 
 
 def test_nothing_is_made_behind_what_does_not_run(desk: Desk) -> None:
