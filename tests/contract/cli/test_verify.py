@@ -11,7 +11,9 @@ from tests.contract.cli.conftest import PROFILE, Done, FakeWorld, World
 from tests.support.tars import member, tar
 
 MARKED = PROFILE + '[[provision]]\nname = "mark"\nrun = "echo hello > /marked"\nwhen = "build"\n'
-KEYS = {"schema", "identical", "digest", "paths", "image", "reference", "recorded", "written", "comparisons"}
+KEYS = {
+    *("schema", "identical", "digest", "paths", "image", "reference", "recorded", "written", "comparisons", "machine"),
+}
 
 
 def images(fake: FakeWorld) -> set[str]:
@@ -24,6 +26,7 @@ def test_a_manifest_is_written_and_compared_with(world: World) -> None:
     assert first.status == 0, first.stderr
     assert set(first.document) == KEYS
     assert (first.document["identical"], first.document["comparisons"]) == (None, [])
+    assert first.document["machine"] is None, "it is a container"
     shown = world("verify", "--write", "ci.manifest")
     assert shown.stdout == f"{first.document['digest']} {first.document['reference']}\n"
     assert "next: have somebody else run: devbox verify --against ci.manifest" in shown.stderr

@@ -83,6 +83,8 @@ VERBS = (
         ("port",),
         ("ssh-config",),
         ("code", "--print"),
+        ("snapshot", "save", "x"),
+        ("snapshot", "list"),
         ("suspend",),
         ("halt",),
         ("resume",),
