@@ -20,7 +20,7 @@ _PIECE: Final = 1 << 20
 
 def copy(source: Path, target: Path) -> None:
     """Make the new file `target` a copy of `source`, mode 0600; `OSError` if that cannot be, and then there is none."""
-    with _opened(source, os.O_RDONLY) as taken, _opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as made:
+    with opened(source, os.O_RDONLY) as taken, opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as made:
         try:
             if not _cloned(taken, made):
                 _copy(taken, made)
@@ -45,12 +45,13 @@ def digest(path: Path) -> str:
 
 def to_disk(path: Path) -> None:
     """Return when a file, or the names in a directory, are on the disk."""
-    with _opened(path, os.O_RDONLY) as descriptor:
+    with opened(path, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
 
 
 @contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
+def opened(path: Path, flags: int) -> Iterator[int]:
+    """Give the descriptor of a file that is no link; a new one is this user's alone."""
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         yield descriptor

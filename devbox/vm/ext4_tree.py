@@ -99,6 +99,7 @@ class _FileSystem:
         self._size = 1024 << _four(block, 24)
         self._per_group, self._inode_size = _four(block, 40), _two(block, 88)
         self._count = min(_four(block, 0), _INODES)
+        self._whole = self._size * (_four(block, 4) | _four(block, 336) << 32)  # bytes; no file of devbox's has more
         group_size = _two(block, 254)
         if self._size != 4096 or group_size != 64 or self._inode_size < 160 or not self._per_group:
             raise Ext4Error("it is no ext4 file system as devbox makes them")
@@ -112,7 +113,10 @@ class _FileSystem:
         if not 0 < number <= self._count:
             raise Ext4Error(f"there is no inode {number}")
         group, index = divmod(number - 1, self._per_group)
-        return _Inode(self._at(self._tables[group] * self._size + index * self._inode_size, self._inode_size))
+        found = _Inode(self._at(self._tables[group] * self._size + index * self._inode_size, self._inode_size))
+        if found.size > self._whole:
+            raise Ext4Error(f"the inode {number} is larger than the disk")
+        return found
 
     def names(self, number: int) -> Iterator[tuple[bytes, int]]:
         """Yield what is in a directory, with the numbers of their inodes."""

@@ -16,6 +16,7 @@ from typing import Final
 
 from devbox.errors import MachineError
 from devbox.faults import fault
+from devbox.vm.copying import opened, to_disk
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
 from devbox.vm.qmp import Qmp
@@ -56,12 +57,12 @@ def save(
         with Qmp(machine.control, patience=_ANSWER) as asked, _stopped(asked):
             fault("save a machine")
             _write(asked, draft, memory_apart=memory_apart)
-            _to_disk(draft)
+            to_disk(draft)
             fault("machine written")
             if note:
                 note(draft, asked.version())
             made = draft.replace(state)
-            _to_disk(state.parent)
+            to_disk(state.parent)
             fault("machine saved")
     except BaseException:
         made.unlink(missing_ok=True)
@@ -111,7 +112,7 @@ def resume(machine: Machine, spec: MachineSpec, state: Path, *, version: str | N
             fault("machine read")
             if spec.memory_file is None:
                 state.unlink()
-                _to_disk(state.parent)
+                to_disk(state.parent)
             fault("saved machine used up")
             asked.execute("cont")
             fault("machine resumed")
@@ -134,7 +135,7 @@ def go_on(machine: Machine) -> bool:
             _give_up_migration(asked)
             machine.state.unlink(missing_ok=True)
             draft_of(machine.state).unlink(missing_ok=True)
-            _to_disk(machine.state.parent)
+            to_disk(machine.state.parent)
             asked.execute("cont")
             return True
     machine.kill()
@@ -161,7 +162,7 @@ def _stopped(asked: Qmp) -> Iterator[None]:
 
 def _write(asked: Qmp, draft: Path, *, memory_apart: bool) -> None:
     _prepare(asked, memory_apart=memory_apart)
-    with _opened(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+    with opened(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
         asked.give(descriptor, "state")
         asked.execute("migrate", uri="fd:state")
         _finish(asked)
@@ -169,7 +170,7 @@ def _write(asked: Qmp, draft: Path, *, memory_apart: bool) -> None:
 
 def _read(asked: Qmp, state: Path, *, memory_apart: bool) -> None:
     _prepare(asked, memory_apart=memory_apart)
-    with _opened(state, os.O_RDONLY) as descriptor:
+    with opened(state, os.O_RDONLY) as descriptor:
         asked.give(descriptor, "state")
         asked.execute("migrate-incoming", uri="fd:state")
         _finish(asked)
@@ -217,17 +218,3 @@ def _finish(asked: Qmp) -> None:
             raise MachineError("the state of the machine could not be carried over", detail=words)
         time.sleep(_PAUSE)
     raise MachineError(f"the state of the machine is not carried over within {_PATIENCE:g} s")
-
-
-@contextlib.contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _to_disk(path: Path) -> None:
-    with _opened(path, os.O_RDONLY) as descriptor:
-        os.fsync(descriptor)

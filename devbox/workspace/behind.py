@@ -23,6 +23,7 @@ from devbox.workspace.find import current, instances
 from devbox.workspace.live import change_in_place
 from devbox.workspace.located import located
 from devbox.workspace.locks import architecture, lock_book, lock_digest, platform_digest
+from devbox.workspace.plan import fitted
 from devbox.workspace.prepared import now
 from devbox.workspace.preparing import plan_hot
 from devbox.workspace.signature import Since
@@ -47,11 +48,11 @@ def change_first(host: Host, workspace: Workspace, edited: dict[str, str], comma
         if state.directory is None or known is None or len(actual) != 1:
             return False  # nobody could remember what runs
         instance = actual[0]
-        fits, _, image = known["adopted"].partition(" ")
+        fits, image = fitted(instance, known)
         before = _platform(host, workspace, order)
-        with planned_image(host, workspace, order, image=image or instance.image) as (made, keep):
+        with planned_image(host, workspace, order, image=image) as (made, keep):
             spec = spec_of(host, workspace, order, made)
-            if spec.digest != (fits or instance.spec_digest):
+            if spec.digest != fits:
                 return False  # more than packages has to change
             with host.reporter.step("install into the running environment"):
                 failure = change_in_place(instance, made.user, before, made.platform)

@@ -92,7 +92,7 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     making = _making(host, workspace, ready, wish)
     asking, platform = making.asking, making.platform
     whole, built = carry_out(wish.revise(platform) if wish.revise else platform, asking.anew() if wish.anew else asking)
-    made = replace(making.made(whole), built=built)
+    made = making.made(whole, built)
     if wish.locked:
         return made
     made = replace(made, platform=without_unasked(whole, asking.compose))
@@ -114,7 +114,7 @@ def planned_image(
         whole = close(making.platform, making.asking)
         left = ahead(builder.let_go)  # to remove a container takes as long as to install a small package
         built = BuildResult(image=image, reference="", digest="", run=(), reused=0)
-        made = replace(making.made(whole), built=built, platform=without_unasked(whole, making.asking.compose))
+        made = replace(making.made(whole, built), platform=without_unasked(whole, making.asking.compose))
         try:
             yield made, lambda: making.keep(made)
         finally:
@@ -137,11 +137,10 @@ class _Making:
     platform: Platform
     asking: Asking
 
-    def made(self, whole: Locked) -> Made:
-        """Return what is made of `whole`, but for the Image."""
-        nothing = BuildResult(image="", reference="", digest="", run=(), reused=0)
+    def made(self, whole: Locked, built: BuildResult) -> Made:
+        """Return what `built` was made from."""
         return Made(
-            built=nothing,
+            built=built,
             recipe=whole.recipe,
             platform=whole.platform,
             inputs=self.inputs,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devbox import paths
 from devbox.build.manifests import read_inputs
-from devbox.errors import DevboxError, ProfileError
+from devbox.errors import DevboxError, LockGoneError, ProfileError
 from devbox.profile.explain import digest
 from devbox.record import RecordFromTheFuture, read
 from devbox.runtimes.base import InstanceState
@@ -64,13 +64,20 @@ def _change(
     checked(host, workspace)  # whatever would be refused is refused before a file is touched
     edited = {str(path): text for path, text in edit.texts.items()}
     with _edited(edit.texts):
-        first = fits and change_first(host, workspace, edited, command)
+        first = fits and _changed_first(host, workspace, edited, command)
         if not first and runs:  # what does not fit, as after a kill in the midst of this, is made to
             bring_up(host, workspace, flags=None, command=command, editing=True)
         elif not first:
             _build(host, workspace, command)
     files = tuple(str(path.relative_to(workspace.directory)) for path in edit.texts)
     return Changed(names=edit.names or tuple(names), files=files, live=first)
+
+
+def _changed_first(host: Host, workspace: Workspace, edited: dict[str, str], command: str) -> bool:
+    try:
+        return change_first(host, workspace, edited, command)
+    except LockGoneError:  # the layers below have to be made anew, with what has become of the packages in them
+        return False
 
 
 def _build(host: Host, workspace: Workspace, command: str) -> None:

@@ -72,14 +72,23 @@ def adoption(spec: InstanceSpec, instance: Instance) -> str:
     return "" if instance.spec_digest == spec.digest else f"{spec.digest} {spec.image}"
 
 
+def fitted(instance: Instance, known: Mapping[str, str]) -> tuple[str, str]:
+    """Return the digest of the spec that `instance` fits by now, and its image's id, by the Record; see `adoption`.
+
+    The Record is one of this very Instance.
+    """
+    digest, _, image = known["adopted"].partition(" ")
+    return digest or instance.spec_digest, image or instance.image
+
+
 def brought(spec: InstanceSpec, instance: Instance, known: Mapping[str, str], *, lock: str) -> dict[str, str]:
     """Return the Record `known` with what is known of an Instance that was changed before its Image was made.
 
     That fits `spec` if it was brought to the very Lock with the digest `lock`, and if nothing but the Image differs.
     """
-    digest, _, image = known["adopted"].partition(" ")
+    digest, image = fitted(instance, known)
     same = known["instance"] == instance.id and known["behind"] == lock != ""
-    if not same or replace(spec, image=image or instance.image).digest != (digest or instance.spec_digest):
+    if not same or replace(spec, image=image).digest != digest:
         return dict(known)
     return {**known, "adopted": f"{spec.digest} {spec.image}"}
 

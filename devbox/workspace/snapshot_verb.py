@@ -159,7 +159,9 @@ def _mark(workspace: Workspace, instance: Instance) -> str:
         known = read(paths.record_file(workspace.hash))
     except RecordFromTheFuture:
         return ""
-    return known["adopted"] if known is not None and known["instance"] == instance.id else ""
+    if known is None or known["instance"] != instance.id:
+        return ""
+    return " ".join(filter(None, (known["adopted"], known["behind"])))
 
 
 def _require_fit(host: Host, workspace: Workspace, instance: Instance, found: Snapshot, choice: Choice) -> None:

@@ -102,10 +102,10 @@ class VmInstance(Inside):
         self.snapshots.finish()
         deliver(self._stored.agent, self._bench.engine)
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
-        if not saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken):
-            record.write_text(str(self._directory / UP), "")
-            boot.booted(self._machine, self._stored, self._directory, bench, self._await_agent)
+        resumed = saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken)
         record.write_text(str(self._directory / UP), "")
+        if not resumed:
+            boot.booted(self._machine, self._stored, self._directory, bench, self._await_agent)
         if self._heard()[0] is AgentState.OTHER:
             raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
         self._settle()

@@ -114,6 +114,26 @@ def test_one_byte_of_one_file_is_seen(drawn: tuple[Path, Manifest]) -> None:
     }
 
 
+def test_a_file_that_is_larger_than_the_disk_is_damage(drawn: tuple[Path, Manifest]) -> None:
+    """Its end would be years away."""
+    raw, _ = drawn
+    with raw.open("r+b") as disk:
+        disk.seek(4096 + 8)
+        table = int.from_bytes(disk.read(4), "little") * 4096
+        place = table + 11 * 256 + 108  # the upper half of the size of the first inode that is anybody's
+        disk.seek(place)
+        before = disk.read(4)
+        disk.seek(place)
+        disk.write(b"\xff\xff\xff\x7f")
+        disk.flush()
+        try:
+            with pytest.raises(Ext4Error, match="larger than the disk"):
+                list(as_tar(raw))
+        finally:
+            disk.seek(place)
+            disk.write(before)
+
+
 @pytest.mark.parametrize("data", [b"", bytes(8192), b"x" * 2048], ids=["empty", "zeros", "no superblock"])
 def test_what_is_no_file_system_is_said(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "raw"

@@ -12,7 +12,9 @@ from devbox.engine.base import ContainerRequest
 from devbox.errors import LockGoneError, LockInvalidError, LockStaleError, Problem, ProfileError, UsageError
 from devbox.profile.lock import Answer
 from devbox.profile.lock_file import parse, render
+from devbox.values import LABEL_RECIPE
 from devbox.workspace import lock_verb
+from devbox.workspace.change import add
 from devbox.workspace.destroy import destroy
 from devbox.workspace.status import status
 from devbox.workspace.up import up
@@ -269,3 +271,20 @@ def _forget_images(desk: Desk) -> None:
     destroy(desk.host, desk.workspace)
     for image in [one for one in desk.engine.images({}) if "devbox-test/base:1" not in one.tags]:
         desk.engine.remove_image(image.id, force=True)
+
+
+def test_what_is_gone_below_what_is_added_is_looked_up_again(desk: Desk, shelf: Shelf) -> None:
+    _up(desk)
+    _forget_layers(desk)
+    shelf.versions["apple"] = "2"
+    assert not add(desk.host, desk.workspace, ["pear"], group="system").live, "what runs holds the old one"
+    assert desk.reporter.warnings == ["apple 1 of the archive shelf is gone: looked up again, with what it needs"]
+    assert _versions(desk) == {"apple": "2", "pear": "1"}
+    assert not _up(desk)
+
+
+def _forget_layers(desk: Desk) -> None:
+    """Remove the images, though a container stands on one of them."""
+    for image in list(desk.engine.image_store.values()):
+        if LABEL_RECIPE in image.labels:
+            del desk.engine.image_store[image.id]

@@ -166,10 +166,13 @@ def test_a_name_that_was_given_by_hand_is_not_pushed_again(desk: Desk, machine: 
     assert save(desk.host, desk.workspace, None).name == "push_2"
 
 
-def test_one_from_before_it_was_changed_as_it_ran_is_refused(desk: Desk, machine: FakeInstance, ups: list[str]) -> None:
+@pytest.mark.parametrize("known", ["adopted", "behind"], ids=["its image is made", "its image is still to be made"])
+def test_one_from_before_it_was_changed_as_it_ran_is_refused(
+    desk: Desk, machine: FakeInstance, ups: list[str], known: str
+) -> None:
     _remember(desk, machine)
     save(desk.host, desk.workspace, "before")
-    _remember(desk, machine, adopted="a digest and an image")
+    _remember(desk, machine, **{known: "what it was brought to"})
     save(desk.host, desk.workspace, "after")
     with pytest.raises(SnapshotError, match="the snapshot before is of another environment"):
         restore(desk.host, desk.workspace, "before", Choice())
