@@ -28,6 +28,15 @@ class Completed:
     stderr: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whom root lets a program be: a user, its group and further ones, by number; nobody needs to have named them."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
 class Processes(Protocol):
     """Runs programs of the host; a test's fake records them instead."""
 
@@ -70,11 +79,20 @@ class Processes(Protocol):
         `inherit`: descriptors that it has under the same numbers.
         """
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
+    def start_into(
+        self,
+        reader: Sequence[str],
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        inherit: Sequence[int] = (),
+        account: Account | None = None,
+    ) -> int:
         """Start `argv` in `cwd`, and `reader`, whose stdin is all that it prints; return the pid of `argv`.
 
         Both have sessions of their own and outlive this process; what they make is for this user alone. `inherit`:
-        descriptors that `argv` has under the same numbers.
+        descriptors that `argv` has under the same numbers. `account`: whom `argv` runs as, if not this user; it need
+        not be able to reach `cwd`.
         """
 
 
@@ -146,14 +164,24 @@ class HostProcesses:
         fault(f"started {argv[0]}")
         return pid
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
+    def start_into(
+        self,
+        reader: Sequence[str],
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        inherit: Sequence[int] = (),
+        account: Account | None = None,
+    ) -> int:
         """Start `argv` and what reads its output; see `Processes.start_into`."""
         self._log(argv, None)
         fault(f"start {argv[0]}")
         reading, writing = os.pipe()
         try:
             _alone(reader, stdin=reading, output=subprocess.DEVNULL, cwd=cwd, umask=0o077)
-            pid = _alone(argv, stdin=subprocess.DEVNULL, output=writing, cwd=cwd, umask=0o077, inherit=inherit)
+            pid = _alone(
+                argv, stdin=subprocess.DEVNULL, output=writing, cwd=cwd, umask=0o077, inherit=inherit, account=account
+            )
         finally:
             os.close(reading)
             os.close(writing)
@@ -202,9 +230,10 @@ def _alone(
     cwd: Path | None = None,
     umask: int = -1,  # this process's own
     inherit: Sequence[int] = (),
+    account: Account | None = None,
 ) -> int:
     streams = (stdin, output, subprocess.STDOUT)
-    child = _started(argv, streams, env=env, cwd=cwd, alone=True, umask=umask, inherit=inherit)
+    child = _started(argv, streams, env=env, cwd=cwd, alone=True, umask=umask, inherit=inherit, account=account)
     child.returncode = 0  # it outlives this process on purpose, of which Popen would warn
     return child.pid
 
@@ -265,6 +294,7 @@ def _started(
     alone: bool = False,  # in a session of its own
     umask: int = -1,  # this process's own
     inherit: Sequence[int] = (),
+    account: Account | None = None,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -277,6 +307,9 @@ def _started(
             start_new_session=alone,
             umask=umask,
             pass_fds=inherit,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=account.groups if account else None,
         )
     except FileNotFoundError as error:
         raise _missing(argv) from error

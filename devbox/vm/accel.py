@@ -11,15 +11,18 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from devbox import paths, record
 from devbox.interrupts import uninterrupted
-from devbox.process import Processes
+from devbox.process import Account, Processes
 from devbox.vm import qemu
+from devbox.vm.account import account_of
 from devbox.vm.console import Console
+from devbox.vm.hand_over import kernel_over
 from devbox.vm.mark import Marks, boot_id
 from devbox.vm.qemu_args import probe_argv
 
@@ -100,12 +103,11 @@ def _failing_words(program: str, wanted: str, kernel: Path, processes: Processes
 
     One that only runs out of time is started again: the first time, all of it may have come from a slow disk.
     """
-    command = probe_argv(program, accelerator=wanted, kernel=str(kernel))
     what = ""
     for _ in range(_TIMES):
-        with tempfile.TemporaryDirectory(prefix="devbox-") as place:
+        with tempfile.TemporaryDirectory(prefix="devbox-") as place, _trial(program, wanted, kernel) as trial:
             console = Console(Path(place))
-            late = _runs_out_of_time(command, console, Path(place), processes)
+            late = _runs_out_of_time(trial, console, Path(place), processes)
             if _FIRST_LINE in console.text():
                 return None
             said = console.tail(1)
@@ -115,12 +117,35 @@ def _failing_words(program: str, wanted: str, kernel: Path, processes: Processes
     return f"{wanted.upper()} can be opened, but no kernel starts on it{what}"
 
 
-def _runs_out_of_time(command: tuple[str, ...], console: Console, place: Path, processes: Processes) -> bool:
-    """Run `command` until `console` has the first line, and tell whether it neither said that nor ended in time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """How a kernel is tried: by whom a machine would be run."""
+
+    command: tuple[str, ...]
+    account: Account | None = None
+    inherit: tuple[int, ...] = ()
+
+
+@contextlib.contextmanager
+def _trial(program: str, wanted: str, kernel: Path) -> Iterator[_Trial]:
+    account = account_of(_FIRST_LINE, program)
+    if account is None:
+        yield _Trial(command=probe_argv(program, accelerator=wanted, kernel=str(kernel)))
+        return
+    with kernel_over(str(kernel)) as (name, descriptor):
+        command = probe_argv(program, accelerator=wanted, kernel=name)
+        yield _Trial(command=command, account=account, inherit=(descriptor,))
+
+
+def _runs_out_of_time(trial: _Trial, console: Console, place: Path, processes: Processes) -> bool:
+    """Run `trial` until `console` has the first line, and tell whether it neither said that nor ended in time."""
     marks, mark = Marks(processes), None
     try:
         with uninterrupted():  # what came into being while a signal did would be nobody's
-            mark = marks.started(processes.start_into(console.reader(), command, cwd=place))
+            started = processes.start_into(
+                console.reader(), trial.command, cwd=place, inherit=trial.inherit, account=trial.account
+            )
+            mark = marks.started(started)
         until = time.monotonic() + _LIMIT
         while alive := marks.lives(mark):
             if _FIRST_LINE in console.text() or time.monotonic() > until:

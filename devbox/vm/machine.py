@@ -6,7 +6,7 @@ import resource
 import shlex
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,9 @@ from devbox.process import Processes
 from devbox.record import write_text
 from devbox.values import format_size
 from devbox.vm import qemu, qemu_args
+from devbox.vm.account import account_of
 from devbox.vm.console import Console
+from devbox.vm.hand_over import handed_over
 from devbox.vm.mark import Mark, Marks, boot_id
 from devbox.vm.network import wired
 from devbox.vm.qemu_args import MachineSpec, argv
@@ -158,16 +160,20 @@ class Machine:
         try:
             with contextlib.ExitStack() as held:
                 wire = held.enter_context(wired(self._processes)) if spec.network else None
+                account = account_of(spec.uuid, program)
+                given, handed = held.enter_context(handed_over(spec)) if account else (spec, None)
+                inherit = () if wire is None else (wire,)
+                held.enter_context(_without_core())
                 held.enter_context(uninterrupted())  # what came into being while a signal did would be nobody's
                 pid = self._processes.start_into(
                     self._console.reader(),
-                    argv(spec, program, wire=wire),
+                    argv(given, program, wire=wire, handed=handed),
                     cwd=self._directory,
-                    inherit=() if wire is None else (wire,),
+                    inherit=(*inherit, *(handed.all if handed else ())),
+                    account=account,
                 )
                 mark = self._marks.started(pid)
             self._write(_Record(uuid=spec.uuid, name=spec.name, mark=mark))
-            _without_core(pid)
             self._await(self._answers, within=_START, what="QEMU")
         except BaseException:
             if mark:
@@ -274,8 +280,15 @@ def refuse(spec: MachineSpec) -> None:
         )
 
 
-def _without_core(pid: int) -> None:
-    """Have the kernel write no core file of it: that would hold all that the machine had in memory."""
-    if hasattr(resource, "prlimit"):
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+@contextlib.contextmanager
+def _without_core() -> Iterator[None]:
+    """Have the kernel write no core file of what is started: that would hold all that the machine had in memory.
+
+    It is inherited, since not even root in a container may set it for a process of another user.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))

@@ -37,6 +37,7 @@ class Drive:
     format: str  # one of FORMATS; QEMU is never left to guess it from what somebody wrote
     read_only: bool = False
     serial: str
+    below: tuple[str, ...] = ()  # qcow2 files that it lies on, the next one first; none: as its header says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +60,27 @@ class MachineSpec:
     incoming: bool = False  # waits for a state instead of booting
 
 
-def argv(spec: MachineSpec, program: str, *, wire: int | None = None) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """Descriptors that QEMU has from the start: its two sockets, files that it knows as /dev/fdset/<number>, others."""
+
+    control: int
+    line: int
+    files: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """What it is to inherit."""
+        return (self.control, self.line, *self.files, *self.others)
+
+
+def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Handed | None = None) -> tuple[str, ...]:
     """Return the command that starts `spec` by `program` (qemu-system-x86_64 or -aarch64), inside its directory.
 
-    `wire`: the descriptor at whose other end its network is; without one it is QEMU's own. `MachineError` if `spec` is
-    none that QEMU could start, or if part of it would be taken for something else.
+    `wire`: the descriptor at whose other end its network is; without one it is QEMU's own. `handed`: what it has
+    instead of the right to open it. `MachineError` if `spec` is none that QEMU could start, or if part of it would be
+    taken for something else.
     """
     refuse(spec)
     return (
@@ -73,8 +90,9 @@ def argv(spec: MachineSpec, program: str, *, wire: int | None = None) -> tuple[s
         *_board(spec, program),
         *_kernel(spec),
         *_console(),
-        *_control(),
-        *_line(),
+        *_files(handed.files if handed else ()),
+        *_control(handed.control if handed else None),
+        *_line(handed.line if handed else None),
         *_random(),
         *_disks(spec.drives),
         *(_network(spec, wire) if spec.network else ()),
@@ -163,20 +181,26 @@ def _console() -> tuple[str, ...]:
     return ("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console")
 
 
-def _control() -> tuple[str, ...]:
-    return ("-chardev", _listening("control", paths.MACHINE_CONTROL), "-mon", "chardev=control,mode=control")
+def _files(descriptors: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(word for one in descriptors for word in ("-add-fd", f"fd={one},set={one}"))
 
 
-def _line() -> tuple[str, ...]:
+def _control(descriptor: int | None) -> tuple[str, ...]:
+    where = _listening("control", paths.MACHINE_CONTROL, descriptor)
+    return ("-chardev", where, "-mon", "chardev=control,mode=control")
+
+
+def _line(descriptor: int | None) -> tuple[str, ...]:
     return (
         *("-device", "virtio-serial-pci,id=ports"),
-        *("-chardev", _listening("line", paths.MACHINE_LINE)),
+        *("-chardev", _listening("line", paths.MACHINE_LINE, descriptor)),
         *("-device", f"virtserialport,bus=ports.0,chardev=line,name={PORT_NAME}"),
     )
 
 
-def _listening(name: str, path: str) -> str:
-    return f"socket,id={name},path={path},server=on,wait=off"
+def _listening(name: str, path: str, descriptor: int | None) -> str:
+    where = f"path={path}" if descriptor is None else f"fd={descriptor}"
+    return f"socket,id={name},{where},server=on,wait=off"
 
 
 def _random() -> tuple[str, ...]:
@@ -194,15 +218,17 @@ def _disks(drives: tuple[Drive, ...]) -> tuple[str, ...]:
 
 def _block(drive: Drive, node: str) -> str:
     """Return the node as JSON: a path may have a comma in it."""
-    file = {"driver": "file", "filename": drive.path, "read-only": drive.read_only, "discard": "unmap"}
-    options = {
-        "driver": drive.format,
-        "node-name": node,
-        "read-only": drive.read_only,
-        "discard": "unmap",
-        "file": file,
-    }
+    options = _layer(drive.path, drive.format, read_only=drive.read_only, node=node)
+    top = options
+    for path in drive.below:
+        top["backing"] = top = _layer(path, "qcow2", read_only=True)
     return json.dumps(options)
+
+
+def _layer(path: str, form: str, *, read_only: bool, node: str = "") -> dict[str, object]:
+    file = {"driver": "file", "filename": path, "read-only": read_only, "discard": "unmap"}
+    name = {"node-name": node} if node else {}
+    return {"driver": form, **name, "read-only": read_only, "discard": "unmap", "file": file}
 
 
 def passt_argv(program: str, wire: int) -> tuple[str, ...]:
@@ -247,7 +273,8 @@ def _about_itself(spec: MachineSpec) -> str | None:
 
 
 def _about_files(spec: MachineSpec) -> str | None:
-    files = [spec.kernel, spec.directory, spec.initrd, spec.memory_file, *(drive.path for drive in spec.drives)]
+    files = [spec.kernel, spec.directory, spec.initrd, spec.memory_file]
+    files += [path for drive in spec.drives for path in (drive.path, *drive.below)]
     for path in [file for file in files if file is not None]:
         if not path.startswith("/") or "\0" in path:
             return f"{path!r} is no absolute path"

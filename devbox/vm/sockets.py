@@ -1,7 +1,9 @@
-"""How a socket in a directory of a machine is reached."""
+"""How a socket in a directory of a machine is reached, and made."""
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,18 +14,33 @@ def connected(path: Path, patience: float) -> socket.socket:
     nobody listens there, `BlockingIOError` if `patience` is 0 and so many wait that there is no room for one more.
     """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    directory = -1
     try:
         made.settimeout(patience)
-        if hasattr(os, "O_PATH"):
-            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            made.connect(f"/proc/self/fd/{directory}/{path.name}")
-        else:
-            made.connect(str(path))
+        with _short(path) as name:
+            made.connect(name)
     except BaseException:
         made.close()
         raise
-    finally:
-        if directory >= 0:
-            os.close(directory)
     return made
+
+
+@contextmanager
+def bound(path: Path) -> Iterator[socket.socket]:
+    """Give a socket that has the name `path`, for this user alone, and at which nobody listens until somebody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
+        with _short(path) as name:
+            made.bind(name)
+        path.chmod(0o600)
+        yield made
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    if not hasattr(os, "O_PATH"):
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

@@ -101,7 +101,7 @@ def read(path: Path) -> Under | None:
 
 def _parsed(values: dict[str, Any]) -> Under:
     spec = values["spec"]
-    drives = tuple(Drive(**one) for one in spec["drives"])
+    drives = tuple(Drive(**{**one, "below": tuple(one.get("below", ()))}) for one in spec["drives"])
     files = tuple((path, found) for path, found in values["files"])
     return Under(**{**values, "spec": MachineSpec(**{**spec, "drives": drives}), "files": files})
 
@@ -109,12 +109,12 @@ def _parsed(values: dict[str, Any]) -> Under:
 def _files(spec: MachineSpec) -> Iterator[tuple[str, str]]:
     paths = [spec.kernel, *([spec.initrd] if spec.initrd else [])]
     for drive in spec.drives:
-        paths += _chain(drive)
+        paths += chain(drive)
     for path in paths:
         yield path, _which(Path(path), ever=True)
 
 
-def _chain(drive: Drive) -> list[str]:
+def chain(drive: Drive) -> list[str]:
     """Return the file of `drive` and those below it."""
     found = [drive.path]
     while drive.format == "qcow2" and (below := disk.backing_file(Path(found[-1]))):

@@ -18,7 +18,7 @@ from devbox import paths
 from devbox.engine.base import Engine
 from devbox.errors import CommandFailedError, DevboxError, RuntimeUnavailableError
 from devbox.values import format_size
-from devbox.vm import disk, network, qemu
+from devbox.vm import account, disk, network, qemu
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.known_bad import known_bad
@@ -160,7 +160,11 @@ def _qemu(host: Host) -> Check:
     if not found:
         message = f"{name} is not installed, and the runtime vm needs it"
         return _warned("qemu", message, _pasted(fix) or "install QEMU", fix)
-    return _warned("qemu", lacking, _pasted(fix) or "install passt", fix) if lacking else _fine("qemu", found)
+    if lacking:
+        return _warned("qemu", lacking, _pasted(fix) or "install passt", fix)
+    if why := account.why_root(found):
+        return _warned("qemu", why, "let devbox be run by an ordinary user")
+    return _fine("qemu", found)
 
 
 def _machine_disks(host: Host) -> Check:

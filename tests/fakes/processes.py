@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devbox.errors import CommandFailedError
-from devbox.process import Completed
+from devbox.process import Account, Completed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,15 @@ class FakeProcesses:
         self._answer(Call(how="start", argv=tuple(argv), env=env or {}))
         return 4000 + len(self.calls)
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
+    def start_into(
+        self,
+        reader: Sequence[str],
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        inherit: Sequence[int] = (),
+        account: Account | None = None,
+    ) -> int:
         self._answer(Call(how="start_into", argv=tuple(argv), env={}, cwd=cwd))
         return 4000 + len(self.calls)
 

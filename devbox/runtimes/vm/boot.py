@@ -20,7 +20,7 @@ from devbox.runtimes.vm.inner import SERIAL
 from devbox.runtimes.vm.kept import machine_images
 from devbox.runtimes.vm.stored import Stored
 from devbox.values import LABEL_WORKSPACE
-from devbox.vm import accel, disk, initramfs, network, qemu
+from devbox.vm import accel, account, disk, initramfs, network, qemu
 from devbox.vm.images import MachineImage
 from devbox.vm.machine import Machine, refuse
 from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec
@@ -74,6 +74,7 @@ def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable
     """
     program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
     refuse(_by(spec, EMULATION))
+    _say(bench, account.why_root(program))
     accelerator = accel.choose(program, kernel, cache, bench.processes)
     _say(bench, accelerator.why)
     try:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from devbox.interrupts import SignalledError, signals_raise
-from devbox.process import HostProcesses
+from devbox.process import Account, HostProcesses
 from devbox.reporter import SilentReporter
 from devbox.vm import accel, qemu
 from devbox.vm.accel import Accelerator, choose, distrust, instead
@@ -100,8 +100,16 @@ class Interrupting(HostProcesses):
 
     pid = 0
 
-    def start_into(self, reader: Sequence[str], argv: Sequence[str], *, cwd: Path, inherit: Sequence[int] = ()) -> int:
-        self.pid = super().start_into(reader, argv, cwd=cwd, inherit=inherit)
+    def start_into(
+        self,
+        reader: Sequence[str],
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        inherit: Sequence[int] = (),
+        account: Account | None = None,
+    ) -> int:
+        self.pid = super().start_into(reader, argv, cwd=cwd, inherit=inherit, account=account)
         os.kill(os.getpid(), signal.SIGINT)
         return self.pid
 

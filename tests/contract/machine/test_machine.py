@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -289,11 +290,15 @@ def test_what_is_passed_on_by_a_start_that_was_interrupted_does_not_run(
     tell()
     pids = []
 
-    def interrupted(pid: int) -> None:
-        pids.append(pid)
-        raise KeyboardInterrupt
+    write = machine._write
 
-    monkeypatch.setattr(module, "_without_core", interrupted)
+    def interrupted(record: Any) -> None:
+        write(record)
+        if record.mark:
+            pids.append(record.mark.pid)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         machine.start(spec)
     assert ended(pids[0])

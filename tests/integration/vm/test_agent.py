@@ -42,6 +42,26 @@ def test_the_machine_is_what_it_was_told_to_be(small: SmallMachine) -> None:
     assert "0202000A" in small.sh("cat /proc/net/route")
 
 
+def test_its_qemu_is_nobody_and_writes_to_nothing_but_its_disk(small: SmallMachine) -> None:
+    pid = (small.directory / paths.MACHINE_RECORD).read_text().split("\n")[2]
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    assert "0" not in status["Uid"].split() + status["Gid"].split() + status["Groups"].split()
+    assert {status[f"Cap{name}"].strip("\t0") for name in ("Inh", "Prm", "Eff", "Amb")} == {""}
+    assert status["NoNewPrivs"].strip() == "1"
+    assert set(_written(pid)) == {small.machine.disk}
+    if os.getuid() == 0:
+        assert int(status["Uid"].split()[0]) > 60000, "it is another user's"
+
+
+def _written(pid: str) -> Iterator[Path]:
+    """Go through the files that a process has open to write to."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        facts = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
+        flags = int(facts.split("flags:")[1].split()[0], 8)
+        if descriptor.is_file() and flags & (os.O_WRONLY | os.O_RDWR):
+            yield descriptor.readlink()
+
+
 def test_its_clock_goes_on_from_what_it_was_told(small: SmallMachine) -> None:
     began = int(small.sh("cat /proc/stat").split("btime ")[1].split()[0])
     up = float(small.sh("cat /proc/uptime").split()[0])

@@ -102,5 +102,6 @@ echo that is all; while :; do sleep 100; done""")
     assert "world: reached" in said
     assert "loopback: reached" not in said
     assert running(passt)
+    assert 0 not in {(Path("/proc") / one).stat().st_uid for one in running(passt)}
     machine.kill()
     until(lambda: not running(passt), within=10)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from devbox.errors import MachineError
-from devbox.vm.qemu_args import Drive, MachineSpec, argv, mac, passt_argv, probe_argv
+from devbox.vm.qemu_args import Drive, Handed, MachineSpec, argv, mac, passt_argv, probe_argv
 
 X86 = "/usr/bin/qemu-system-x86_64"
 ARM = "/usr/bin/qemu-system-aarch64"
@@ -98,6 +98,21 @@ def test_the_agents_port_and_the_control_socket_have_names_that_fit_whatever_the
     ]
     assert after(words, "-mon") == ["chardev=control,mode=control"]
     assert "virtserialport,bus=ports.0,chardev=line,name=devbox.agent" in after(words, "-device")
+
+
+def test_what_it_may_not_open_by_itself_it_is_handed() -> None:
+    drive = Drive(path="/dev/fdset/9", format="qcow2", serial="root", below=("/dev/fdset/10", "/dev/fdset/11"))
+    handed = Handed(control=7, line=8, files=(9, 10, 11), others=(12,))
+    words = argv(replace(SPEC, drives=(drive,)), X86, handed=handed)
+    sockets = [node for node in after(words, "-chardev") if node.startswith("socket,")]
+    assert sockets == ["socket,id=control,fd=7,server=on,wait=off", "socket,id=line,fd=8,server=on,wait=off"]
+    assert after(words, "-add-fd") == ["fd=9,set=9", "fd=10,set=10", "fd=11,set=11"]
+    (root,) = (json.loads(node) for node in after(words, "-blockdev"))
+    assert root["backing"]["driver"] == root["backing"]["backing"]["driver"] == "qcow2"
+    assert root["backing"]["read-only"]
+    assert root["backing"]["file"]["read-only"]
+    assert root["backing"]["backing"]["file"]["filename"] == "/dev/fdset/11"
+    assert handed.all == (7, 8, 9, 10, 11, 12)
 
 
 def test_the_console_comes_out_where_qemus_own_words_do() -> None:
