@@ -79,7 +79,8 @@ def compose(
 
 def _machine(recipe: Recipe, setting: Setting) -> Recipe:
     """Return `recipe` with what makes a machine of the environment. The Lock's `steps` stay those of the container."""
-    links = vm_links(setting.base, setting.profile.vm.init, recipe.lock)
+    vm = setting.profile.vm
+    links = vm_links(setting.base, vm.init, recipe.lock, sshd=vm.sshd)
     if isinstance(links, Question):
         return replace(recipe, open=links)
     return replace(recipe, steps=(*recipe.steps, *links))

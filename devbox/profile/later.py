@@ -41,6 +41,8 @@ class Vm(Part):
 
     init: Literal["full", "trimmed", "minimal"] = "full"
     """How much of a system starts."""
+    sshd: bool = False
+    """Whether `devbox ssh-config` leads to a real sshd inside."""
 
 
 class Prod(Part):

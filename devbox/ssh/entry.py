@@ -27,6 +27,7 @@ class Entry:
     user: str
     proxy: tuple[str, ...]  # the command that speaks SSH on its standard streams
     known_hosts: str  # absolute path
+    identity: str | None = None  # absolute path of a key; None: whoever runs `proxy` needs none
 
 
 def check_alias(name: str) -> str:
@@ -48,9 +49,10 @@ def render(entry: Entry) -> str:
         ("HostKeyAlgorithms", "ssh-ed25519"),
         ("CheckHostIP", "no"),
         ("UpdateHostKeys", "no"),
-        ("IdentityFile", "none"),
+        ("IdentityFile", file_value(entry.identity) if entry.identity else "none"),
+        *((("IdentityAgent", "none"),) if entry.identity else ()),
         ("IdentitiesOnly", "yes"),
-        ("PubkeyAuthentication", "no"),
+        ("PubkeyAuthentication", "yes" if entry.identity else "no"),
         ("PasswordAuthentication", "no"),
         ("KbdInteractiveAuthentication", "no"),
         ("ForwardAgent", "no"),

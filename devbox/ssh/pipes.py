@@ -46,10 +46,20 @@ def _pump(source: int, target: int, ours: socket.socket, then: int) -> None:
 
 def _move(source: int, target: int) -> None:
     # No splice: it holds the pipe's lock while it waits, so that the other side of the pipe waits as well.
-    while data := _waited(source, select.POLLIN, partial(os.read, source, _CHUNK)):
-        view = memoryview(data)
-        while view:
-            view = view[_waited(target, select.POLLOUT, partial(os.write, target, view)) :]
+    while data := taken(source):
+        put(target, data)
+
+
+def taken(source: int) -> bytes:
+    """Return what there is, waiting for it; nothing at the end. `OSError` as `os.read`."""
+    return _waited(source, select.POLLIN, partial(os.read, source, _CHUNK))
+
+
+def put(target: int, data: bytes) -> None:
+    """Write all of `data`, waiting for room; `OSError` as `os.write`."""
+    view = memoryview(data)
+    while view:
+        view = view[_waited(target, select.POLLOUT, partial(os.write, target, view)) :]
 
 
 def _waited(descriptor: int, event: int, act: Callable[[], Moved]) -> Moved:

@@ -1,13 +1,14 @@
 """`ssh-config`: the entry by which plain ssh, and every editor that knows ssh, gets into the Environment."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from devbox import paths, record
 from devbox.errors import StateError, UsageError
+from devbox.profile.model import Profile
 from devbox.ssh import user_config
 from devbox.ssh.entry import (
     Entry,
@@ -20,7 +21,7 @@ from devbox.ssh.entry import (
     with_include,
     without_include,
 )
-from devbox.ssh.keys import ensure_keys, known_hosts_file
+from devbox.ssh.keys import ensure_keys, ensure_sshd_keys, known_hosts_file
 from devbox.values import printable, slug
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
@@ -28,7 +29,8 @@ from devbox.workspace.identity import guest_user
 from devbox.workspace.locate import require_usable
 
 PROXY: Final = "ssh-proxy"  # the verb
-UP: Final = "--up"  # its option
+UP: Final = "--up"  # its options
+SSHD: Final = "--sshd"
 _SUFFIX: Final = ".devbox"
 # An editor that a desktop starts knows nothing of what a shell's start-up files set: what decides where devbox looks
 # goes into the entry.
@@ -73,12 +75,15 @@ def show(
     require_usable(workspace, host)
     written = _read(_file(workspace.hash))
     profile = load_profile(host, workspace).profile
+    real = ensure_sshd_keys(workspace.hash, workspace.container_name) if has_sshd(profile) else None
+    brought = brings_up(written.proxy) if up is None and written else bool(up)
     entry = Entry(
         host=_alias(workspace, alias, written, profile.name or slug(workspace.name)),
         key_alias=workspace.container_name,
         user=guest_user(host, workspace, host.engine.info, profile.user).name,
-        proxy=_proxy(host, workspace, command, up=brings_up(written.proxy) if up is None and written else bool(up)),
-        known_hosts=str(known_hosts_file(workspace.hash)),
+        proxy=_proxy(host, workspace, command, {UP: brought, SSHD: real is not None}),
+        known_hosts=str(real.known_hosts if real else known_hosts_file(workspace.hash)),
+        identity=str(real.identity) if real else None,
     )
     try:
         text = entry_file(entry, str(workspace.directory))
@@ -167,10 +172,15 @@ def brings_up(proxy: str) -> bool:
     return proxy.partition(f" {PROXY} ")[2].startswith(f"{UP} ")
 
 
-def _proxy(host: Host, workspace: Workspace, command: Sequence[str], *, up: bool) -> tuple[str, ...]:
+def has_sshd(profile: Profile) -> bool:
+    """Whether a real sshd is inside, which an entry leads to then."""
+    return profile.runtime == "vm" and profile.vm.sshd
+
+
+def _proxy(host: Host, workspace: Workspace, command: Sequence[str], options: Mapping[str, bool]) -> tuple[str, ...]:
     pinned = [f"{name}={host.environ[name]}" for name in _PINNED if host.environ.get(name)]
     before = ("env", *pinned) if pinned else ()
-    return (*before, *command, PROXY, *((UP,) if up else ()), "--", str(workspace.directory))
+    return (*before, *command, PROXY, *(one for one, on in options.items() if on), "--", str(workspace.directory))
 
 
 def _file(path_hash: str) -> Path:

@@ -29,6 +29,7 @@ _SYSTEM: Final = (
     "systemd-sysv",
     "udev",
 )
+_SSHD: Final = "openssh-server"
 _UNIT: Final = "devbox-agent.service"
 _MASKED: Final = "/dev/null"
 
@@ -57,6 +58,19 @@ IgnoreSIGPIPE=no
 WantedBy=sysinit.target
 devbox-end
 """.strip()
+
+# A key in a layer would be that of every machine of this image. The package makes those that are not there.
+_KEYS: Final = "/etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_ecdsa_key /etc/ssh/ssh_host_ed25519_key"
+_NO_KEYS: Final = (
+    "mkdir -p /etc/ssh",
+    f"for key in {_KEYS}; do [ -e $key ] || : > $key; done",
+)
+# It is started for each connection (ssh/sshd.py); one that listens would want keys, and nobody asks it anything.
+_ONLY_WHEN_ASKED: Final = (
+    "find /etc/ssh -name 'ssh_host_*_key' -empty -delete",
+    "rm -f /etc/systemd/system/multi-user.target.wants/ssh.service",
+    "rm -f /etc/systemd/system/sockets.target.wants/ssh.socket /etc/systemd/system/ssh.service.requires/ssh.socket",
+)
 
 # Of `trimmed`: what a machine without hardware, whose file system came up mounted, can do without.
 _TRIMMED: Final = (
@@ -106,7 +120,7 @@ _GENERATORS: Final = (
 )
 
 
-def packages(base: BaseImage, init: Init) -> tuple[str, ...]:
+def packages(base: BaseImage, init: Init, *, sshd: bool = False) -> tuple[str, ...]:
     """Return the packages that make a machine of `base`; `BaseImageError` if devbox cannot do that."""
     if base.family != "debian":
         raise BaseImageError(
@@ -114,7 +128,8 @@ def packages(base: BaseImage, init: Init) -> tuple[str, ...]:
             hint='choose a base of that family, as base.image = "debian:12", or the runtime "container"',
             problems=[Problem(key=_KEY, message=f"not with a base of the {base.distribution or base.family} kind")],
         )
-    return tuple(sorted([_kernel(base), _GROWING, *([] if init == "minimal" else _SYSTEM)]))
+    more = [*([] if init == "minimal" else _SYSTEM), *([_SSHD] if sshd else [])]
+    return tuple(sorted([_kernel(base), _GROWING, *more]))
 
 
 def _kernel(base: BaseImage) -> str:
@@ -125,12 +140,12 @@ def _kernel(base: BaseImage) -> str:
     return f"linux-image-{base.architecture}"
 
 
-def vm_links(base: BaseImage, init: Init, lock: Platform) -> tuple[Step, ...] | Question:
+def vm_links(base: BaseImage, init: Init, lock: Platform, *, sshd: bool = False) -> tuple[Step, ...] | Question:
     """Return the steps that make a machine of what is there; the question about its packages if `lock` has no answer.
 
     Raises `BaseImageError`, see `packages`.
     """
-    names = packages(base, init)
+    names = packages(base, init, sshd=sshd)
     question = replace(
         apt.question(base, names, hostless=True),
         key=ANSWER,
@@ -140,15 +155,15 @@ def vm_links(base: BaseImage, init: Init, lock: Platform) -> tuple[Step, ...] | 
     known = lock.answers.get(ANSWER)
     if known is None or known.asked != question.asked:
         return question
-    return vm_steps(base, init, apt.answered(Group(asked=names), known.lines))
+    return vm_steps(base, init, apt.answered(Group(asked=names), known.lines), sshd=sshd)
 
 
-def vm_steps(base: BaseImage, init: Init, group: Group) -> tuple[Step, ...]:
+def vm_steps(base: BaseImage, init: Init, group: Group, *, sshd: bool = False) -> tuple[Step, ...]:
     """Return the steps that install the packages of `group` and set up the system that `init` names."""
     # The kernel's package makes an initrd for any hardware; the machine gets a small one of its own.
-    bare = ["export INITRD=No"]
+    bare = ["export INITRD=No", *(_NO_KEYS if sshd else ())]
     installed = replace(apt.install(base, group, before=bare), name="the machine's packages", key=_KEY)
-    lines = _settings(init)
+    lines = [*_settings(init), *(_ONLY_WHEN_ASKED if sshd else ())]
     return (installed, Step(name="the machine's system", key=_KEY, script=script(base.epoch, lines), network=False))
 
 

@@ -18,10 +18,11 @@ def command(
     directory: Annotated[str, typer.Argument(metavar="DIR")],
     *,
     up: Annotated[bool, typer.Option("--up", help="Bring the environment up first.")] = False,
+    sshd: Annotated[bool, typer.Option("--sshd", help="Let the sshd inside speak.")] = False,
 ) -> None:
     """Speak SSH on stdin and stdout with the client that started it; DIR is the project."""
     invocation = invocation_of(context)
     invocation.project = Path(directory)
     from devbox.workspace.ssh_proxy import proxy
 
-    proxy(invocation.host, invocation.workspace, up=up)
+    proxy(invocation.host, invocation.workspace, up=up, sshd=sshd)

@@ -130,3 +130,18 @@ def test_an_answer_with_a_package_that_is_gone_is_forgotten() -> None:
     assert without_gone(lock, frozenset({"less"})) == lock
     assert set(without_gone(lock, frozenset({"systemd"})).answers) == {"node.toolchain"}
     assert without_gone(Platform(), frozenset({"systemd"})) == Platform()
+
+
+def test_an_sshd_comes_without_keys_and_listens_to_nobody(tmp_path: Path) -> None:
+    assert "openssh-server" not in packages(DEBIAN, "full")
+    assert set(packages(DEBIAN, "full", sshd=True)) - set(packages(DEBIAN, "full")) == {"openssh-server"}
+    installed, settings = vm_steps(DEBIAN, "full", Group(asked=("openssh-server",)), sshd=True)
+    made = installed.script.index(": > $key")
+    assert "ssh_host_ed25519_key" in installed.script[:made]
+    assert "ssh_host_*_key' -empty -delete" in settings.script
+    assert "multi-user.target.wants/ssh.service" in settings.script
+
+
+def test_the_steps_of_one_without_an_sshd_stay_what_they_were() -> None:
+    group = Group(asked=("systemd",))
+    assert not [step for step in vm_steps(DEBIAN, "full", group) if "ssh" in step.script]
