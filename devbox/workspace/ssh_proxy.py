@@ -35,17 +35,22 @@ def proxy(host: Host, workspace: Workspace, *, up: bool, sshd: bool = False) -> 
     if sshd:
         found = _reached(host, workspace, up=up)
         env = session_env(host, found.user, terminal=False) | found.taken
+        _ends_by_the_pipes()
         relay(found.instance, workspace.hash, found.user, env, stdin=0, stdout=output)
         return
     ready = front(host, workspace, up=up)
     from devbox.ssh.server import serve  # lazy: what is refused needs no asyncssh
 
-    # ssh hangs up on its ProxyCommand when it goes; the pipes say so as well, and in order.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _ends_by_the_pipes()
     try:
         serve(ready, stdin=0, stdout=output)
     except AgentError as error:
         raise AgentFailedError(f"the agent of {workspace.name} cannot be used: {error}", hint="devbox up") from error
+
+
+def _ends_by_the_pipes() -> None:
+    """Take no notice when ssh hangs up on its ProxyCommand as it goes: the pipes say so as well, and in order."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def front(host: Host, workspace: Workspace, *, up: bool) -> Front:

@@ -41,6 +41,7 @@ def test_ssh_scp_and_rsync_end_in_openssh_with_the_variables_of_every_process(
     said = ssh("-v", "HOST", 'echo "$WORD"; id -un; exit 7', status=7, timeout=120)
     assert b"remote software version OpenSSH" in said.stderr
     assert said.stdout.decode().splitlines() == ["a word", inside(machine, "id -un")]
+    assert ssh("true", timeout=120).stderr == b""
     (tmp_path / "there").write_text("by scp")
     ssh.run(ssh.argv("-q", str(tmp_path / "there"), "shop:there", program="scp"), timeout=120)
     ssh.run(["rsync", "-e", f"ssh -F {ssh.config}", "shop:there", str(tmp_path / "back")], timeout=120)
@@ -50,10 +51,12 @@ def test_ssh_scp_and_rsync_end_in_openssh_with_the_variables_of_every_process(
 def test_without_the_key_nobody_comes_in_and_nobody_else_is_taken_for_the_machine(
     machine: Devbox, ssh: Client, tmp_path: Path
 ) -> None:
-    refused = ssh("-o", "IdentityFile=none", "-o", "PreferredAuthentications=password,publickey", "HOST", "true",
-                  status=255, timeout=120)  # fmt: skip
-    assert b"Permission denied (publickey)" in refused.stderr
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+    own = state(machine) / "s" / machine.hash / "ssh" / "client_key"
+    (tmp_path / "entry").write_text(ssh.config.read_text().replace(str(own), str(tmp_path / "other")))
+    stranger = Client(config=tmp_path / "entry", host="shop", env=machine.environment)
+    refused = stranger("-o", "PreferredAuthentications=password,publickey", "HOST", "true", status=255, timeout=120)
+    assert b"Permission denied (publickey)" in refused.stderr
     key = (tmp_path / "other.pub").read_text().split()
     alias = ssh.config.read_text().split("HostKeyAlias ")[1].split()[0]
     (tmp_path / "known").write_text(f"{alias} {key[0]} {key[1]}\n")
