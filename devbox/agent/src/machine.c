@@ -80,6 +80,16 @@ static bool take_environment(void) {
     return true; /* the text is the environment from now on */
 }
 
+/* `agent settle` has written down who the machine is. What cannot be read leaves it nobody, which its host sees. */
+static void take_up_again(void) {
+    size_t size;
+    const char *identity = facts_read(MACHINE_FACTS "/identity", &size);
+    const struct serving serving = {.identity = identity};
+    if (identity != NULL && serve_is_good(&serving) && take_environment()) {
+        serve_as(identity);
+    }
+}
+
 static _Noreturn void power_off(void) {
     sync();
     (void)reboot(RB_POWER_OFF);
@@ -98,6 +108,7 @@ static int serve_machine(void) {
         return serve_fail(SOCKET_DIRECTORY);
     }
     credentials_of_machine = true;
+    init_again = take_up_again;
     struct serving serving = {
         .socket = SOCKET_DIRECTORY "/agent.sock",
         .identity = identity,

@@ -8,9 +8,9 @@
 #include "machine.h"
 #include "own.h"
 #include "serve.h"
+#include "settle.h"
 #include "stream.h"
 #include "text.h"
-#include "wake.h"
 #include "wire.h"
 
 #ifndef AGENT_BUILD
@@ -29,7 +29,7 @@ static int usage(void) {
                                "       agent stream --socket PATH\n"
                                "       agent machine\n"
                                "       agent off\n"
-                               "       agent wake NANOSECONDS\n"
+                               "       agent settle\n"
                                "       agent line --port PATH --socket PATH   (a seam for the tests of the line)\n"
                                "       agent own UID:GID DIRECTORY...\n"
                                "       agent version\n";
@@ -81,8 +81,8 @@ static int run_bare(int count, char **words) {
     if (count == 2 && strcmp(words[1], "off") == 0) {
         return machine_off();
     }
-    if (count == 3 && strcmp(words[1], "wake") == 0) {
-        return wake(words[2]);
+    if (count == 2 && strcmp(words[1], "settle") == 0) {
+        return settle();
     }
     if (count > 3 && strcmp(words[1], "own") == 0) {
         return own_directories(words[2], words + 3);

@@ -46,9 +46,13 @@ bool serve_is_good(const struct serving *serving) {
     return strlen(serving->identity) <= IDENTITY_MOST;
 }
 
-int serve(const struct serving *serving) {
-    connection_facts.identity = serving->identity;
+void serve_as(const char *identity) {
+    connection_facts.identity = identity;
     choose_boot_id();
+}
+
+int serve(const struct serving *serving) {
+    serve_as(serving->identity);
     if (!fill_standard_streams() || !spawn_prepare()) {
         return serve_fail("descriptors");
     }

@@ -13,6 +13,8 @@ struct serving {
 
 /* The identity is one that can be told. */
 bool serve_is_good(const struct serving *serving);
+/* Be this one to whoever connects from here on, as after a start. */
+void serve_as(const char *identity);
 /* An exit status, when the end has come. */
 int serve(const struct serving *serving);
 /* Say what failed, and errno: 1. */

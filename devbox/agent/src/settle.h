@@ -1,0 +1,23 @@
+/* `agent settle`: a machine is told what it cannot know by itself, and has put in place what is its own. */
+#ifndef SETTLE_H
+#define SETTLE_H
+
+/* stdin has any number of facts, each its kind, the decimal size of its value, both with a NUL behind them, and the
+ * value. All of them are looked at first: one that is none, and nothing is done. Then they are carried out in order:
+ *
+ * time      nanoseconds since 1970, decimal: the clock's
+ * seed      64 bytes that are mixed into the kernel's random numbers
+ * mac       two hardware addresses: of an interface, and the one that it is to have
+ * machine-id, hosts, hostname.line, environment: what the files of that name hold from now on
+ * hostname  the machine's, for the kernel as well
+ * identity  by which the agent that has started this process knows itself, once all is done
+ * grow      the place of a file system that is to fill its disk
+ * data      the serial number of the disk with the volumes, whose file system grows as well
+ * volume    name, place, and "filled" (a new one begins with what the image has there) or "bare", a NUL between them
+ * file      path and content, a NUL between them
+ * later     a script for /bin/sh that nobody waits for
+ *
+ * What is in place stays, so it may be done again after whatever ended it. The exit code. */
+int settle(void);
+
+#endif

@@ -1,0 +1,160 @@
+/* Who the machine is, what time it is there, and that it may not be alone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/random.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "machine.h"
+#include "settle_facts.h"
+#include "text.h"
+
+/* In bytes; bits of one; in nanoseconds. */
+enum { BASE = 10, HEX = 16, SEED = 64, BITS = 8, SECOND = 1000000000, MAC = 6, MAC_TEXT = 17, INTERFACES_MOST = 64 };
+
+struct seed {
+    int bits;
+    int size;
+    uint8_t bytes[SEED];
+};
+
+static bool has_new_identity;
+
+static bool read_time(const struct fact *fact, struct timespec *time) {
+    char *end;
+    errno = 0;
+    unsigned long long found = strtoull(fact->value, &end, BASE);
+    *time = (struct timespec){.tv_sec = (time_t)(found / SECOND), .tv_nsec = (long)(found % SECOND)};
+    return *fact->value >= '0' && *fact->value <= '9' && end == fact->value + fact->size && errno == 0;
+}
+
+bool settle_is_time(const struct fact *fact) {
+    struct timespec now;
+    return read_time(fact, &now);
+}
+
+bool settle_time(const struct fact *fact) {
+    struct timespec now;
+    return read_time(fact, &now) && clock_settime(CLOCK_REALTIME, &now) == 0;
+}
+
+bool settle_is_seed(const struct fact *fact) {
+    return fact->size == SEED;
+}
+
+/* At once: else the next numbers could be those that follow the state, which lies in a file. */
+bool settle_seed(const struct fact *fact) {
+    struct seed seed = {.bits = SEED * BITS, .size = SEED};
+    memcpy(seed.bytes, fact->value, SEED);
+    int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && ioctl(fd, RNDADDENTROPY, &seed) == 0 &&
+           (ioctl(fd, RNDRESEEDCRNG) == 0 || errno == ENODATA); /* it has no numbers yet that could follow */
+}
+
+static bool parse_mac(const char *text, char behind, uint8_t mac[static MAC]) {
+    for (int index = 0; index < MAC; index++) {
+        char *end;
+        const char *digits = text + (ptrdiff_t)(MAC_TEXT + 1) / MAC * index;
+        mac[index] = (uint8_t)strtoul(digits, &end, HEX);
+        if (end != digits + 2 || *end != (index < MAC - 1 ? ':' : behind)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_macs(const struct fact *fact, uint8_t from[static MAC], uint8_t to[static MAC]) {
+    return fact->size == 2 * MAC_TEXT + 1 && parse_mac(fact->value, ' ', from) &&
+           parse_mac(fact->value + MAC_TEXT + 1, '\0', to);
+}
+
+bool settle_is_mac(const struct fact *fact) {
+    uint8_t from[MAC];
+    uint8_t to[MAC];
+    return read_macs(fact, from, to);
+}
+
+bool settle_mac(const struct fact *fact) {
+    uint8_t from[MAC];
+    uint8_t to[MAC];
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || !read_macs(fact, from, to)) {
+        return false;
+    }
+    for (int index = 1; index < INTERFACES_MOST; index++) {
+        struct ifreq request = {.ifr_ifindex = index};
+        if (ioctl(fd, SIOCGIFNAME, &request) == 0 && ioctl(fd, SIOCGIFHWADDR, &request) == 0 &&
+            memcmp(request.ifr_hwaddr.sa_data, from, MAC) == 0) {
+            memcpy(request.ifr_hwaddr.sa_data, to, MAC);
+            return ioctl(fd, SIOCSIFHWADDR, &request) == 0;
+        }
+    }
+    errno = ENODEV;
+    return false;
+}
+
+bool settle_is_text(const struct fact *fact) {
+    return fact->size > 0 && strlen(fact->value) == fact->size;
+}
+
+/* In place: a file of this name may be mounted elsewhere. */
+static bool write_over(const char *path, int more, const struct fact *fact) {
+    int fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | more, 0600);
+    if (fd < 0) {
+        return false;
+    }
+    size_t done = 0;
+    ssize_t put = 0;
+    while (done < fact->size && (put = write(fd, fact->value + done, fact->size - done)) > 0) {
+        done += (size_t)put;
+    }
+    return close(fd) == 0 && done == fact->size;
+}
+
+/* An image without systemd may have none. */
+bool settle_machine_id(const struct fact *fact) {
+    return write_over("/etc/machine-id", 0, fact) || errno == ENOENT;
+}
+
+bool settle_word(const struct fact *fact) {
+    char path[PATH_MAX];
+    return text_join(path, sizeof path, (const char *const[]){MACHINE_FACTS "/", fact->kind, NULL}) &&
+           write_over(path, O_CREAT, fact);
+}
+
+bool settle_hostname(const struct fact *fact) {
+    return settle_word(fact) && sethostname(fact->value, fact->size) == 0;
+}
+
+bool settle_identity(const struct fact *fact) {
+    has_new_identity = true;
+    return settle_word(fact);
+}
+
+/* Which must be the very agent: to any other process the signal may mean its end. */
+static bool tell_agent(void) {
+    pid_t parent = getppid();
+    char number[21];
+    char path[PATH_MAX];
+    char program[PATH_MAX] = "";
+    const char *const parts[] = {"/proc/", text_number(number, (uint64_t)parent), "/exe", NULL};
+    if (!text_join(path, sizeof path, parts) || readlink(path, program, sizeof program - 1) < 0 ||
+        strcmp(program, MACHINE_AGENT) != 0) {
+        errno = ESRCH;
+        return false;
+    }
+    return kill(parent, INIT_AGAIN) == 0;
+}
+
+bool settle_tell(void) {
+    return !has_new_identity || tell_agent();
+}
