@@ -70,11 +70,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """A number, of bytes unless `unit` names something else, that must not be above `most`."""
+    """A number, of bytes unless `unit` names something else, that must not be above `most` (None: it is only said)."""
 
     name: str
     value: int
-    most: int
+    most: int | None
     unit: str = ""
 
     def said(self, value: int) -> str:
@@ -84,7 +84,7 @@ class Amount:
     @property
     def is_good(self) -> bool:
         """Whether the limit holds."""
-        return self.value <= self.most
+        return self.most is None or self.value <= self.most
 
 
 def measure(name: str, ours: Way, theirs: Way, *, pairs: int, target: float | None) -> Comparison:
@@ -115,7 +115,7 @@ def report(
         target = "-" if one.target is None else f"{one.target:.2f}"
         print(f"  {one.name:<44} {ours:>9} {theirs:>9}  {one.ratio:>6.2f} {target:>7}{_verdict(one)}")
     for amount in amounts:
-        value, most = amount.said(amount.value), amount.said(amount.most)
+        value, most = amount.said(amount.value), "-" if amount.most is None else amount.said(amount.most)
         print(f"  {amount.name:<44} {value:>9} {'at most':>9}  {most:>14}{_verdict(amount)}")
     for reason in skipped:
         print(f"  left out: {reason}")

@@ -4,7 +4,7 @@
 
 The peer is in vm_peer.py. Both boot from disks in the page cache, accelerated alike: by what devbox finds to work here.
 devbox is an install as pip makes it (installed.py). --quick has no such peer, whose disk alone takes a minute: a cold
-start is compared with the container's. Starts from a saved state are to have rows of their own in `starts`.
+start is compared with the container's. Starts from what was kept of an image are in vm_ready.py.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks import vm_ready
 from benchmarks.common import Amount, Comparison, Way, command, docker_command, measure, options, report
 from benchmarks.installed import install
 from benchmarks.running import run
@@ -119,6 +120,18 @@ def rest(machine: Bench) -> None:
     time.sleep(REST)
 
 
+def anew(machine: Bench) -> Amount:
+    """Have a new machine where there is none, by the command line and with the project in it."""
+    times = []
+    for _ in range(PAIRS):
+        machine.devbox("destroy", "-f")
+        begin = time.monotonic()
+        machine.way("shell", "--", "true").run()
+        times.append(time.monotonic() - begin)
+    value = int(statistics.median(times) * 1000)
+    return Amount(name="devbox shell -- true, where nothing is, project synced", value=value, most=None, unit="ms")
+
+
 def commands(machine: Bench, container: Bench, count: int) -> Comparison:
     """Compare a command in what runs."""
     words = ("exec", "--", "true")
@@ -183,9 +196,11 @@ def main() -> int:
             amounts.append(disk(docker, machine.up("vm", "full")))
             rest(machine)
             amounts.extend(idle(machine))
+            amounts.extend(vm_ready.starts(machine.devbox))
+            amounts.extend(vm_ready.together(machine.devbox))
+            amounts.append(anew(machine))
         compared.append(commands(machine, container, QUICK_COMMANDS if quick else COMMANDS))
-    left_out = ["starts from a saved state: not in this version"]
-    left_out += ["the cold start against a peer, disk and memory: not for --quick"] if quick else []
+    left_out = ["the cold start against a peer, disk, memory, the ready state: not for --quick"] if quick else []
     return 0 if report("vm", compared, left_out, amounts) or quick else 1
 
 
