@@ -43,6 +43,8 @@ class Vm(Part):
     """How much of a system starts."""
     sshd: bool = False
     """Whether `devbox ssh-config` leads to a real sshd inside."""
+    ready: bool = True
+    """Whether a new machine goes on from where one of the same image has booted to, which is kept; else it boots."""
 
 
 class Prod(Part):

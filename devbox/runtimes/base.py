@@ -84,9 +84,13 @@ class ResourceLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineOptions:
-    """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default."""
+    """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default.
+
+    `ready`: a new one may go on from where another of its image has booted to, and is kept for such.
+    """
 
     init: str = "full"  # how much of a system starts: full, trimmed, minimal
+    ready: bool = True
     disk: int | None = None
 
 

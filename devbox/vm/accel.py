@@ -19,7 +19,6 @@ from typing import Final
 from devbox import paths, record
 from devbox.interrupts import uninterrupted
 from devbox.process import Account, Processes
-from devbox.vm import qemu
 from devbox.vm.account import account_of
 from devbox.vm.console import Console
 from devbox.vm.hand_over import kernel_over
@@ -58,8 +57,7 @@ def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Acc
     It takes up to four seconds the first time that this kernel is met since the host was booted, and the verdict is
     kept in the directory `cache`.
     """
-    version = qemu.version(program, processes)
-    known = _known(cache, version, kernel)
+    known = _known(cache, program, kernel)
     wanted = "hvf" if sys.platform == "darwin" else "kvm"
     why_not = _cannot_be_opened(wanted)
     tried = why_not is None
@@ -70,7 +68,7 @@ def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Acc
     found = Accelerator(name="tcg", why=_emulated(why_not)) if why_not else Accelerator(name=wanted)
     if known and (known.name, known.why) == (found.name, found.why):
         return Accelerator(name=found.name)
-    _remember(cache, version, kernel, found, tried=tried)
+    _remember(cache, program, kernel, found, tried=tried)
     return found
 
 
@@ -79,9 +77,9 @@ def instead() -> Accelerator:
     return Accelerator(name="tcg", why=_emulated("a machine that was accelerated did not come up"))
 
 
-def distrust(program: str, kernel: Path, cache: Path, processes: Processes) -> None:
+def distrust(program: str, kernel: Path, cache: Path) -> None:
     """Take emulation from now on: a machine that was accelerated did not come up, and by `instead` it did."""
-    _remember(cache, qemu.version(program, processes), kernel, instead(), tried=True)
+    _remember(cache, program, kernel, instead(), tried=True)
 
 
 def _emulated(why: str) -> str:
@@ -160,27 +158,28 @@ def _runs_out_of_time(trial: _Trial, console: Console, place: Path, processes: P
             console.settle()
 
 
-def _file(cache: Path, version: str, kernel: Path) -> Path:
-    key = hashlib.sha256(f"{version}\n{_identity(kernel)}".encode()).hexdigest()[:16]
+def _file(cache: Path, program: str, kernel: Path) -> Path:
+    # Which file it is, in place of its version: to ask for that takes a tenth of a second of each start.
+    key = hashlib.sha256(f"{_identity(Path(program))}\n{_identity(kernel)}".encode()).hexdigest()[:16]
     return cache / f"acceleration-{key}.json"
 
 
-def _identity(kernel: Path) -> str:
-    facts = kernel.stat()
-    return f"{kernel}:{facts.st_size}:{facts.st_mtime_ns}"
+def _identity(path: Path) -> str:
+    facts = path.stat()
+    return f"{path}:{facts.st_size}:{facts.st_mtime_ns}"
 
 
-def _known(cache: Path, version: str, kernel: Path) -> _Verdict | None:
+def _known(cache: Path, program: str, kernel: Path) -> _Verdict | None:
     try:
-        said = json.loads(_file(cache, version, kernel).read_bytes())
+        said = json.loads(_file(cache, program, kernel).read_bytes())
         found = _Verdict(**said)
     except (OSError, ValueError, TypeError):
         return None
     return found if found.boot == boot_id() else None
 
 
-def _remember(cache: Path, version: str, kernel: Path, found: Accelerator, *, tried: bool) -> None:
+def _remember(cache: Path, program: str, kernel: Path, found: Accelerator, *, tried: bool) -> None:
     verdict = _Verdict(boot=boot_id(), name=found.name, why=found.why, tried=tried)
     with contextlib.suppress(OSError):  # it is found again next time
         paths.private_directory(str(cache))
-        record.write_text(str(_file(cache, version, kernel)), json.dumps(asdict(verdict)))
+        record.write_text(str(_file(cache, program, kernel)), json.dumps(asdict(verdict)))

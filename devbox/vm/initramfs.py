@@ -83,11 +83,10 @@ def agent_archive(program: bytes) -> bytes:
 
 def machine_archive(identity: Identity) -> bytes:
     """Return the archive of one machine: files below /devbox for root alone."""
-    pairs = "".join(f"{name}={value}\0" for name, value in sorted(identity.environment.items()))
     texts = {
         "identity": identity.agent,
         "hostname": identity.hostname,
-        "environment": pairs,
+        "environment": environment(identity.environment),
         "root": identity.root,
         "init": identity.init,
         "epoch": str(identity.epoch),
@@ -97,6 +96,17 @@ def machine_archive(identity: Identity) -> bytes:
         Entry(path=f"devbox/{name}", content=text.encode("utf-8", "surrogateescape"), mode=0o600)
         for name, text in texts.items()
     )
+
+
+def environment(values: Mapping[str, str]) -> str:
+    """Return `values` as the agent reads them."""
+    return "".join(f"{name}={value}\0" for name, value in sorted(values.items()))
+
+
+def hosts(name: str, network: str | None) -> str:
+    """Return the file of names that a machine boots with, as the agent writes it (boot_network.c)."""
+    address = network.partition("/")[0] if network else "127.0.1.1"
+    return f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{address}\t{name}\n"
 
 
 def _check(entry: Entry, found: Mapping[str, Entry]) -> None:

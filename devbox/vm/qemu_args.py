@@ -21,6 +21,10 @@ GATEWAY: Final = "10.0.2.2"
 NAME_SERVER: Final = "10.0.2.3"
 
 _MIB: Final = 1024**2
+# QEMU would fill hundreds of megabytes with it. With 64 a machine that is at rest takes 340 MB in all
+# in place of 440; it boots about a tenth slower than with 128 (MiB each).
+_TRANSLATED: Final = 64
+_TRANSLATED_ONCE: Final = 256
 _LEAST_MEMORY: Final = 64 * _MIB
 _MOST_CPUS: Final = 255
 _LONGEST_COMMAND_LINE: Final = 2047  # of the kernel, on x86
@@ -107,7 +111,7 @@ def probe_argv(program: str, *, accelerator: str, kernel: str) -> tuple[str, ...
         program,
         *_confinement(),
         *("-machine", _machine_type(program)),
-        *_speed(accelerator),
+        *_speed(accelerator, _TRANSLATED),
         *("-smp", "1"),
         *("-m", "256M"),
         *("-kernel", kernel),
@@ -133,8 +137,8 @@ def _confinement() -> tuple[str, ...]:
 
 def _board(spec: MachineSpec, program: str) -> tuple[str, ...]:
     return (
-        *("-machine", _machine_type(program) + (",memory-backend=ram" if spec.memory_file else "")),
-        *_speed(spec.accelerator),
+        *("-machine", f"{_machine_type(program)},memory-backend=ram"),
+        *_speed(spec.accelerator, _TRANSLATED_ONCE if _is_kept(spec) else _TRANSLATED),
         *("-smp", str(spec.cpus)),
         *("-m", f"{_mebibytes(spec)}M"),
         *_memory(spec),
@@ -142,20 +146,24 @@ def _board(spec: MachineSpec, program: str) -> tuple[str, ...]:
     )
 
 
+def memory_size(spec: MachineSpec) -> int:
+    """Return how many bytes of memory the machine has."""
+    return _mebibytes(spec) * _MIB
+
+
 def _mebibytes(spec: MachineSpec) -> int:
     return -(-spec.memory // _MIB)
 
 
 def _memory(spec: MachineSpec) -> tuple[str, ...]:
-    if spec.memory_file is None:
-        return ()
-    options = {
-        "qom-type": "memory-backend-file",
-        "id": "ram",
-        "size": _mebibytes(spec) * _MIB,
-        "mem-path": spec.memory_file,
-        "share": not spec.memory_kept,
-    }
+    """Name it, wherever it lies: what was saved with it in one place can then go on with it in the other."""
+    options: dict[str, object] = {"qom-type": "memory-backend-ram", "id": "ram", "size": memory_size(spec)}
+    if spec.memory_file is not None:
+        options |= {
+            "qom-type": "memory-backend-file",
+            "mem-path": spec.memory_file,
+            "share": not spec.memory_kept,
+        }
     return ("-object", json.dumps(options))
 
 
@@ -167,8 +175,16 @@ def _machine_type(program: str) -> str:
     return "virt,gic-version=max" if _is_arm(program) else "q35,vmport=off,smm=off,graphics=off,dump-guest-core=off"
 
 
-def _speed(accelerator: str) -> tuple[str, ...]:
-    return ("-accel", accelerator, "-cpu", "max" if accelerator == "tcg" else "host")
+def _speed(accelerator: str, translated: int) -> tuple[str, ...]:
+    """Return by what the processors run. `translated`: MiB that the emulation keeps of what it has translated."""
+    if accelerator == "tcg":
+        return ("-accel", f"tcg,tb-size={translated}", "-cpu", "max")
+    return ("-accel", accelerator, "-cpu", "host")
+
+
+def _is_kept(spec: MachineSpec) -> bool:
+    """Whether its memory is for others to start from, so that it boots and ends."""
+    return spec.memory_file is not None and not spec.memory_kept
 
 
 def _kernel(spec: MachineSpec) -> tuple[str, ...]:

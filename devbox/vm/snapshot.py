@@ -92,11 +92,19 @@ def draft_of(state: Path) -> Path:
     return state.with_name(f"{state.name}.new")
 
 
-def resume(machine: Machine, spec: MachineSpec, state: Path, *, version: str | None = None) -> None:
+def resume(
+    machine: Machine,
+    spec: MachineSpec,
+    state: Path,
+    *,
+    version: str | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
     """Start `machine` where it was when `state` was saved; a state that has its memory is gone then.
 
-    `version`: of the QEMU that it must be. `MachineError` if that fails; then nothing runs, and `machine` can be
-    booted as ever, but if it is a `PassingError` it may be tried again. One that runs is left alone.
+    `version`: of the QEMU that it must be. `meanwhile`: called once QEMU is there, and nothing goes on yet.
+    `MachineError` if that fails; then nothing runs, and `machine` can be booted as ever, but if it is a `PassingError`
+    it may be tried again. One that runs is left alone.
     """
     if machine.running():
         raise MachineError(f"the machine {spec.name} runs, and cannot go on from where it was saved")
@@ -108,6 +116,7 @@ def resume(machine: Machine, spec: MachineSpec, state: Path, *, version: str | N
         with Qmp(machine.control, patience=_ANSWER) as asked:
             _require(version, asked.version())
             fault("resume a machine")
+            meanwhile()
             _read_whole(asked, machine, state, memory_apart=spec.memory_file is not None)
             fault("machine read")
             if spec.memory_file is None:

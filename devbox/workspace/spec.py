@@ -168,7 +168,7 @@ def machine_options(profile: Profile) -> MachineOptions | None:
     if profile.runtime != "vm":
         return None
     disk = profile.resources.disk
-    return MachineOptions(init=profile.vm.init, disk=parse_size(disk) if disk else None)
+    return MachineOptions(init=profile.vm.init, ready=profile.vm.ready, disk=parse_size(disk) if disk else None)
 
 
 def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:

@@ -35,7 +35,7 @@ DATA_SIZE: Final = 32 << 30  # the same of the disk with the volumes
 NETWORK: Final = f"{ADDRESS} {GATEWAY} {NAME_SERVER}"
 _COMMAND_LINE: Final = "console=ttyS0 quiet loglevel=4 panic=-1 rw"
 # Under emulation alone: what it guards against cannot be reached from there, and it costs half a second.
-_EMULATED: Final = "mitigations=off cryptomgr.notests"
+_EMULATED: Final = "mitigations=off cryptomgr.notests norandmaps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +54,23 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
     """
     image = machine_image(stored.image, stored.labels, bench)
     _require_base(machine, image, directory, bench)
-    disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
-    data = Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
+    lay_root(image, machine, stored, bench)
+    data = data_of(stored)
     disk.data_disk(data, DATA_SIZE, bench.processes)
-    (directory / INITRD).write_bytes(_initrd(stored, image))
-    drives = (
-        Drive(path=str(machine.disk), format="qcow2", serial="devbox-root"),
-        Drive(path=str(data), format="qcow2", serial=SERIAL),
-    )
-    _say(bench, network.lacking(bench.processes))
-    run(machine, _spec(stored, directory, image, drives), bench, await_agent)
+    told = identity(stored, now=int(time.time()))
+    (directory / INITRD).write_bytes(initrd(stored, image, told))
+    say(bench, network.lacking(bench.processes))
+    run(machine, spec_of(stored, machine, directory, image, data), bench, await_agent)
+
+
+def lay_root(image: MachineImage, machine: Machine, stored: Stored, bench: Bench) -> None:
+    """Have a root disk of the machine's own, as large as it is to be."""
+    disk.overlay(image.disk, machine.disk, stored.machine.disk or ROOT_SIZE, bench.processes)
+
+
+def data_of(stored: Stored) -> Path:
+    """Return where the disk with the volumes of its Workspace lies."""
+    return Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
 
 
 def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable[[], None]) -> None:
@@ -72,21 +79,28 @@ def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable
     One that was accelerated and did not come up is tried once more by emulation. If that helps, the next ones begin
     with it; else it was something else, and nothing is held against the acceleration.
     """
-    program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
-    refuse(_by(spec, EMULATION))
-    _say(bench, account.why_root(program))
-    accelerator = accel.choose(program, kernel, cache, bench.processes)
-    _say(bench, accelerator.why)
+    fastest = by_fastest(spec, bench)
     try:
-        _start(machine, _by(spec, accelerator.name), bench, await_agent)
+        _start(machine, fastest, bench, await_agent)
     except MachineError:
-        if accelerator.name == EMULATION:
+        if fastest.accelerator == EMULATION:
             raise
         machine.kill()
         accelerator = accel.instead()
-        _say(bench, accelerator.why)
+        say(bench, accelerator.why)
         _start(machine, _by(spec, accelerator.name), bench, await_agent)
-        accel.distrust(program, kernel, cache, bench.processes)
+        program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
+        accel.distrust(program, kernel, cache)
+
+
+def by_fastest(spec: MachineSpec, bench: Bench) -> MachineSpec:
+    """Return `spec` as this host runs it best; `MachineError` if it cannot run it at all."""
+    refuse(_by(spec, EMULATION))
+    program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
+    say(bench, account.why_root(program))
+    accelerator = accel.choose(program, kernel, cache, bench.processes)
+    say(bench, accelerator.why)
+    return _by(spec, accelerator.name)
 
 
 def _start(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable[[], None]) -> None:
@@ -110,12 +124,14 @@ def _require_base(machine: Machine, image: MachineImage, directory: Path, bench:
     record.write_text(str(known), image.content)
 
 
-def _say(bench: Bench, word: str | None) -> None:
+def say(bench: Bench, word: str | None) -> None:
+    """Tell the user, if there is anything."""
     if word:
         bench.reporter.note(word)
 
 
-def _spec(stored: Stored, directory: Path, image: MachineImage, drives: tuple[Drive, ...]) -> MachineSpec:
+def spec_of(stored: Stored, machine: Machine, directory: Path, image: MachineImage, data: Path) -> MachineSpec:
+    """Return what `machine` is started from, emulated. `data`: the disk with its volumes."""
     return MachineSpec(
         name=stored.name,
         uuid=stored.id,
@@ -124,7 +140,10 @@ def _spec(stored: Stored, directory: Path, image: MachineImage, drives: tuple[Dr
         kernel=str(image.kernel),
         initrd=str(directory / INITRD),
         command_line=_COMMAND_LINE,
-        drives=drives,
+        drives=(
+            Drive(path=str(machine.disk), format="qcow2", serial="devbox-root"),
+            Drive(path=str(data), format="qcow2", serial=SERIAL),
+        ),
         directory=str(directory),
         accelerator=EMULATION,
     )
@@ -167,6 +186,7 @@ def machine_image(image_id: str, labels: Labels, bench: Bench) -> MachineImage:
         )
 
 
-def _initrd(stored: Stored, image: MachineImage) -> bytes:
+def initrd(stored: Stored, image: MachineImage, told: initramfs.Identity) -> bytes:
+    """Return the initial RAM disk of a machine that is `told` who it is."""
     program = initramfs.agent_archive(Path(stored.agent.program).read_bytes())
-    return image.modules.read_bytes() + program + initramfs.machine_archive(identity(stored, now=int(time.time())))
+    return image.modules.read_bytes() + program + initramfs.machine_archive(told)

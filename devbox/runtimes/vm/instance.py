@@ -1,8 +1,10 @@
 """An Instance of the runtime `vm`: one QEMU machine and its directory."""
 
 import contextlib
+import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -17,7 +19,7 @@ from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
-from devbox.runtimes.vm import boot, inner, saving
+from devbox.runtimes.vm import boot, inner, newborn, saving
 from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
 from devbox.runtimes.vm.stored import SETTLED, UP, Stored
 from devbox.vm import lines, snapshot
@@ -90,6 +92,7 @@ class VmInstance(Inside):
 
         `MachineError` with what its console said if it does not come up, `AgentError` if its volumes cannot be had.
         """
+        self._forget_nobody()
         self._running = self._machine.running()
         if self._running:
             self._go_on()
@@ -104,14 +107,16 @@ class VmInstance(Inside):
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
         resumed = saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken)
         record.write_text(str(self._directory / UP), "")
-        if not resumed:
+        if not resumed and not newborn.started(self._newborn()):
             boot.booted(self._machine, self._stored, self._directory, bench, self._await_agent)
+        self._running = True
         if self._heard()[0] is AgentState.OTHER:
             raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
         self._settle()
 
     def stop(self, *, timeout: int = 10) -> None:
         """Stop it within about `timeout` seconds; no-op if it does not run."""
+        self._forget_nobody()
         if self._machine.running():
             with contextlib.suppress(DevboxError):
                 self.exec(ExecSpec(argv=_OFF, user="0:0", workdir="/", stdin=False, detach=True)).close()
@@ -129,6 +134,7 @@ class VmInstance(Inside):
 
         Whoever is connected is cut off. `MachineError` if it cannot be saved; then it goes on.
         """
+        self._forget_nobody()
         if not self._machine.running():
             return
         self._write_back_soon()
@@ -140,6 +146,7 @@ class VmInstance(Inside):
     @property
     def snapshots(self) -> VmSnapshots:
         """What was kept of it under a name, and can be again."""
+        self._forget_nobody()
         return VmSnapshots(
             Owner(
                 machine=self._machine,
@@ -182,6 +189,8 @@ class VmInstance(Inside):
 
     def agent_state(self) -> AgentState:
         """Return how its agent answers, now; one that is not settled in counts as silent, since `start` settles it."""
+        if newborn.is_nobody(self._directory):
+            return AgentState.SILENT
         state, agent_boot = self._heard()
         if state is AgentState.ANSWERS and agent_boot and not self._is_settled(agent_boot):
             return AgentState.SILENT
@@ -202,7 +211,10 @@ class VmInstance(Inside):
     def have_line(self) -> None:
         """Have the way to its agent, if it runs; one that was lost is opened again, without starting anything else."""
         if self._running:
-            lines.ensure(self._machine.line, self._socket(), self._bench.processes)
+            self._have_its_line()
+
+    def _have_its_line(self) -> None:
+        lines.ensure(self._machine.line, self._socket(), self._bench.processes)
 
     def _await_agent(self, timeout: float = _BOOTING) -> None:
         self._running = True
@@ -233,8 +245,9 @@ class VmInstance(Inside):
         return heard(self.connect, self.spec_digest)
 
     def _is_settled(self, agent_boot: str) -> bool:
-        if (self._directory / saving.ASLEEP).exists():
-            return False
+        return not (self._directory / saving.ASLEEP).exists() and self._has_settled(agent_boot)
+
+    def _has_settled(self, agent_boot: str) -> bool:
         try:
             return (self._directory / SETTLED).read_text(encoding="ascii") == agent_boot
         except (OSError, ValueError):
@@ -242,21 +255,39 @@ class VmInstance(Inside):
 
     def _settle(self) -> None:
         """Tell it the time if it was saved; put its volumes and files in place, unless that was done since its boot."""
-        if (self._directory / saving.ASLEEP).exists():
-            argv, seed = saving.wake()
-            self.run_as_root(argv, failure="it cannot be told the time", hint=AGAIN, given=seed)
-            (self._directory / saving.ASLEEP).unlink()
+        asleep = self._directory / saving.ASLEEP
+        facts = inner.waking(time.time_ns(), os.urandom(inner.SEED)) if asleep.exists() else ()
         _, agent_boot = self._heard()
-        if agent_boot and self._is_settled(agent_boot):
-            return
-        hint = "look at its console: devbox logs"
-        volumes = inner.place_volumes(self._stored.volumes)
-        self.run_as_root(volumes, failure="its volumes cannot be put in place", hint=hint)
-        for share in self._stored.files:
-            content = Path(share.source).read_bytes()
-            take = inner.take_file(share.target)
-            self.run_as_root(take, failure=f"{share.target} cannot be written", hint=hint, given=content)
-        record.write_text(str(self._directory / SETTLED), agent_boot)
+        settled = agent_boot and self._has_settled(agent_boot)
+        if not settled:
+            facts += self._own()
+        if facts:
+            hint = "look at its console: devbox logs"
+            failure = "what is its own cannot be put in place"
+            self.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
+        asleep.unlink(missing_ok=True)
+        if not settled:
+            record.write_text(str(self._directory / SETTLED), agent_boot)
+
+    def _own(self) -> tuple[inner.Fact, ...]:
+        files = [inner.file(share.target, Path(share.source).read_bytes()) for share in self._stored.files]
+        return (*inner.placed(self._stored.volumes), *files)
+
+    def _newborn(self) -> newborn.Newborn:
+        return newborn.Newborn(
+            machine=self._machine,
+            stored=self._stored,
+            directory=self._directory,
+            bench=self._bench,
+            socket=self._socket(),
+            await_agent=self._await_agent,
+            have_line=self._have_its_line,
+            own=self._own,
+        )
+
+    def _forget_nobody(self) -> None:
+        """Have nothing of a machine that was being made when devbox was killed."""
+        newborn.forget(self._machine, self._directory, self._socket())
 
     def _forget(self) -> None:
         self._running = False

@@ -1,10 +1,9 @@
 """What runs in a machine, kept while it is stopped: saved, taken up again, or in words why it has to boot."""
 
 import contextlib
-import os
 import shlex
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,21 +11,22 @@ from devbox import paths, record
 from devbox.errors import AgentError, CommandFailedError, DevboxError, EngineError, MachineError
 from devbox.process import Processes
 from devbox.reporter import Reporter
-from devbox.runtimes.inside import AGENT
 from devbox.vm import snapshot, under
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
 
 ASLEEP: Final = "asleep"  # a file: it was saved, and has not been told the time since
-SEED: Final = 64  # bytes of randomness for one that wakes
 
 
 def note(directory: Path, spec: MachineSpec, processes: Processes) -> None:
-    """Note that the machine of `directory` is started from `spec`, so that it can be saved; if not, it runs as well."""
+    """Note that the machine of `directory` is started from `spec`, so that it can be saved; if not, it runs as well.
+
+    What it is saved with has all of its memory, so that it goes on without the file that it may have it from now.
+    """
     file = directory / paths.MACHINE_STARTED
     file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        under.write(file, under.started(spec, processes))
+        under.write(file, under.started(replace(spec, memory_file=None, memory_kept=False), processes))
 
 
 def save(machine: Machine, directory: Path) -> None:
@@ -81,8 +81,3 @@ def _resume(machine: Machine, directory: Path, processes: Processes) -> None:
 
 def _words(error: DevboxError) -> str:
     return f"{error.message}: {error.detail}" if error.detail else error.message
-
-
-def wake() -> tuple[tuple[str, ...], bytes]:
-    """Return the command that tells a machine the time and makes its random numbers its own, and what it reads."""
-    return (AGENT, "wake", str(time.time_ns())), os.urandom(SEED)

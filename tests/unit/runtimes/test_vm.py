@@ -1,7 +1,5 @@
 """What is kept of a machine, what its initial RAM disk is told, and what is done inside it."""
 
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,34 +69,26 @@ def test_the_initial_ram_disk_is_told_who_it_is(init: str, expected: str) -> Non
     assert dict(told.environment) == {"LANG": "C.UTF-8", "PATH": "/bin", "WORD": "a word"}
 
 
-def test_what_is_run_inside_is_a_shell_script_that_any_sh_reads() -> None:
-    volumes = (*SPEC.volumes, DataVolume(name="odd", target="/a 'place'/$x", labels=()))
-    for program, flag, script, *_ in (inner.place_volumes(volumes), inner.take_file("/etc/x")):
-        assert (program, flag) == ("/bin/sh", "-c")
-        assert subprocess.run([shutil.which("sh") or "sh", "-n", "-c", script], check=False).returncode == 0
-
-
-def test_a_file_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "a dir" / "file"
-    for content in (b"one", b"two\0"):
-        subprocess.run(inner.take_file(str(target)), input=content, check=True)
-        assert target.read_bytes() == content
-    assert [path.name for path in target.parent.iterdir()] == ["file"]
-
-
 def test_outer_places_come_before_those_below_them() -> None:
-    nested = DataVolume(name="modules", target="/workspaces/shop/node_modules", labels=())
-    script = inner.place_volumes((nested, *SPEC.volumes))[2]
-    assert script.index("place shop-workspace") < script.index("place modules")
+    nested = DataVolume(name="modules", target="/workspaces/shop/node_modules", labels=(), bare=True)
+    facts = inner.placed((nested, *SPEC.volumes))
+    assert [kind for kind, _ in facts] == ["grow", "data", *["volume"] * (1 + len(SPEC.volumes))]
+    places = [value.split(b"\0")[1:] for kind, value in facts if kind == "volume"]
+    assert places[0] == [b"/workspaces/shop", b"bare"]
+    assert [b"/workspaces/shop/node_modules", b"bare"] in places[1:]
 
 
-def test_a_place_is_looked_for_as_the_kernel_writes_it_among_the_mounts() -> None:
-    """Else what is in place would be mounted once more, at each start."""
-    odd = DataVolume(name="odd", target="/a\\ place\twith\n'all'", labels=())
-    script = inner.place_volumes((odd,))[2]
-    call = script[script.index("place odd") :].partition("find_source")[0]
-    said = subprocess.run(["sh", "-c", f'place() {{ printf "%s|" "$@"; }}; {call}'], capture_output=True, check=True)
-    assert said.stdout.decode().split("|")[1:3] == ["/a\\ place\twith\n'all'", r"/a\134\040place\011with\012'all'"]
+def test_each_fact_is_told_with_its_size_so_that_any_bytes_may_be_in_it() -> None:
+    assert inner.told([("file", b"/a\0b\0"), ("time", b"1")]) == b"file\x005\0/a\0b\0\0time\x001\x001\0"
+
+
+def test_who_it_is_is_what_a_boot_would_have_told_it() -> None:
+    told = boot.identity(made(SPEC), now=1_700_000_000)
+    facts = dict(inner.named(told, machine_id="ab" * 16, mac="one other"))
+    assert facts["hosts"].decode().splitlines()[-1] == f"10.0.2.15\t{told.hostname}"
+    assert (facts["hostname"], facts["hostname.line"]) == (b"shop", b"shop\n")
+    assert facts["environment"] == b"LANG=C.UTF-8\0PATH=/bin\0WORD=a word\0"
+    assert (facts["identity"], facts["machine-id"]) == (SPEC.digest.encode(), b"ab" * 16 + b"\n")
 
 
 @pytest.mark.parametrize(("wanted", "given"), [(0.5, 1), (1.0, 1), (1.5, 2), (4, 4)])

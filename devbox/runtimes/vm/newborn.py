@@ -1,0 +1,240 @@
+"""A machine that is new: it goes on from where one that was nobody had booted to, and is told who it is.
+
+What was kept once (`vm.ready`) serves every new machine of the same image, board and agent. If nothing was, the machine
+boots as nobody first, with no secret, no volume and nothing of the project; that is kept. Until a machine has been told
+who it is a file says that it is nobody (`NOBODY`): then what runs and what is on its disk is not worth keeping.
+"""
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from devbox import paths, record
+from devbox.agent import client
+from devbox.agent.transport import Transport
+from devbox.errors import DevboxError, MachineError
+from devbox.faults import fault
+from devbox.runtimes.agent import heard
+from devbox.runtimes.base import AgentState, ExecSpec
+from devbox.runtimes.inside import Inside
+from devbox.runtimes.vm import boot, inner, saving
+from devbox.runtimes.vm.stored import SETTLED, Stored
+from devbox.vm import disk, initramfs, lines, network, qemu_args, ready, snapshot, under
+from devbox.vm.copying import copy
+from devbox.vm.images import MachineImage
+from devbox.vm.machine import Machine
+from devbox.vm.qemu_args import MachineSpec
+from devbox.vm.ready import Ready
+
+NOBODY: Final = "nobody"  # a file in the machine's directory
+_IDENTITY: Final = "0" * 64  # by which the agent of nobody knows itself
+_NAME: Final = "devbox"
+_WAKING: Final = 30.0  # seconds for the agent of one that goes on to answer
+_HEARD: Final = 10.0  # seconds for the agent to take up who it is
+_PAUSE: Final = 0.005
+# Where systemd is: until all that is started at boot has been, or could not be.
+_SETTLED: Final = "command -v systemctl > /dev/null && systemctl is-system-running --wait > /dev/null; sync"
+# The journal of before stays to be read under the new name; what follows goes into one that bears it. The disk of the
+# volumes is another one than udev has looked at. None of it is waited for.
+_AFTER: Final = """
+new={}
+for one in /run/log/journal /var/log/journal; do
+  for old in "$one"/*; do
+    [ ! -d "$old" ] || [ "$old" = "$one/$new" ] || mv "$old" "$one/$new"
+  done
+done
+systemctl restart systemd-journald.service
+udevadm trigger --action=change /dev/vdb
+""".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newborn:
+    """A machine that is to be started, and what it takes. `await_agent`: waits until its agent answers, whoever it is.
+
+    `have_line`: has the way to it; `own`: what is to be in place inside.
+    """
+
+    machine: Machine
+    stored: Stored
+    directory: Path
+    bench: boot.Bench
+    socket: Path
+    await_agent: Callable[[], None]
+    have_line: Callable[[], None]
+    own: Callable[[], tuple[inner.Fact, ...]]
+
+
+def is_nobody(directory: Path) -> bool:
+    """Tell whether the machine of `directory` was started and never told who it is."""
+    return (directory / NOBODY).exists()
+
+
+def forget(machine: Machine, directory: Path, socket: Path) -> None:
+    """End the machine if it is nobody, and have nothing left of it but what it was made from."""
+    if is_nobody(directory):
+        lines.end(socket)
+        machine.kill()
+        machine.disk.unlink(missing_ok=True)
+        (directory / NOBODY).unlink()
+
+
+def started(new: Newborn) -> bool:
+    """Start a machine that never ran, and tell it who it is; False if it is to be booted, and does not run.
+
+    `MachineError` if a machine of its image does not come up.
+    """
+    if new.machine.disk.exists() or not new.stored.machine.ready:
+        return False
+    record.write_text(str(new.directory / NOBODY), "")
+    try:
+        _go_on(new, _found(new))
+    except BaseException as error:
+        forget(new.machine, new.directory, new.socket)
+        if not isinstance(error, _NotReadyError):
+            raise
+        new.bench.reporter.note(f"{new.stored.name} boots as ever: {error}")
+        return False
+    (new.directory / NOBODY).unlink()
+    return True
+
+
+class _NotReadyError(Exception):
+    """Nothing is kept from which it could go on; the text says why."""
+
+
+def _found(new: Newborn) -> tuple[Ready, MachineSpec]:
+    """Return what it can go on from, made if it is not there, and the machine as it would boot."""
+    image = boot.machine_image(new.stored.image, new.stored.labels, new.bench)
+    record.write_text(str(new.directory / boot.BASE), image.content)
+    boot.say(new.bench, network.lacking(new.bench.processes))
+    data = boot.data_of(new.stored)
+    spec = boot.by_fastest(boot.spec_of(new.stored, new.machine, new.directory, image, data), new.bench)
+    size = disk.virtual_size(data) if data.exists() else boot.DATA_SIZE
+    sizes = (new.stored.machine.disk or boot.ROOT_SIZE, size)
+    name = ready.key(spec, agent=new.stored.agent.build, sizes=sizes)
+    place, processes = image.disk.parent, new.bench.processes
+    found = ready.find(place, name, processes)
+    if found is None:
+        with (
+            new.bench.reporter.step("boot the first machine of this image") as progress,
+            ready.making(place, lambda: progress.update("waiting for another devbox that does")) as draft,
+        ):
+            found = ready.find(place, name, processes) or _made(new, image, draft, name)
+    if not data.exists():
+        copy(found.directory / ready.DATA, data)
+    return found, spec
+
+
+def _made(new: Newborn, image: MachineImage, draft: Path, name: str) -> Ready:
+    """Boot it as nobody and keep that."""
+    bench, machine = new.bench, new.machine
+    boot.lay_root(image, machine, new.stored, bench)
+    data = draft / ready.DATA  # no Workspace's
+    disk.data_disk(data, boot.DATA_SIZE, bench.processes)
+    (new.directory / boot.INITRD).write_bytes(boot.initrd(new.stored, image, _nobody(new.stored)))
+    plain = boot.spec_of(new.stored, machine, new.directory, image, data)
+    memory = ready.memory_of(draft, qemu_args.memory_size(plain))
+    boot.run(machine, replace(plain, memory_file=str(memory)), bench, new.await_agent)
+    fault("nobody has booted")
+    try:
+        nobody = _Nobody(new)
+        failure, hint = "its disk cannot be had whole", "devbox logs"
+        nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told([inner.GROWN]))
+        with contextlib.closing(nobody.exec(_as_root("/bin/sh", "-c", _SETTLED))) as settling:
+            settling.exit_code()
+        known = under.require(under.read(new.directory / paths.MACHINE_STARTED))
+        lines.end(new.socket)
+        ready.keep(machine, known, draft, name)
+    except (DevboxError, OSError) as error:
+        raise _NotReadyError(f"what has booted could not be kept: {error}") from error
+    found = ready.find(image.disk.parent, name, bench.processes)
+    if found is None:
+        raise _NotReadyError("what was kept cannot be used")
+    return found
+
+
+def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
+    kept, like = found
+    for name, place in ((ready.ROOT, new.machine.disk), (ready.INITRD, new.directory / boot.INITRD)):
+        place.unlink(missing_ok=True)
+        copy(kept.directory / name, place)
+    spec = kept.spec(like, new.directory / boot.INITRD)
+    saving.note(new.directory, spec, new.bench.processes)
+    try:
+        with ThreadPoolExecutor(1) as meanwhile:  # the way to its agent takes a while, and can be had before it goes on
+            kept.resume(new.machine, spec, lambda: meanwhile.submit(new.have_line))
+        new.machine.await_agent(lambda: lines.listens(new.socket), timeout=_WAKING)
+        _become(new, kept)
+    except snapshot.PassingError:
+        raise
+    except (DevboxError, OSError) as error:
+        kept.forget()  # the next one makes another
+        raise _NotReadyError(f"what was kept of its image cannot go on: {error}") from error
+
+
+def _become(new: Newborn, kept: Ready) -> None:
+    """Tell it who it is, the time, and new randomness, and have in place what is its own."""
+    identity = boot.identity(new.stored, now=int(time.time()))
+    mac = f"{kept.mac} {qemu_args.mac(new.stored.id)}"
+    facts = (
+        *new.own(),
+        *inner.named(identity, machine_id=_plain(new.stored.id), mac=mac),
+        # Late: as soon as the time is another, whoever waits for one inside wants the processor.
+        *inner.waking(time.time_ns(), os.urandom(inner.SEED)),
+        *_later(new.stored),
+    )
+    failure, hint = "it cannot be told who it is", "look at its console: devbox logs"
+    nobody = _Nobody(new)
+    nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
+    until = time.monotonic() + _HEARD
+    while (answer := heard(nobody.connect, new.stored.spec_digest))[0] is not AgentState.ANSWERS:
+        if time.monotonic() > until:
+            raise MachineError(f"{new.stored.name} does not take up who it is")
+        time.sleep(_PAUSE)
+    record.write_text(str(new.directory / SETTLED), answer[1])
+    fault("somebody was born")
+
+
+def _later(stored: Stored) -> tuple[inner.Fact, ...]:
+    """Return what is done in a machine once it is somebody, with nobody waiting for it."""
+    if stored.machine.init == "minimal":
+        return ()
+    return (("later", _AFTER.format(shlex.quote(_plain(stored.id))).encode()),)
+
+
+def _plain(identifier: str) -> str:
+    return identifier.replace("-", "")
+
+
+def _nobody(stored: Stored) -> initramfs.Identity:
+    told = boot.identity(stored, now=int(time.time()))
+    return replace(told, agent=_IDENTITY, hostname=_NAME, environment={})
+
+
+def _as_root(*argv: str) -> ExecSpec:
+    return ExecSpec(argv=argv, user="0:0", workdir="/", stdin=False)
+
+
+class _Nobody(Inside):
+    """The machine as long as it is nobody."""
+
+    def __init__(self, new: Newborn) -> None:
+        self._new = new
+
+    @property
+    def name(self) -> str:
+        return self._new.stored.name
+
+    @property
+    def spec_digest(self) -> str:
+        return _IDENTITY
+
+    def connect(self) -> Transport:
+        return client.dial(str(self._new.socket))
