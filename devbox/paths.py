@@ -22,6 +22,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/data.qcow2` | the volumes of the Workspace's machine |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/snapshots/` | the snapshots of the Workspace's machine |
 | `$XDG_STATE_HOME/devbox/vm/<name>/` | a machine: its disk, its sockets, what it was made from, its console |
+| `$XDG_CACHE_HOME/devbox/images/` | images and caches of builds that were made without an engine |
 | `$XDG_CACHE_HOME/devbox/vm/<16 hex>/` | kernel, initial RAM disk and root disk of one Image |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qemu` | the UUID of a machine, and which process is its QEMU |
@@ -237,6 +238,11 @@ def machine_data(path_hash: str) -> str:
 def snapshots(path_hash: str) -> str:
     """Where the snapshots of a Workspace's machine lie."""
     return os.path.join(workspace_state(path_hash), SNAPSHOTS)
+
+
+def own_images() -> str:
+    """Where images lie that were made without an engine."""
+    return os.path.join(cache_root(), "images")
 
 
 def machine_images() -> str:

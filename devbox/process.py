@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -16,6 +17,7 @@ from devbox.errors import CommandFailedError
 from devbox.faults import fault
 from devbox.reporter import Reporter
 
+_PIECE: Final = 65536
 _GRACE: Final = 5.0  # seconds for a program to clean up when it is asked to end
 
 
@@ -219,6 +221,71 @@ class Helper:
         """End it, if it has not ended, and leave nothing of it."""
         self._child.kill()
         self._child.wait()
+
+
+class Piped:
+    """A program in a session of its own, beside this one, with a pipe to each of its three streams.
+
+    One thread may receive while another sends. `CommandFailedError` if it is missing.
+    """
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, stdin: bool) -> None:
+        streams = (subprocess.PIPE if stdin else subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+        self._child = _started(argv, streams, env=None, cwd=cwd, alone=True)
+        self._poll = select.poll()
+        self._numbers = {}
+        for number, stream in ((1, self._child.stdout), (2, self._child.stderr)):
+            assert stream is not None
+            self._numbers[stream.fileno()] = number
+            self._poll.register(stream, select.POLLIN)
+
+    def fileno(self) -> int:
+        """The descriptor of what it prints."""
+        return next(iter(self._numbers), -1)
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """Return the next `(1 stdout | 2 stderr, bytes)`, blocking; None at the end of both."""
+        while self._numbers:
+            for descriptor, _ in self._poll.poll():
+                if data := os.read(descriptor, _PIECE):
+                    return self._numbers[descriptor], data
+                self._poll.unregister(descriptor)
+                del self._numbers[descriptor]
+        return None
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data` to its stdin; a no-op when it has gone."""
+        if self._child.stdin is not None and not self._child.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.write(data)
+                self._child.stdin.flush()
+
+    def close_stdin(self) -> None:
+        """Let it read end-of-file."""
+        if self._child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code, 128+n when signal n ended it."""
+        self.close_stdin()
+        code = _status(self._child.wait())
+        self._close()
+        return code
+
+    def end(self) -> None:
+        """End it with all that it started, if it has not ended, and leave nothing of it."""
+        if self._child.poll() is None:
+            _end_all(self._child)
+        self.close_stdin()
+        self._child.wait()
+        self._close()
+
+    def _close(self) -> None:
+        for stream in (self._child.stdout, self._child.stderr):
+            if stream is not None:
+                stream.close()
+        self._numbers = {}
 
 
 def _alone(

@@ -152,6 +152,7 @@ class EngineInfo:
     rootless: bool
     shares_host: bool
     shares_root: bool = True
+    runs_environments: bool = True  # False: it makes images, and nothing but a machine can be made of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ from devbox.engine import contexts, podman, ssh
 from devbox.engine.base import Engine
 from devbox.engine.endpoint import Endpoint, TlsFiles, knock
 from devbox.engine.lean import LeanEngine
+from devbox.engine.own.engine import OwnEngine
+from devbox.engine.own.rooms import lacking
 from devbox.engine.unavailable import reached
 from devbox.errors import EngineUnavailableError, UsageError
 from devbox.process import Processes
@@ -42,7 +44,10 @@ def connect(environ: Mapping[str, str], processes: Processes, reporter: Reporter
             if not tried:
                 raise
             tried.append((Endpoint(url="", source="podman service", address=""), error))
-    raise _nobody(tried, choice)
+    nobody = _nobody(tried, choice)
+    if not tried and choice is None and _makes_machines(processes):
+        return OwnEngine(Path(paths.own_images()), nobody)
+    raise nobody
 
 
 def reachable(environ: Mapping[str, str], processes: Processes, reporter: Reporter) -> list[Engine]:
@@ -137,6 +142,11 @@ def _full(endpoint: Endpoint, reporter: Reporter) -> Engine:
 
 def _existing(endpoints: Iterable[Endpoint]) -> Iterable[Endpoint]:
     return (endpoint for endpoint in endpoints if os.path.lexists(endpoint.address.removeprefix("unix://")))
+
+
+def _makes_machines(processes: Processes) -> bool:
+    """Tell whether images can be made here by this host's own programs, and something but an engine can run them."""
+    return processes.which(f"qemu-system-{os.uname().machine}") is not None and lacking(processes) is None
 
 
 def _is_stopped_docker(tried: tuple[Endpoint, EngineUnavailableError]) -> bool:

@@ -54,7 +54,7 @@ def diagnose(host: Host) -> list[Check]:
     """Return every check in a fixed order; each one runs, whatever the others found."""
     engine_check, engine = _engine(host)
     checks: list[Check] = [engine_check]
-    if engine is not None:
+    if engine is not None and engine.info.runs_environments:
         checks += [_engine_version(host, engine), _clock(host, engine)]
     local: tuple[Callable[[Host], Check], ...] = (
         _access,
@@ -85,6 +85,12 @@ def _engine(host: Host) -> tuple[Check, Engine | None]:
             fix += remedies.start_engine(host, systemd=_systemd(), darwin=sys.platform == "darwin")
         return _failed("engine", error.message, error.hint or _pasted(fix), fix), None
     info = engine.info
+    if not info.runs_environments:
+        fix = remedies.install(host, "engine")
+        message = (
+            "none is running: virtual machines can be had, their images made by mmdebstrap here; containers cannot"
+        )
+        return _warned("engine", message, _pasted(fix) or "install one, if you want containers", fix), engine
     where = f"{info.name} {info.version} at {info.url} ({info.source})"
     return Check(id="engine", status=Status.OK, message=where), engine
 

@@ -28,7 +28,12 @@ class ContainerRuntime:
         return Features(bind_mounts=self._engine.info.shares_host)
 
     def check(self) -> None:
-        """Raise `RuntimeUnavailableError` if the engine runs no Linux containers."""
+        """Raise `RuntimeUnavailableError` if the engine runs no Linux containers, or there is none."""
+        if not self._engine.info.runs_environments:
+            raise RuntimeUnavailableError(
+                "no container engine is running here: a virtual machine can be had without one, a container cannot",
+                hint='start or install one: devbox doctor --fix; or set runtime = "vm" in devbox.toml',
+            )
         if self._engine.info.os not in ("linux", ""):
             raise RuntimeUnavailableError(
                 f"the engine at {self._engine.info.url} runs {self._engine.info.os} containers, not Linux ones",

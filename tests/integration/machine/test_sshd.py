@@ -13,7 +13,7 @@ from tests.support.command import Devbox
 from tests.support.project import project
 from tests.support.ssh_client import Client, require
 
-pytestmark = [pytest.mark.docker, pytest.mark.vm]
+pytestmark = [pytest.mark.docker, pytest.mark.vm, pytest.mark.nightly]
 WITH_SSHD = PROFILE.replace('["python3-minimal"]', '["rsync"]') + "\n[vm]\nsshd = true\n"
 
 

@@ -151,6 +151,21 @@ def test_where_nothing_is_installed_the_message_says_what_to_do(home: Path, repo
     assert "devbox doctor --fix" in str(caught.value.hint)
 
 
+def test_where_there_is_none_at_all_images_for_machines_are_made_without(
+    home: Path, reporter: RecordingReporter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(discovery, "DOCKER_SOCKET", str(tmp_path / "none"))
+    machines = {f"qemu-system-{os.uname().machine}", "mmdebstrap", "tar", "newuidmap"}
+    found = discovery.connect({"HOME": str(home)}, FakeProcesses(*machines), reporter)
+    assert not found.info.runs_environments
+    for missing in (f"qemu-system-{os.uname().machine}", "mmdebstrap"):
+        with pytest.raises(EngineUnavailableError, match="no container engine is running here"):
+            discovery.connect({"HOME": str(home)}, FakeProcesses(*machines - {missing}), reporter)
+    for named in ({"DOCKER_HOST": "unix:///nowhere"}, {"DEVBOX_ENGINE": "docker"}):
+        with pytest.raises(EngineUnavailableError):
+            discovery.connect({"HOME": str(home), **named}, FakeProcesses(*machines), reporter)
+
+
 def test_a_docker_that_is_stopped_is_not_replaced_by_podman(
     home: Path, reporter: RecordingReporter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -85,6 +85,11 @@ def test_an_engine_of_another_kind_is_refused() -> None:
         _runtime(FakeEngine(info=replace(INFO, os="windows"))).check()
 
 
+def test_without_an_engine_a_container_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(RuntimeUnavailableError, match="no container engine is running here"):
+        _runtime(FakeEngine(info=replace(INFO, runs_environments=False))).check()
+
+
 def test_a_shared_path_that_is_gone_is_named_before_anything_is_made(engine: FakeEngine, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="does not exist"):
         _runtime(engine).create(_sharing(tmp_path / "gone"))

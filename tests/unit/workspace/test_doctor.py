@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from devbox.engine.own.engine import OwnEngine
 from devbox.errors import CommandFailedError, EngineUnavailableError
 from devbox.process import Completed
 from devbox.reporter import SilentReporter
@@ -171,6 +172,16 @@ def test_a_command_that_fails_ends_the_remedy() -> None:
     with pytest.raises(CommandFailedError, match="exit code 100"):
         remedies.carry_out(make_host(programs), (Command(argv=("a",)), Command(argv=("b",))))
     assert programs.argvs == [("a",)]
+
+
+def test_without_an_engine_machines_alone_can_be_had() -> None:
+    own = OwnEngine(Path("/nowhere"), EngineUnavailableError("no container engine is running here"))
+    found = diagnose(replace(make_host(FakeProcesses("apt-get")), connect=lambda: own))
+    check = by_id(found)["engine"]
+    assert check.status is Status.WARN
+    assert "virtual machines can be had" in check.message
+    assert check.fix
+    assert "clock" not in by_id(found)
 
 
 def test_qemu_without_what_keeps_a_machine_from_the_hosts_loopback_is_a_warning() -> None:

@@ -1,0 +1,1 @@
+"""Where there is no engine: images made on this host by its own programs, for virtual machines alone."""
