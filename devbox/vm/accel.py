@@ -77,6 +77,11 @@ def instead() -> Accelerator:
     return Accelerator(name="tcg", why=_emulated("a machine that was accelerated did not come up"))
 
 
+def unproved() -> Accelerator:
+    """Return emulation, where there is no kernel to try anything else with."""
+    return Accelerator(name="tcg", why=_emulated("devbox has no kernel here by which it could try anything else"))
+
+
 def distrust(program: str, kernel: Path, cache: Path) -> None:
     """Take emulation from now on: a machine that was accelerated did not come up, and by `instead` it did."""
     _remember(cache, program, kernel, instead(), tried=True)

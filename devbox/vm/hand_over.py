@@ -36,7 +36,7 @@ def handed_over(spec: MachineSpec) -> Iterator[tuple[MachineSpec, Handed]]:
         again: list[int] = []
         given = replace(
             spec,
-            kernel=_again(spec.kernel, _READ, held, again),
+            kernel=_again(spec.kernel, _READ, held, again) if spec.kernel else None,
             initrd=_again(spec.initrd, _READ, held, again) if spec.initrd else None,
             memory_file=_again(spec.memory_file, _BOTH, held, again) if spec.memory_file else None,
             drives=drives,

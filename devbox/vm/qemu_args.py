@@ -42,17 +42,21 @@ class Drive:
     read_only: bool = False
     serial: str
     below: tuple[str, ...] = ()  # qcow2 files that it lies on, the next one first; none: as its header says
+    flash: bool = False  # holds firmware or what that keeps, and is no disk for what runs inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
-    """All that a machine is started from. Paths are absolute; `memory` is in bytes, `directory` the machine's own."""
+    """All that a machine is started from. Paths are absolute; `memory` is in bytes, `directory` the machine's own.
+
+    Without a `kernel` its firmware boots the first drive that is a disk, and again when what runs inside asks for it.
+    """
 
     name: str
     uuid: str
     cpus: int
     memory: int
-    kernel: str
+    kernel: str | None
     initrd: str | None = None
     command_line: str
     drives: tuple[Drive, ...] = ()
@@ -91,6 +95,7 @@ def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Ha
         program,
         *_identity(spec),
         *_confinement(),
+        *(("-no-reboot",) if spec.kernel else ()),
         *_board(spec, program),
         *_kernel(spec),
         *_console(),
@@ -98,7 +103,7 @@ def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Ha
         *_control(handed.control if handed else None),
         *_line(handed.line if handed else None),
         *_random(),
-        *_disks(spec.drives),
+        *_disks(spec.drives, first=spec.kernel is None),
         *(_network(spec, wire) if spec.network else ()),
     )
 
@@ -110,6 +115,7 @@ def probe_argv(program: str, *, accelerator: str, kernel: str) -> tuple[str, ...
     return (
         program,
         *_confinement(),
+        "-no-reboot",
         *("-machine", _machine_type(program)),
         *_speed(accelerator, _TRANSLATED),
         *("-smp", "1"),
@@ -132,12 +138,12 @@ def _identity(spec: MachineSpec) -> tuple[str, ...]:
 
 def _confinement() -> tuple[str, ...]:
     sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-    return ("-nodefaults", "-no-user-config", "-sandbox", sandbox, "-display", "none", "-no-reboot")
+    return ("-nodefaults", "-no-user-config", "-sandbox", sandbox, "-display", "none")
 
 
 def _board(spec: MachineSpec, program: str) -> tuple[str, ...]:
     return (
-        *("-machine", f"{_machine_type(program)},memory-backend=ram"),
+        *("-machine", f"{_machine_type(program)},memory-backend=ram{_flash(spec)}"),
         *_speed(spec.accelerator, _TRANSLATED_ONCE if _is_kept(spec) else _TRANSLATED),
         *("-smp", str(spec.cpus)),
         *("-m", f"{_mebibytes(spec)}M"),
@@ -187,7 +193,15 @@ def _is_kept(spec: MachineSpec) -> bool:
     return spec.memory_file is not None and not spec.memory_kept
 
 
+def _flash(spec: MachineSpec) -> str:
+    """Return which drives are the board's flash memory: the firmware, then what it keeps."""
+    nodes = [_node(number) for number, drive in enumerate(spec.drives) if drive.flash]
+    return "".join(f",pflash{place}={node}" for place, node in enumerate(nodes))
+
+
 def _kernel(spec: MachineSpec) -> tuple[str, ...]:
+    if spec.kernel is None:
+        return ()
     initrd = ("-initrd", spec.initrd) if spec.initrd else ()
     return ("-kernel", spec.kernel, *initrd, "-append", spec.command_line)
 
@@ -223,13 +237,21 @@ def _random() -> tuple[str, ...]:
     return ("-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random")
 
 
-def _disks(drives: tuple[Drive, ...]) -> tuple[str, ...]:
+def _disks(drives: tuple[Drive, ...], *, first: bool) -> tuple[str, ...]:
+    """`first`: the firmware boots the first of them, and no other."""
     options: list[str] = []
     for number, drive in enumerate(drives):
-        node = f"disk{number}"
+        node = _node(number)
         options += ["-blockdev", _block(drive, node)]
-        options += ["-device", f"virtio-blk-pci,drive={node},serial={drive.serial}"]
+        if not drive.flash:
+            boots = ",bootindex=0" if first else ""
+            first = False
+            options += ["-device", f"virtio-blk-pci,drive={node},serial={drive.serial}{boots}"]
     return tuple(options)
+
+
+def _node(number: int) -> str:
+    return f"disk{number}"
 
 
 def _block(drive: Drive, node: str) -> str:

@@ -107,7 +107,7 @@ def _parsed(values: dict[str, Any]) -> Under:
 
 
 def _files(spec: MachineSpec) -> Iterator[tuple[str, str]]:
-    paths = [spec.kernel, *([spec.initrd] if spec.initrd else [])]
+    paths = [path for path in (spec.kernel, spec.initrd) if path]
     for drive in spec.drives:
         paths += chain(drive)
     for path in paths:

@@ -53,7 +53,7 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, awai
     `MachineError` if it cannot be had or does not come up; then it does not run.
     """
     image = machine_image(stored.image, stored.labels, bench)
-    _require_base(machine, image, directory, bench)
+    require_base(machine, image.content, directory, bench)
     lay_root(image, machine, stored, bench)
     data = data_of(stored)
     disk.data_disk(data, DATA_SIZE, bench.processes)
@@ -73,13 +73,16 @@ def data_of(stored: Stored) -> Path:
     return Path(paths.machine_data(stored.labels[LABEL_WORKSPACE]))
 
 
-def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable[[], None]) -> None:
+def run(
+    machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable[[], None], *, proof: Path | None = None
+) -> None:
     """Start `machine` by what this host can run it by, until `await_agent` is content.
 
-    One that was accelerated and did not come up is tried once more by emulation. If that helps, the next ones begin
-    with it; else it was something else, and nothing is held against the acceleration.
+    `proof`: for one without a kernel of ours, another that shows whether acceleration works; without any it is
+    emulated. One that was accelerated and did not come up is tried once more by emulation. If that helps, the next ones
+    with its kernel begin with it; else it was something else, and nothing is held against the acceleration.
     """
-    fastest = by_fastest(spec, bench)
+    fastest = by_fastest(spec, bench, proof=proof)
     try:
         _start(machine, fastest, bench, await_agent)
     except MachineError:
@@ -89,16 +92,17 @@ def run(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Callable
         accelerator = accel.instead()
         say(bench, accelerator.why)
         _start(machine, _by(spec, accelerator.name), bench, await_agent)
-        program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
-        accel.distrust(program, kernel, cache)
+        if spec.kernel:
+            accel.distrust(qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images()))
 
 
-def by_fastest(spec: MachineSpec, bench: Bench) -> MachineSpec:
-    """Return `spec` as this host runs it best; `MachineError` if it cannot run it at all."""
+def by_fastest(spec: MachineSpec, bench: Bench, *, proof: Path | None = None) -> MachineSpec:
+    """Return `spec` as this host runs it best; `MachineError` if it cannot run it at all. `proof`: see `run`."""
     refuse(_by(spec, EMULATION))
-    program, kernel, cache = qemu.find(bench.processes), Path(spec.kernel), Path(paths.machine_images())
+    program, cache = qemu.find(bench.processes), Path(paths.machine_images())
+    kernel = Path(spec.kernel) if spec.kernel else proof
     say(bench, account.why_root(program))
-    accelerator = accel.choose(program, kernel, cache, bench.processes)
+    accelerator = accel.choose(program, kernel, cache, bench.processes) if kernel else accel.unproved()
     say(bench, accelerator.why)
     return _by(spec, accelerator.name)
 
@@ -109,19 +113,20 @@ def _start(machine: Machine, spec: MachineSpec, bench: Bench, await_agent: Calla
     await_agent()
 
 
-def _require_base(machine: Machine, image: MachineImage, directory: Path, bench: Bench) -> None:
+def require_base(machine: Machine, content: str, directory: Path, bench: Bench) -> None:
     """Have no root disk on top of another one than it was made on: the one below may have been deleted and made anew.
 
-    An overlay holds what differs, so on other bytes it is none. It is put aside; volumes are on a disk of their own.
+    `content`: the digest of the one below as it is. An overlay holds what differs, so on other bytes it is none. It is
+    put aside; volumes are on a disk of their own.
     """
     known = directory / BASE
-    if machine.disk.exists() and known.exists() and known.read_text(encoding="ascii") != image.content:
+    if machine.disk.exists() and known.exists() and known.read_text(encoding="ascii") != content:
         aside = machine.disk.with_name(f"{machine.disk.name}.aside")
         machine.disk.replace(aside)
         bench.reporter.warn(
             f"the disk below that of {machine.disk.parent.name} is another one now, so its own is made anew"
         )
-    record.write_text(str(known), image.content)
+    record.write_text(str(known), content)
 
 
 def say(bench: Bench, word: str | None) -> None:
@@ -135,7 +140,7 @@ def spec_of(stored: Stored, machine: Machine, directory: Path, image: MachineIma
     return MachineSpec(
         name=stored.name,
         uuid=stored.id,
-        cpus=_cpus(stored.resources.cpus),
+        cpus=cpus(stored.resources.cpus),
         memory=stored.resources.memory or MEMORY,
         kernel=str(image.kernel),
         initrd=str(directory / INITRD),
@@ -149,13 +154,13 @@ def spec_of(stored: Stored, machine: Machine, directory: Path, image: MachineIma
     )
 
 
-def _cpus(wanted: float | None) -> int:
+def cpus(wanted: float | None) -> int:
     """Return how many a machine has: whole ones, unlike a container's share of the host's."""
     return max(1, math.ceil(wanted)) if wanted else min(CPUS, os.cpu_count() or 1)
 
 
 def _by(spec: MachineSpec, accelerator: str) -> MachineSpec:
-    more = f" {_EMULATED}" if accelerator == EMULATION else ""
+    more = f" {_EMULATED}" if accelerator == EMULATION and spec.kernel else ""
     return replace(spec, accelerator=accelerator, command_line=spec.command_line + more)
 
 

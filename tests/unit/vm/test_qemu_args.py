@@ -213,3 +213,27 @@ def test_what_is_translated_for_good_is_bounded_and_what_only_boots_may_take_mor
 def test_one_that_is_to_be_resumed_waits_for_its_state() -> None:
     assert after(argv(replace(SPEC, incoming=True), X86), "-incoming") == ["defer"]
     assert "-incoming" not in argv(SPEC, X86)
+
+
+FLASH = (
+    Drive(path="/usr/share/code.fd", format="raw", serial="code", read_only=True, flash=True),
+    Drive(path="/state/kept.fd", format="raw", serial="kept", flash=True),
+)
+
+
+def test_without_a_kernel_the_firmware_boots_the_first_disk_and_no_other_and_boots_it_again() -> None:
+    words = argv(replace(SPEC, kernel=None, initrd=None, command_line=""), X86)
+    assert not {"-kernel", "-initrd", "-append", "-no-reboot"} & set(words)
+    disks = [device for device in after(words, "-device") if device.startswith("virtio-blk")]
+    assert [device.partition(",bootindex=")[2] for device in disks] == ["0", ""]
+
+
+def test_firmware_is_no_disk_for_what_runs_inside_and_is_not_guessed_either() -> None:
+    words = argv(replace(SPEC, kernel=None, initrd=None, command_line="", drives=(*FLASH, *SPEC.drives)), X86)
+    (machine,) = after(words, "-machine")
+    assert machine.endswith(",pflash0=disk0,pflash1=disk1")
+    blocks = [json.loads(block) for block in after(words, "-blockdev")]
+    assert [(block["driver"], block["read-only"]) for block in blocks[:2]] == [("raw", True), ("raw", False)]
+    disks = [device for device in after(words, "-device") if device.startswith("virtio-blk")]
+    assert len(disks) == len(SPEC.drives)
+    assert disks[0] == "virtio-blk-pci,drive=disk2,serial=root,bootindex=0"
