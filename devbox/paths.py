@@ -24,6 +24,7 @@
 | `$XDG_STATE_HOME/devbox/vm/<name>/` | a machine: its disk, its sockets, what it was made from, its console |
 | `$XDG_CACHE_HOME/devbox/images/` | images and caches of builds that were made without an engine |
 | `$XDG_CACHE_HOME/devbox/vm/<16 hex>/` | kernel, initial RAM disk and root disk of one Image |
+| `$XDG_CACHE_HOME/devbox/vm/<64 hex>.part`, `file-<16 hex>.json` | a disk on its way here; the digest of a disk here |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qemu` | the UUID of a machine, and which process is its QEMU |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qmp.sock`, `line.sock` | QEMU's control socket, and the way to the agent inside |
@@ -31,6 +32,8 @@
 | `$XDG_STATE_HOME/devbox/vm/<name>/disk.qcow2` | what it wrote over its Image's disk |
 | `$XDG_STATE_HOME/devbox/vm/<name>/state` | what ran in it when it was saved, for a disk that has not changed since |
 | `$XDG_STATE_HOME/devbox/vm/<name>/saved`, `started` | what that was saved under, and what it was started with |
+| `$XDG_STATE_HOME/devbox/vm/<name>/seed.iso`, `uefi` | what tells a foreign system who it is; what its UEFI keeps |
+| `$XDG_STATE_HOME/devbox/vm/<name>/ssh_host_key`, `ssh_key` | its keys, with `.pub` beside them |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
 | `$XDG_STATE_HOME/devbox/sync/<16 hex>` | flock of the SyncSession of one directory, with its path, pid and boot id |
 | `$XDG_STATE_HOME/devbox/podman/api.sock` | socket of a Podman service that devbox started; its `log` beside it |

@@ -78,7 +78,7 @@ class Resolver:
             stage = f", stage {base.target}" if base.target else ""
             described = self._described(info, base.dockerfile, said=f"{base.dockerfile}{stage}")
             return replace(described, digest="")  # built anew it is another image
-        assert base.image is not None, "a disk is refused before this"
+        assert base.image is not None, "a disk is nothing that anything is built on"
         if fresh:
             self._renew(base.image)
         return self._locked(base.image, locked) or self._image(base.image)

@@ -14,7 +14,6 @@ _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
     (re.compile(pattern), frozenset(allowed))
     for pattern, allowed in (
         (r"isolation", ("standard",)),
-        (r"base\.(disk|sha256)", ()),
         (r"provision\[\d+\]\.ansible", ()),
         (r"provision\[\d+\]\.when", ("build", "create")),
         (r"services", ()),

@@ -74,9 +74,9 @@ class Base(Part):
     target: Stage | None = None
     """The stage of the Dockerfile."""
     disk: HostPath | None = None
-    """A disk image (runtime vm); needs trust."""
+    """A disk with a system on it (runtime vm): a path, or an http(s) address; raw or qcow2; needs trust."""
     sha256: Sha256 | None = None
-    """The SHA-256 of the disk image."""
+    """The SHA-256 of the disk's file; required for an address."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -87,11 +87,14 @@ class MachineOptions:
     """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default.
 
     `ready`: a new one may go on from where another of its image has booted to, and is kept for such.
+    `base`: where the disk comes from that a system is on which devbox has not made, an absolute path or an address; the
+    Image is the digest of its file then.
     """
 
     init: str = "full"  # how much of a system starts: full, trimmed, minimal
     ready: bool = True
     disk: int | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,8 @@ class InstanceSpec:
         del values["labels"]
         if self.machine is None:
             del values["machine"]  # so that the containers of a devbox that knew none stay good
+        elif self.machine.base is None:
+            del values["machine"]["base"]  # and its machines
         text = json.dumps(values, sort_keys=True, default=sorted)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -20,9 +20,10 @@ from devbox.errors import DevboxError
 from devbox.profile.load import Loaded
 from devbox.profile.lock import Lock, Platform
 from devbox.profile.model import Profile
-from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
+from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, printable, slug
 from devbox.workspace import early
 from devbox.workspace.ahead import ahead
+from devbox.workspace.base_disk import place, require_pinned
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.identity import guest_user
@@ -89,6 +90,8 @@ def build(
 
 def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> Made:
     """Make the Image of a checked profile, if the engine does not have it, and lock it. The caller holds the lock."""
+    if ready.loaded.profile.base.disk is not None:
+        return _of_disk(host, workspace, ready, wish)
     making = _making(host, workspace, ready, wish)
     asking, platform = making.asking, making.platform
     whole, built = carry_out(wish.revise(platform) if wish.revise else platform, asking.anew() if wish.anew else asking)
@@ -98,6 +101,28 @@ def make_image(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> 
     made = replace(made, platform=without_unasked(whole, asking.compose))
     making.expect_another(made.platform)
     return replace(made, written=making.keep(made))
+
+
+def _of_disk(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> Made:
+    """Have the disk that stands for an Image, into which nothing is built; it is known by its digest."""
+    from devbox.runtimes.vm.foreign import foreign_disks  # lazy: who has images alone needs none of it
+    from devbox.vm.foreign import Source
+
+    profile = ready.loaded.profile
+    if wish.locked:
+        require_pinned(ready.loaded)
+    origin = place(profile.base, workspace.directory)
+    assert origin is not None, "the base is a disk"
+    with located(ready.loaded):
+        found = foreign_disks(host.processes, host.reporter).prepared(Source(place=origin, sha256=profile.base.sha256))
+    return Made(
+        built=BuildResult(image=found.image, reference=printable(origin), digest=found.sha256, run=(), reused=0),
+        recipe=Recipe(base=found.image, steps=(), env=(), variables=tuple(sorted(profile.env.values.items()))),
+        platform=Platform(),
+        inputs=read_inputs(profile, workspace.directory),
+        user=guest_user(host, workspace, host.engine.info, profile.user),
+        bundle=find_bundle(profile.network.ca_bundle, directory=workspace.directory, environ=host.environ),
+    )
 
 
 @contextmanager

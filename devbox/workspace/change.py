@@ -14,6 +14,7 @@ from devbox.errors import DevboxError, LockGoneError, ProfileError
 from devbox.profile.explain import digest
 from devbox.record import RecordFromTheFuture, read
 from devbox.runtimes.base import InstanceState
+from devbox.workspace.base_disk import require_image
 from devbox.workspace.behind import change_first
 from devbox.workspace.build import Wish, make_image
 from devbox.workspace.checked import checked
@@ -56,6 +57,7 @@ def _change(
     if not has_profile(workspace):
         raise ProfileError(f"there is no {paths.PROFILE} to change", hint="write a profile: devbox init")
     loaded = read_profile(host, workspace)
+    require_image(loaded, command.removeprefix("devbox "))
     edit = plan(workspace, loaded, names, group)
     runs = _runs(host, workspace)
     fits = runs and _fits(host, workspace)

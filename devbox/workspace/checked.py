@@ -12,6 +12,7 @@ from devbox.runtimes.base import Runtime, not_in_machine
 from devbox.runtimes.container.runtime import unshared
 from devbox.sync.core.ignore import Ignore
 from devbox.values import printable
+from devbox.workspace.base_disk import require_sense
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile, load_profile
 from devbox.workspace.find import backend
@@ -40,6 +41,7 @@ def checked(
     if not has_profile(workspace):
         host.reporter.note("there is no devbox.toml; this is what devbox init would write, and nothing is written")
     require_supported(loaded)
+    require_sense(loaded)
     grants = agreed(host, workspace, loaded)
     _require_mounts(workspace, loaded)
     runtime = backend(host, loaded.profile.runtime)

@@ -15,6 +15,7 @@ from devbox.build.containerfile import BASE, CERTIFICATES, FILE, MARK, container
 from devbox.build.context import Delivery, stream
 from devbox.errors import DevboxError, UsageError
 from devbox.parity.capture import without_engine
+from devbox.workspace.base_disk import require_image
 from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.checked import checked
 from devbox.workspace.context import Host, Workspace
@@ -52,6 +53,7 @@ def export_containerfile(
     """
     target = None if output == "-" else _target(host, output)
     ready = checked(host, workspace, flags=flags)
+    require_image(ready.loaded, "export")
     with located(ready.loaded), locked(host, workspace, "devbox export"):
         made = make_image(host, workspace, ready, Wish())
         with _written(output), _place(target) as place:

@@ -11,6 +11,7 @@ from devbox.build.manifests import read_inputs
 from devbox.build.steps.apt import plain
 from devbox.errors import ProfileError, UsageError
 from devbox.profile.lock import Lock, Platform
+from devbox.workspace.base_disk import require_pinned, require_sense
 from devbox.workspace.build import Wish, make_image
 from devbox.workspace.checked import checked
 from devbox.workspace.context import Host, Workspace
@@ -39,6 +40,10 @@ def check(host: Host, workspace: Workspace) -> None:
     _require_profile(workspace)
     loaded = load_profile(host, workspace, personal=False)
     with located(loaded):
+        if loaded.profile.base.disk is not None:
+            require_sense(loaded)
+            require_pinned(loaded)
+            return
         inputs = read_inputs(loaded.profile, workspace.directory)
         known = _book(host, workspace).read()
         here = architecture(platform.machine())
@@ -69,6 +74,10 @@ def compact(host: Host, workspace: Workspace) -> Relocked:
 def _relock(host: Host, workspace: Workspace, command: str, wish: Callable[[], Wish]) -> Relocked:
     _require_profile(workspace)
     ready = checked(host, workspace, personal=False)
+    if ready.loaded.profile.base.disk is not None:
+        require_pinned(ready.loaded)
+        host.reporter.note("the base is a disk, which its sha256 pins; there is nothing else to lock")
+        return Relocked(changed=False, path=str(workspace.directory / paths.LOCK))
     with located(ready.loaded), locked(host, workspace, command):
         made = make_image(host, workspace, ready, wish())
     return Relocked(changed=bool(made.written), path=str(workspace.directory / paths.LOCK), built=made.built.run)

@@ -163,12 +163,20 @@ def _wanted(name: str, port: Port, grants: Grants) -> Wanted:
     )
 
 
-def machine_options(profile: Profile) -> MachineOptions | None:
-    """Return what the profile says of its machine; None if it is to be a container. Pure."""
+def machine_options(profile: Profile, *, base: str | None) -> MachineOptions | None:
+    """Return what the profile says of its machine; None if it is to be a container. Pure.
+
+    `base`: where its disk comes from, if that is not devbox's own.
+    """
     if profile.runtime != "vm":
         return None
     disk = profile.resources.disk
-    return MachineOptions(init=profile.vm.init, ready=profile.vm.ready, disk=parse_size(disk) if disk else None)
+    return MachineOptions(
+        init=profile.vm.init,
+        ready=profile.vm.ready and base is None,
+        disk=parse_size(disk) if disk else None,
+        base=base,
+    )
 
 
 def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:

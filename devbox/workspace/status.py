@@ -16,6 +16,7 @@ from devbox.record import RecordFromTheFuture
 from devbox.runtimes.base import Instance, InstanceState, PublishedPort
 from devbox.supervisor.words import notice
 from devbox.values import slug
+from devbox.workspace.base_disk import require_sense
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
 from devbox.workspace.find import current
@@ -126,7 +127,11 @@ def _profile(host: Host, workspace: Workspace) -> tuple[Loaded | None, tuple[Pro
         loaded = load_profile(host, workspace)
     except DevboxError as error:
         return None, error.problems or (Problem(message=error.message, hint=error.hint),)
-    return loaded, (*_problems(lambda: require_supported(loaded)), *_problems(lambda: _trust(host, workspace, loaded)))
+    return loaded, (
+        *_problems(lambda: require_supported(loaded)),
+        *_problems(lambda: require_sense(loaded)),
+        *_problems(lambda: _trust(host, workspace, loaded)),
+    )
 
 
 def _lock(host: Host, workspace: Workspace) -> tuple[str | None, tuple[Problem, ...]]:

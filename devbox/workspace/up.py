@@ -13,6 +13,7 @@ from devbox.values import GuestUser
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.ahead import ahead
 from devbox.workspace.apply import Applied, apply
+from devbox.workspace.base_disk import place
 from devbox.workspace.build import Made, Wish, make_image
 from devbox.workspace.certificates import certificates
 from devbox.workspace.checked import Checked, checked
@@ -178,7 +179,7 @@ def spec_of(host: Host, workspace: Workspace, order: Checked, made: Made) -> Ins
         user=made.user,
         grants=order.grants,
         agent=agent_spec(host, workspace, here=profile.runtime == "vm"),
-        machine=machine_options(profile),
+        machine=machine_options(profile, base=place(profile.base, workspace.directory)),
         mounts=mounts,
         kept_inside=made.recipe.volumes,
         variables=made.recipe.variables,

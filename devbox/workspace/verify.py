@@ -11,6 +11,7 @@ from devbox.errors import BuildFailedError, DevboxError, UsageError
 from devbox.parity.compare import Difference, compare
 from devbox.parity.manifest import SIZE_LIMIT, Manifest, parse
 from devbox.values import LABEL_OWNER, LABEL_WORKSPACE
+from devbox.workspace.base_disk import require_image
 from devbox.workspace.build import BuildResult, Made, Wish, make_image
 from devbox.workspace.checked import Checked, checked
 from devbox.workspace.context import Host, Workspace
@@ -86,6 +87,7 @@ def verify(
     theirs = None if order.against is None else _read(host, order.against)
     target = None if order.write is None else _writable(host, order.write)
     ready = checked(host, workspace, flags=flags)
+    require_image(ready.loaded, "verify")
     with located(ready.loaded), locked(host, workspace, "devbox verify"):
         made = make_image(host, workspace, ready, Wish())
         ours = manifest_of(host, workspace, made.built.image, made.user, title=made.built.reference)

@@ -19,7 +19,7 @@ from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
-from devbox.runtimes.vm import boot, inner, newborn, saving
+from devbox.runtimes.vm import boot, foreign, inner, newborn, saving
 from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
 from devbox.runtimes.vm.stored import SETTLED, UP, Stored
 from devbox.vm import lines, snapshot
@@ -107,8 +107,8 @@ class VmInstance(Inside):
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
         resumed = saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken)
         record.write_text(str(self._directory / UP), "")
-        if not resumed and not newborn.started(self._newborn()):
-            boot.booted(self._machine, self._stored, self._directory, bench, self._await_agent)
+        if not resumed:
+            self._boot()
         self._running = True
         if self._heard()[0] is AgentState.OTHER:
             raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
@@ -153,7 +153,7 @@ class VmInstance(Inside):
                 directory=self._directory,
                 stored=self._stored,
                 processes=self._bench.processes,
-                content=lambda: boot.base_of(self._stored, self._bench),
+                content=self._base,
                 write_back=self._write_back_soon,
                 end=self.kill,
             )
@@ -220,6 +220,19 @@ class VmInstance(Inside):
         self._running = True
         self.have_line()
         self._machine.await_agent(lambda: lines.listens(self._socket()), timeout=timeout)
+
+    def _boot(self) -> None:
+        """Have it run, from where another one of its Image has booted to, or from the beginning."""
+        if self._stored.machine.base is not None:
+            await_agent = partial(self._await_agent, foreign.BOOTING)
+            foreign.booted(self._machine, self._stored, self._directory, self._bench, await_agent)
+        elif not newborn.started(self._newborn()):
+            boot.booted(self._machine, self._stored, self._directory, self._bench, self._await_agent)
+
+    def _base(self) -> str:
+        """Return the digest of the disk that its own lies on top of."""
+        of = boot.base_of if self._stored.machine.base is None else foreign.base_of
+        return of(self._stored, self._bench)
 
     def _go_on(self) -> None:
         """Have it go on if somebody who saved or resumed it was killed and left it standing."""

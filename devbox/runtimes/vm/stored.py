@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from devbox import record
 from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOptions, ResourceLimits, Share
-from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC
+from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, GuestUser
 
 FILE: Final = "spec.json"
 UP: Final = "up"  # beside it: a file: it was started, and nobody has stopped it
@@ -18,7 +18,10 @@ _SCHEMA: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One machine. `id`: its UUID; `labels`: as a container would carry them."""
+    """One machine. `id`: its UUID; `labels`: as a container would carry them.
+
+    `user`: who the user is in a system that devbox has not made; None where the Image has one.
+    """
 
     id: str
     name: str
@@ -32,6 +35,7 @@ class Stored:
     agent: AgentSpec
     resources: ResourceLimits
     machine: MachineOptions
+    user: GuestUser | None = None
 
 
 def from_spec(spec: InstanceSpec, machine: MachineOptions, *, uuid: str, env: Mapping[str, str]) -> Stored:
@@ -50,6 +54,7 @@ def from_spec(spec: InstanceSpec, machine: MachineOptions, *, uuid: str, env: Ma
         agent=spec.agent,
         resources=spec.resources,
         machine=machine,
+        user=None if machine.base is None else spec.user,
     )
 
 
@@ -82,5 +87,6 @@ def _stored(values: dict[str, Any]) -> Stored:
             "agent": AgentSpec(**values["agent"]),
             "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
             "machine": MachineOptions(**values["machine"]),
+            "user": None if values.get("user") is None else GuestUser(**values["user"]),
         }
     )

@@ -91,7 +91,7 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
         require_supported(loaded(LATER))
     assert caught.value.exit_status == 2
     assert {(problem.key, problem.line) for problem in caught.value.problems} == {
-        ("isolation", 2), ("base.disk", 5),
+        ("isolation", 2),
         ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17),
             ("network.allow", 28),
         ("prod", 31), ("machines", 33),
