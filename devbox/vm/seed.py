@@ -157,8 +157,13 @@ def disk(seed: Seed) -> bytes:
 
 
 def _network(seed: Seed) -> dict[str, object]:
-    """Return the network as cloud-init has it. No DHCP: a machine that goes on later would ask nobody again."""
+    """Return the network as cloud-init has it. No DHCP: a machine that goes on later would ask nobody again.
+
+    There is no IPv6, and whoever looks for a router of that waits for half a minute, which cloud-init waits for.
+    """
     wire = {
+        "accept-ra": False,
+        "link-local": [],
         "match": {"macaddress": seed.mac},
         "addresses": [ADDRESS],
         "routes": [{"to": "0.0.0.0/0", "via": GATEWAY}],

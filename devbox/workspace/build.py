@@ -20,7 +20,7 @@ from devbox.errors import DevboxError
 from devbox.profile.load import Loaded
 from devbox.profile.lock import Lock, Platform
 from devbox.profile.model import Profile
-from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, printable, slug
+from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
 from devbox.workspace import early
 from devbox.workspace.ahead import ahead
 from devbox.workspace.base_disk import place, require_pinned
@@ -116,7 +116,7 @@ def _of_disk(host: Host, workspace: Workspace, ready: Checked, wish: Wish) -> Ma
     with located(ready.loaded):
         found = foreign_disks(host.processes, host.reporter).prepared(Source(place=origin, sha256=profile.base.sha256))
     return Made(
-        built=BuildResult(image=found.image, reference=printable(origin), digest=found.sha256, run=(), reused=0),
+        built=BuildResult(image=found.image, reference=found.image, digest=found.sha256, run=(), reused=0),
         recipe=Recipe(base=found.image, steps=(), env=(), variables=tuple(sorted(profile.env.values.items()))),
         platform=Platform(),
         inputs=read_inputs(profile, workspace.directory),

@@ -20,7 +20,7 @@ from devbox.vm.qemu_args import Drive, MachineSpec, mac
 
 SEED: Final = "seed.iso"  # in the machine's directory
 VARIABLES: Final = "uefi"  # what UEFI keeps
-BOOTING: Final = 300.0  # seconds for the agent to answer: a first boot has more to do than any later one
+BOOTING: Final = 600.0  # seconds for the agent to answer: a first boot has more to do than any later one
 
 
 def foreign_disks(processes: Processes, reporter: Reporter) -> ForeignDisks:

@@ -93,5 +93,14 @@ def test_who_it_is_is_what_a_boot_would_have_told_it() -> None:
 
 @pytest.mark.parametrize(("wanted", "given"), [(0.5, 1), (1.0, 1), (1.5, 2), (4, 4)])
 def test_a_machine_has_whole_processors_and_one_at_least(wanted: float, given: int) -> None:
-    assert boot._cpus(wanted) == given
-    assert boot._cpus(None) in (1, boot.CPUS)
+    assert boot.cpus(wanted) == given
+    assert boot.cpus(None) in (1, boot.CPUS)
+
+
+def test_who_the_user_is_in_a_system_of_somebody_elses_is_kept(tmp_path: Path) -> None:
+    assert made().user is None
+    foreign = replace(SPEC, machine=MachineOptions(disk=5 << 30, base="/x.qcow2"))
+    assert foreign.digest != SPEC.digest
+    stored.write(tmp_path, made(foreign))
+    assert stored.read(tmp_path) == made(foreign)
+    assert made(foreign).user == SPEC.user
