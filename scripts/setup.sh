@@ -191,6 +191,18 @@ set_up_client() {
     need "the docker command" docker.io
 }
 
+# Of what a test makes a disk with boot loaders of its own: partitions, FAT, a loader for BIOS and one for UEFI.
+set_up_foreign_disks() {
+    for file in /usr/lib/SYSLINUX/gptmbr.bin /usr/lib/systemd/boot/efi/systemd-bootx64.efi /usr/share/OVMF/OVMF_CODE_4M.fd; do
+        [ -e "$file" ] || lacking=1
+    done
+    for program in mcopy /usr/sbin/mkfs.vfat /usr/sbin/sfdisk syslinux; do
+        have "$program" || lacking=1
+    done
+    [ -z "${lacking:-}" ] || need "mtools, dosfstools, fdisk, syslinux, systemd-boot-efi and ovmf" \
+        mtools dosfstools fdisk syslinux syslinux-common systemd-boot-efi ovmf
+}
+
 # What the tests that need no engine call.
 set_up_quick_tools() {
     have ps || need "ps" procps # by which a system without /proc says when a process began
@@ -239,6 +251,7 @@ test | test-all)
     set_up_client
     set_up_quick_tools
     set_up_test_tools
+    set_up_foreign_disks
     [ "$goal" = test ] || set_up_sources
     [ "$goal" = test ] || set_up_fuzzer
     ;;

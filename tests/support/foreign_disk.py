@@ -1,15 +1,16 @@
 """A disk that devbox has not made: Debian with its own boot loaders, as a cloud image has it, for BIOS and for UEFI."""
 
 import os
-import re
 import shutil
 import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _MIB = 1 << 20
-_ESP = (1 * _MIB, 160 * _MIB)  # where the partition lies that firmware reads: offset, size
-_ROOT = (161 * _MIB, 2400 * _MIB)
-_WHOLE = 2562 * _MIB
+_FIRST = 1 * _MIB  # where the first partition lies
+_BOOT_SIZE = 160 * _MIB
+_ROOT_SIZE = 2400 * _MIB
 _PACKAGES = (
     "cloud-init",
     "dbus",
@@ -18,6 +19,7 @@ _PACKAGES = (
     "iproute2",
     "kmod",
     "linux-image-cloud-amd64",
+    "locales",
     "netplan.io",
     "openssh-server",
     "sudo",
@@ -25,23 +27,32 @@ _PACKAGES = (
     "systemd-sysv",
     "udev",
 )
-_EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
+_EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*")
 _LABEL = "foreign-root"
-_KERNEL = f"root=LABEL={_LABEL} rw console=ttyS0 quiet mitigations=off"
-_SYSLINUX = f"PROMPT 0\nDEFAULT linux\nLABEL linux\n  LINUX /vmlinuz\n  INITRD /initrd.img\n  APPEND {_KERNEL}\n"
-_ENTRY = f"title foreign\nlinux /vmlinuz\ninitrd /initrd.img\noptions {_KERNEL}\n"
+_WORDS = f"root=LABEL={_LABEL} rw console=ttyS0 quiet mitigations=off"
 _BOOT_CODE = ("/usr/lib/SYSLINUX/gptmbr.bin", "/usr/lib/syslinux/mbr/gptmbr.bin")
+ESP_LOADER = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
 
 
-def foreign_root(cache: Path, packages: tuple[str, ...] = _PACKAGES) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What a boot loader starts, with which words. `loader`: that of UEFI; None: it has none."""
+
+    kernel: Path
+    initrd: Path
+    words: str
+    loader: Path | None
+
+
+def foreign_root(cache: Path, packages: Sequence[str] = _PACKAGES, without: Sequence[str] = ()) -> Path:
     """Return a tar of such a system, made below `cache` if it is not there."""
-    tar = cache / "foreign.tar"
+    tar = cache / f"{'-'.join(('foreign', *without))}.tar"
     if not tar.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        part = cache / "foreign.part.tar"
+        part = cache / f"part-{tar.name}"
         excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
         keys = '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*'
-        included = f"--include={','.join(packages)}"
+        included = f"--include={','.join(name for name in packages if name not in without)}"
         _run("mmdebstrap", "--variant=minbase", included, *excluded, keys, "bookworm", str(part))
         part.rename(tar)
     return tar
@@ -53,65 +64,73 @@ def foreign_disk(tar: Path, disk: Path, *, bios: bool = True, uefi: bool = True)
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     try:
-        root, esp, files = place / "root", place / "esp", place / "files"
+        root, files = place / "root", place / "files"
         _fill(tar, files, root)
-        _boot_partition(files, esp, bios=bios, uefi=uefi)
-        with disk.open("wb") as made:
-            made.truncate(_WHOLE)
-        _partition(disk, bios=bios)
-        for (offset, _), part in ((_ESP, esp), (_ROOT, root)):
-            _run(*("dd", f"if={part}", f"of={disk}", "bs=1M", "conv=sparse,notrunc", f"seek={offset // _MIB}"))
-        if bios:
-            _run("syslinux", "--offset", str(_ESP[0]), "--install", str(disk))
-            code = next(path for name in _BOOT_CODE if (path := Path(name)).exists()).read_bytes()
-            with disk.open("r+b") as made:
-                made.write(code[:440])
+        (kernel,), (initrd,) = ((files / "boot").glob(pattern) for pattern in ("vmlinuz-*", "initrd.img-*"))
+        loader = files / ESP_LOADER.relative_to("/") if uefi else None
+        loaded = Loaded(kernel=kernel, initrd=initrd, words=_WORDS, loader=loader)
+        return partitioned(disk, (boot_partition(loaded, place / "esp", size=_BOOT_SIZE, bios=bios), root), bios=bios)
     finally:
         shutil.rmtree(place)
+
+
+def boot_partition(loaded: Loaded, esp: Path, *, size: int, bios: bool) -> Path:
+    """Write the partition that firmware reads into the new file `esp`."""
+    _sparse(esp, size)
+    _run("mkfs.vfat", "-F", "32", "-s", "1", "-h", str(_FIRST // 512), "-n", "ESP", str(esp))
+    for path, target in ((loaded.kernel, "vmlinuz"), (loaded.initrd, "initrd.img")):
+        _run("mcopy", "-i", str(esp), str(path), f"::{target}")
+    starts = "LINUX /vmlinuz\n  INITRD /initrd.img\n  APPEND"
+    if bios:
+        _put(esp, "syslinux.cfg", f"PROMPT 0\nDEFAULT linux\nLABEL linux\n  {starts} {loaded.words}\n")
+    if loaded.loader:
+        for directory in ("EFI", "EFI/BOOT", "loader", "loader/entries"):
+            _run("mmd", "-i", str(esp), f"::{directory}")
+        _run("mcopy", "-i", str(esp), str(loaded.loader), "::EFI/BOOT/BOOTX64.EFI")
+        _put(esp, "loader/loader.conf", "timeout 0\ndefault foreign\n")
+        entry = f"title foreign\nlinux /vmlinuz\ninitrd /initrd.img\noptions {loaded.words}\n"
+        _put(esp, "loader/entries/foreign.conf", entry)
+    return esp
+
+
+def partitioned(disk: Path, parts: Sequence[Path], *, bios: bool) -> Path:
+    """Write the raw disk `disk` of `parts`, the first of which is what firmware reads; those go."""
+    flag = ", attrs=LegacyBIOSBootable" if bios else ""
+    table, at, kinds = "label: gpt\n", _FIRST, (f"type=U{flag}", "type=L")
+    places = []
+    for part, kind in zip(parts, kinds, strict=False):
+        places.append(at)
+        table += f"start={at // 512}, size={part.stat().st_size // 512}, {kind}\n"
+        at += part.stat().st_size
+    _sparse(disk, at + _MIB)
+    _run("sfdisk", "-q", str(disk), given=table)
+    for part, place in zip(parts, places, strict=True):
+        _run("dd", f"if={part}", f"of={disk}", "bs=1M", "conv=sparse,notrunc", f"seek={place // _MIB}")
+        part.unlink()
+    if bios:
+        _run("syslinux", "--offset", str(_FIRST), "--install", str(disk))
+        code = next(path for name in _BOOT_CODE if (path := Path(name)).exists()).read_bytes()
+        with disk.open("r+b") as made:
+            made.write(code[:440])
     return disk
 
 
 def _fill(tar: Path, files: Path, root: Path) -> None:
     """Lay the files out and write the root file system of them, by one fakeroot where this is no root."""
     files.mkdir()
-    with root.open("wb") as made:
-        made.truncate(_ROOT[1])
+    _sparse(root, _ROOT_SIZE)
     script = 'tar -C "$1" -xf "$2" --numeric-owner && mke2fs -q -F -t ext4 -L "$4" -d "$1" "$3"'
     faked = () if os.getuid() == 0 else ("fakeroot", "--")
-    _run(*faked, "sh", "-ec", f"PATH=$PATH:/usr/sbin:/sbin; {script}", "sh", str(files), str(tar), str(root), _LABEL)
+    _run(*faked, "sh", "-ec", script, "sh", str(files), str(tar), str(root), _LABEL)
 
 
-def _boot_partition(files: Path, esp: Path, *, bios: bool, uefi: bool) -> None:
-    with esp.open("wb") as made:
-        made.truncate(_ESP[1])
-    _run("mkfs.vfat", "-F", "32", "-s", "1", "-h", str(_ESP[0] // 512), "-n", "ESP", str(esp))
-    for name, target in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd.img")):
-        (found,) = (files / "boot").glob(name)
-        _run("mcopy", "-i", str(esp), str(found), f"::{target}")
-    if bios:
-        _put(esp, "syslinux.cfg", _SYSLINUX)
-    if uefi:
-        for directory in ("EFI", "EFI/BOOT", "loader", "loader/entries"):
-            _run("mmd", "-i", str(esp), f"::{directory}")
-        loader = files / "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
-        _run("mcopy", "-i", str(esp), str(loader), "::EFI/BOOT/BOOTX64.EFI")
-        _put(esp, "loader/loader.conf", "timeout 0\ndefault foreign\n")
-        _put(esp, "loader/entries/foreign.conf", _ENTRY)
+def _sparse(path: Path, size: int) -> None:
+    with path.open("wb") as made:
+        made.truncate(size)
 
 
 def _put(esp: Path, name: str, text: str) -> None:
     _run("mcopy", "-i", str(esp), "-", f"::{name}", given=text)
-
-
-def _partition(disk: Path, *, bios: bool) -> None:
-    flag = ", attrs=LegacyBIOSBootable" if bios else ""
-    (offset, size), (root, root_size) = _ESP, _ROOT
-    table = (
-        "label: gpt\n"
-        f"start={offset // 512}, size={size // 512}, type=U{flag}\n"
-        f"start={root // 512}, size={root_size // 512}, type=L\n"
-    )
-    _run("sfdisk", "-q", str(disk), given=table)
 
 
 def _run(*argv: str, given: str = "") -> str:
@@ -120,5 +139,5 @@ def _run(*argv: str, given: str = "") -> str:
     done = subprocess.run(
         argv, input=given, capture_output=True, text=True, check=False, timeout=600, env={**os.environ, "PATH": search}
     )
-    assert done.returncode == 0, f"{re.sub(chr(10), ' ', ' '.join(argv))[:200]}: {done.stderr[-2000:]}"
+    assert done.returncode == 0, f"{argv[0]}: {done.stderr[-2000:]}"
     return done.stdout

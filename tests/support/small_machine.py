@@ -123,6 +123,22 @@ def _module_files(modules: Path) -> dict[str, bytes]:
     return {**files, "modules.dep": listed.encode(), "modules.builtin": builtin.encode()}
 
 
+def needed_modules(modules: Path, wanted: Collection[str]) -> list[tuple[int, Path]]:
+    """Return what `wanted` are made of, as far as it is not built in, in the order of loading."""
+    there = {module_name(path.name): path for path in modules.rglob("*.ko")}
+    found: list[Path] = []
+
+    def add(name: str) -> None:
+        if name in there and there[name] not in found:
+            for other in _needs(there[name].read_bytes()):
+                add(other)
+            found.append(there[name])
+
+    for name in wanted:
+        add(name)
+    return list(enumerate(found))
+
+
 def _needs(module: bytes) -> list[str]:
     found = re.search(rb"\0depends=([^\0]*)\0", module)
     return [name.replace("-", "_") for name in found[1].decode().split(",") if name] if found else []

@@ -1,0 +1,92 @@
+"""A machine of a disk that devbox has not made, from `up` to `destroy`, by the real QEMU and its own loader."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.machine.conftest import inside, machines, processes_of
+from tests.support.account import invoker
+from tests.support.command import Devbox
+from tests.support.foreign_disk import foreign_disk, foreign_root
+from tests.support.project import project
+from tests.support.supervisors import gone
+from tests.support.tiny_disk import tiny_disk
+
+pytestmark = [pytest.mark.docker, pytest.mark.vm]
+
+PROFILE = """runtime = "vm"
+
+[base]
+disk = "../x.raw"
+
+[env]
+WORD = "a word"
+
+[resources]
+memory = "{memory}"
+disk = "4 GiB"
+
+[ports.web]
+guest = 8000
+host = 0
+"""
+USER = 1000
+
+
+@pytest.fixture
+def devbox() -> Iterator[Devbox]:
+    """A project of a user who is not root inside, without its disk."""
+    with project(invoker(), owner=USER) as found:
+        (found.directory / "devbox.toml").write_text(PROFILE.format(memory="512 MiB"), encoding="utf-8")
+        (found.directory / "a.txt").write_text("from the host", encoding="utf-8")
+        yield found
+        found("destroy", "-f")
+        assert gone(found.hash), "a supervisor was left"
+        assert not processes_of(found), "QEMU or its line was left"
+        assert not list(machines(found)), "the directory of a machine was left"
+
+
+def test_a_disk_with_a_loader_of_its_own_is_entered_like_any_machine(devbox: Devbox) -> None:
+    disk = tiny_disk(devbox.directory.parent / "x.raw", seeded=True)
+    before = disk.stat().st_mtime_ns
+    said = devbox("up", status=2)
+    assert "devbox trust" in said.stderr
+    devbox("trust", "-y")
+    devbox("up")
+    assert inside(devbox, "cat a.txt; echo; echo $WORD; id -u; cat /proc/cmdline").split("\n")[:3] == [
+        "from the host",
+        "a word",
+        str(USER),
+    ]
+    assert "seeded" in inside(devbox, "cat /proc/cmdline"), "the disk's own loader has started it"
+    inside(devbox, "echo from inside > b.txt")
+    devbox("suspend")
+    devbox("resume")
+    assert (devbox.directory / "b.txt").read_text(encoding="utf-8") == "from inside\n"
+    assert inside(devbox, "ls") == "a.txt\nb.txt\ndevbox.toml"
+    assert devbox("lock", "--check", status=1).stderr.startswith("error[lock-stale]")
+    devbox("halt")
+    assert disk.stat().st_mtime_ns == before, "nothing writes to somebody else's file"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_a_cloud_image_is_told_who_it_is_and_stays_that(
+    devbox: Devbox, firmware: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cache = tmp_path_factory.getbasetemp().parent / "foreign"
+    (devbox.directory / "devbox.toml").write_text(PROFILE.format(memory="1 GiB"), encoding="utf-8")
+    by = {"bios": firmware == "bios", "uefi": firmware == "uefi"}
+    foreign_disk(foreign_root(cache), Path(devbox.directory.parent / "x.raw"), **by)
+    devbox("trust", "-y")
+    devbox("up")
+    assert inside(devbox, "cloud-init status --wait > /dev/null; cloud-init status") == "status: done"
+    assert inside(devbox, "hostname; id -un; sudo -n id -u; . /etc/os-release; echo $ID") == "a-project\ndev\n0\ndebian"
+    assert inside(devbox, "ls -d /sys/firmware/efi || true") == ("" if firmware == "bios" else "/sys/firmware/efi")
+    key = inside(devbox, "ssh-keyscan -t ed25519 127.0.0.1 2> /dev/null | cut -d' ' -f3")
+    (machine,) = machines(devbox)
+    assert (machine / "ssh_host_key.pub").read_text(encoding="utf-8").split()[1] == key
+    devbox("halt")
+    devbox("up")
+    assert inside(devbox, "cat a.txt; systemctl is-active devbox-agent") == "from the hostactive"
