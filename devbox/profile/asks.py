@@ -76,6 +76,18 @@ def requests(loaded: Loaded, directory: Path, *, environ: Mapping[str, str] | No
     return items
 
 
+def all_requests(loaded: Loaded, directory: Path, *, environ: Mapping[str, str]) -> tuple[TrustItem, ...]:
+    """Return what the whole project asks of the host, each thing once: its profile, and every machine that it has.
+
+    That is what the user agrees to; what one of them gets is what `requests` says of it. Raises as that does.
+    """
+    found: dict[tuple[str, str, str], TrustItem] = {}
+    for one in (*(() if loaded.machine else (loaded,)), *loaded.members.values()):
+        for item in requests(one, directory, environ=environ):
+            found.setdefault((item.kind, item.name, item.value), item)
+    return tuple(found.values())
+
+
 def digest(items: Sequence[TrustItem]) -> str:
     """Return the SHA-256 (64 hex) of what `items` ask for, in whatever order."""
     values = sorted([item.kind, item.name, item.value] for item in items)

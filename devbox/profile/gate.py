@@ -9,16 +9,16 @@ from devbox.profile.layers import Origin
 from devbox.profile.load import Loaded
 from devbox.values import printable
 
+_OF_A_MACHINE: Final = r"(?:machines\.[^.\[]+\.)?"
 # A key, as it begins, to the values that are carried out nevertheless.
 _LATER: Final[tuple[tuple[re.Pattern[str], frozenset[object]], ...]] = tuple(
-    (re.compile(pattern), frozenset(allowed))
+    (re.compile(_OF_A_MACHINE + pattern), frozenset(allowed))
     for pattern, allowed in (
         (r"isolation", ("standard",)),
         (r"provision\[\d+\]\.ansible", ()),
         (r"provision\[\d+\]\.when", ("build", "create")),
         (r"services", ()),
         (r"prod", ()),
-        (r"machines", ()),
         (r"network\.allow", ()),
     )
 )

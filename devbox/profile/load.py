@@ -6,7 +6,7 @@ Runs nothing and writes nothing.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from devbox import paths
 from devbox.errors import Problem, ProfileError
-from devbox.profile import tasks
+from devbox.profile import several, tasks
 from devbox.profile.confine import is_inside, real
 from devbox.profile.extends import Bases
 from devbox.profile.layers import Layer, Node, Origin, locate, merge, origins, plain, plant
@@ -37,6 +37,8 @@ class Loaded:
 
     `origins`: every key that a layer set, by its key in the merged profile; what is not there is built-in.
     `files`: every file that was read. `warnings`: what the user should know though the profile can be used.
+    `machine`: NAME of the [machines.NAME] that it is of; empty for the project's own, whose `members` are the profiles
+    of its machines by name.
     """
 
     profile: Profile
@@ -44,6 +46,8 @@ class Loaded:
     files: tuple[Path, ...]
     layers: tuple[str, ...]
     warnings: tuple[Problem, ...] = ()
+    machine: str = ""
+    members: "Mapping[str, Loaded]" = field(default_factory=dict)
 
 
 def load(
@@ -54,38 +58,58 @@ def load(
     fallback: str | None = None,
     personal: bool = True,
 ) -> Loaded:
-    """Return the profile of the project `directory`, all layers merged.
+    """Return the profile of the project `directory`, all layers merged, and those of its machines.
 
     `flags`: values from the command line by key ("base.image"). `fallback`: the text that stands in for a
     missing devbox.toml. `personal`: False leaves out what somebody sets for
-    himself. Raises `ProfileError` with every problem of every layer.
+    himself. Raises `ProfileError` with every problem of every layer and machine.
     """
     project = directory.resolve()
     reading = _Reading(project)
     layers = reading.layers(fallback, personal=personal)
-    layers += [*variable_layers(environ if personal else {}, layers), flag_layer(flags or {})]
+    outer = [*variable_layers(environ if personal else {}, layers), flag_layer(flags or {})]
     found = [*reading.problems, *variable_problems(environ)]
-    nodes = [plant(layer) for layer in layers]
-    for node in nodes:
+    inner, outermost = [plant(layer) for layer in layers], [plant(layer) for layer in outer]
+    for node in (*inner, *outermost):
         found += _alone(node)
-    root = reduce(merge, nodes, plant(_built_in(project)))
-    profile, more = _together(root)
-    found += more
-    chosen = _chosen_base(root, profile)
-    if chosen is not None:
-        root = merge(root, plant(chosen))
-        profile, _ = _together(root)
-    if profile is not None:
-        found += [*_escapes(project, profile, root), *_tasks(profile, root)]
-    if profile is None or found:
+    first = plant(_built_in(project))
+    root = reduce(merge, [*inner, *outermost], first)
+    made = _Made(project, (*layers, *outer), tuple(reading.files))
+    whole = made.loaded(root, found)
+    trees = several.trees(root, inner=[first, *inner], outer=outermost)
+    members = {name: made.loaded(tree, found, machine=name) for name, tree in trees.items()}
+    if whole is None or found:
         raise _error(found)
-    return Loaded(
-        profile=profile,
-        origins=origins(root),
-        files=tuple(reading.files),
-        layers=("built-in", *(layer.source for layer in (*layers, chosen) if layer is not None and layer.tree)),
-        warnings=tuple(secrets_in_env(profile, root)),
-    )
+    return replace(whole, members={name: one for name, one in members.items() if one is not None})
+
+
+class _Made:
+    """What the profiles of one `load` have in common."""
+
+    def __init__(self, project: Path, layers: tuple[Layer, ...], files: tuple[Path, ...]) -> None:
+        self._project = project
+        self._layers = layers
+        self._files = files
+
+    def loaded(self, root: Node, found: list[Problem], *, machine: str = "") -> Loaded | None:
+        """Return the profile that the merged tree `root` is, None if it is none; `found` gets what is wrong with it."""
+        profile, more = _together(root)
+        found += more
+        chosen = _chosen_base(root, profile)
+        if chosen is not None:
+            root = merge(root, plant(chosen))
+            profile, _ = _together(root)
+        if profile is None:
+            return None
+        found += [*_escapes(self._project, profile, root), *_tasks(profile, root)]
+        return Loaded(
+            profile=profile,
+            origins=origins(root),
+            files=self._files,
+            layers=("built-in", *(one.source for one in (*self._layers, chosen) if one is not None and one.tree)),
+            warnings=tuple(secrets_in_env(profile, root)),
+            machine=machine,
+        )
 
 
 class _Reading:

@@ -77,9 +77,11 @@ class Lock:
     """A whole `devbox.lock`.
 
     `profile`: digest of all values of the profile that a build depends on. `inputs`: SHA-256 of what is read from each
-    of the repo's manifests and lock files, by path.
+    of the repo's manifests and lock files, by path. `machines`: the Locks of those of several machines, by name, that
+    are made of something else than the project's own environment; none has a machine in turn.
     """
 
     profile: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     platforms: Mapping[str, Platform] = field(default_factory=dict)  # by architecture as Debian names it: "amd64"
+    machines: "Mapping[str, Lock]" = field(default_factory=dict)

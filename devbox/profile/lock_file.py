@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,12 +34,20 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 def render(lock: Lock) -> str:
     """Return the text of `lock`. The same Lock gives the same bytes."""
-    lines = [*_HEAD, f"schema = {SCHEMA}", f"profile = {_text(lock.profile)}"]
-    if lock.inputs:
-        lines += ["", "[inputs]", *(f"{_key(name)} = {_text(value)}" for name, value in sorted(lock.inputs.items()))]
-    for name, platform in sorted(lock.platforms.items()):
-        lines += _platform(f"platform.{_key(name)}", platform)
+    lines = [*_HEAD, f"schema = {SCHEMA}", *_body("", lock)]
+    for name, machine in sorted(lock.machines.items()):
+        place = f"machine.{_key(name)}"
+        lines += ["", f"[{place}]", *_body(f"{place}.", machine)]
     return "\n".join(lines) + "\n"
+
+
+def _body(place: str, lock: Lock) -> Iterator[str]:
+    yield f"profile = {_text(lock.profile)}"
+    if lock.inputs:
+        yield from ("", f"[{place}inputs]")
+        yield from (f"{_key(name)} = {_text(value)}" for name, value in sorted(lock.inputs.items()))
+    for name, platform in sorted(lock.platforms.items()):
+        yield from _platform(f"{place}platform.{_key(name)}", platform)
 
 
 def _platform(place: str, platform: Platform) -> Iterator[str]:
@@ -104,7 +113,8 @@ def parse(text: str, *, shown: str = NAME) -> Lock:
     if schema != SCHEMA:
         raise _other_schema(shown, schema)
     try:
-        return _lock(tree)
+        machines = {name: _machine(name, one) for name, one in _machines(tree)}
+        return replace(_lock(tree), machines=machines)
     except _Wrong as wrong:
         why = f"is not as devbox writes it: {printable(wrong.why)}"
         raise _invalid(shown, why, line=_line(text, wrong.path), key=wrong.path or None) from wrong
@@ -129,14 +139,26 @@ def _at(path: str) -> Iterator[None]:
         raise _Wrong(path, str(error)) from error
 
 
-def _lock(tree: Mapping[str, Any]) -> Lock:
-    with _at("profile"):
+def _machines(tree: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    with _at("machine"):
+        return _table(tree.get("machine", {}))
+
+
+def _machine(name: str, tree: object) -> Lock:
+    place = f"machine.{_key(name)}"
+    with _at(place):
+        table = dict(_table(tree))
+    return _lock(table, f"{place}.")
+
+
+def _lock(tree: Mapping[str, Any], place: str = "") -> Lock:
+    with _at(f"{place}profile"):
         profile = _string(tree["profile"])
-    with _at("inputs"):
+    with _at(f"{place}inputs"):
         inputs = {_string(name): _string(value) for name, value in _table(tree.get("inputs", {}))}
-    with _at("platform"):
+    with _at(f"{place}platform"):
         platforms = {
-            name: _read_platform(f"platform.{_key(name)}", one) for name, one in _table(tree.get("platform", {}))
+            name: _read_platform(f"{place}platform.{_key(name)}", one) for name, one in _table(tree.get("platform", {}))
         }
     return Lock(profile=profile, inputs=inputs, platforms=platforms)
 

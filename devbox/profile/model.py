@@ -32,6 +32,7 @@ from devbox.profile.parts import (
     Toolchain,
     User,
 )
+from devbox.profile.several import DEFAULT
 from devbox.profile.sync import OnChange, Sync
 
 __all__ = [
@@ -70,7 +71,7 @@ Mounts = Annotated[tuple[MountEntry, ...], Unstrict]
 
 
 class Machine(Part):
-    """One of several Instances: what it says takes the place of the profile's own."""
+    """One of several Instances: the profile, with what it says merged on top; but it has ports of its own alone."""
 
     runtime: RuntimeName | None = None
     """container or vm."""
@@ -164,6 +165,12 @@ class Profile(Part):
         for name in self.env.values:
             if name in self.secrets or name in self.env.from_host:
                 raise incomplete("is set here and comes from the host as well; keep one of them", at=("env", name))
+        return self
+
+    @model_validator(mode="after")
+    def _free_names(self) -> Self:
+        if DEFAULT in self.machines:
+            raise incomplete("is what the profile itself is called; choose another name", at=("machines", DEFAULT))
         return self
 
     @model_validator(mode="after")

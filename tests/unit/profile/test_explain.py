@@ -82,7 +82,7 @@ init = "trimmed"
 [prod]
 ssh = "host"
 [machines.worker]
-ports = { a = 1 }
+services = { db = { image = "postgres:16" } }
 """
 
 
@@ -94,7 +94,7 @@ def test_keys_of_a_later_version_are_all_named(loaded: Load) -> None:
         ("isolation", 2),
         ("provision[0].ansible", 12), ("provision[1].when", 15), ("services", 17),
             ("network.allow", 28),
-        ("prod", 31), ("machines", 33),
+        ("prod", 31), ("machines.worker.services", 34),
     }  # fmt: skip
     assert {problem.file for problem in caught.value.problems} == {"devbox.toml"}
 

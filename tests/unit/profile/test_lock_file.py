@@ -36,12 +36,12 @@ PLATFORMS = st.builds(
     steps=st.lists(TEXT, max_size=2).map(tuple),
     content=TEXT,
 )
-LOCKS = st.builds(
-    Lock,
-    profile=TEXT,
-    inputs=st.dictionaries(TEXT, TEXT, max_size=3),
-    platforms=st.dictionaries(TEXT, PLATFORMS, max_size=2),
-)
+PARTS = {
+    "profile": TEXT,
+    "inputs": st.dictionaries(TEXT, TEXT, max_size=3),
+    "platforms": st.dictionaries(TEXT, PLATFORMS, max_size=2),
+}
+LOCKS = st.builds(Lock, **PARTS, machines=st.dictionaries(TEXT, st.builds(Lock, **PARTS), max_size=2))
 
 
 @given(LOCKS)
