@@ -19,6 +19,8 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db` | what the SyncSession remembers; `.aside-<n>`: one that was no use |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/sync.db.copy` | a copy of that on its way into a snapshot |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/saved/` | archives of what `destroy --force` found inside alone |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/machines` | which of several machines of the project have been made |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/net/<8 hex>` | where a machine of the project takes what others send it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/data.qcow2` | the volumes of the Workspace's machine |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/snapshots/` | the snapshots of the Workspace's machine |
 | `$XDG_STATE_HOME/devbox/vm/<name>/` | a machine: its disk, its sockets, what it was made from, its console |
@@ -28,6 +30,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/ssh/` | keys and known hosts of `devbox ssh-config` |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qemu` | the UUID of a machine, and which process is its QEMU |
 | `$XDG_STATE_HOME/devbox/vm/<name>/qmp.sock`, `line.sock` | QEMU's control socket, and the way to the agent inside |
+| `$XDG_STATE_HOME/devbox/vm/<name>/wire.sock` | where its wire to other machines of the project ends |
 | `$XDG_STATE_HOME/devbox/vm/<name>/console`, `.1` | the last that it and QEMU said, and before; `.end`: that is all |
 | `$XDG_STATE_HOME/devbox/vm/<name>/disk.qcow2` | what it wrote over its Image's disk |
 | `$XDG_STATE_HOME/devbox/vm/<name>/state` | what ran in it when it was saved, for a disk that has not changed since |
@@ -48,7 +51,8 @@
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.<pid>.tar` | a root file system on its way from the archive to the engine |
 
-`<8 hex>` is the start of the SHA-256 of the project's real path.
+`<8 hex>` is the start of the SHA-256 of the project's real path, and for a machine of several of its name behind that.
+The lock is that of the project, whichever machine it is about.
 """
 
 import os
@@ -63,6 +67,7 @@ SNAPSHOTS = "snapshots"  # in a Workspace's state directory
 MACHINE_RECORD = "qemu"
 MACHINE_CONTROL = "qmp.sock"
 MACHINE_LINE = "line.sock"
+MACHINE_WIRE = "wire.sock"
 MACHINE_CONSOLE = "console"
 MACHINE_DISK = "disk.qcow2"
 MACHINE_STATE = "state"
@@ -226,6 +231,16 @@ def sync_claims() -> str:
 def machines_root() -> str:
     """Where the directories of all machines lie, by the names of their Instances."""
     return os.path.join(state_root(), "vm")
+
+
+def private_network(path_hash: str) -> str:
+    """Where the machines of a project have the sockets by which they send to each other."""
+    return os.path.join(workspace_state(path_hash), "net")
+
+
+def machines_file(path_hash: str) -> str:
+    """Which of several machines of a project have been made."""
+    return os.path.join(workspace_state(path_hash), "machines")
 
 
 def machine_directory(name: str) -> str:

@@ -30,6 +30,7 @@ HOT_FIELDS = (
     "guest",  # where the project is inside
     "workdir",  # where a process starts, if not there
     "sync",  # "1" if the project is a copy inside, whose both sides have to be equal when a command starts and ends
+    "machines",  # list of the others that the project has, for that of the profile itself: `up` and `status` go to all
     "ports",  # list of name, host, port there, port inside, protocol, name ...
 )
 FIELDS = (

@@ -19,6 +19,8 @@ LABEL_AGENT: Final = "devbox.agent"  # build of the agent that a container lives
 LABEL_IMAGE: Final = "devbox.image"  # id of the image, where the container's own has the agent on top of it
 LABEL_NAME: Final = "devbox.name"  # the profile's name
 LABEL_PROJECT: Final = "devbox.project"  # the workspace's real path, where no mount of the container says it
+LABEL_MACHINE: Final = "devbox.machine"  # the name of one of several machines; absent on the profile's own
+LABEL_GROUP: Final = "devbox.group"  # beside it: hash of the project's real path, which all of them have in common
 LABEL_BASE: Final = "devbox.base"  # the reference that a bootstrapped base stands for, "debian:12"
 LABEL_MAKER: Final = "devbox.maker"  # digest of how a bootstrapped base was made; a newer devbox may do it differently
 LABEL_EPOCH: Final = "devbox.source-date-epoch"  # of the archive that a base was made from, in seconds
@@ -31,6 +33,7 @@ ROLE_AGENT: Final = "agent"  # image: another one with the agent on top, for an 
 ROLE_STEP: Final = "step"  # container: runs one build step
 ROLE_ENVIRONMENT: Final = "environment"  # container: what the user enters
 ROLE_CACHE: Final = "cache"  # volume: downloads, shared by all workspaces of an owner
+ROLE_NETWORK: Final = "network"  # network: what the machines of one project have among themselves
 ROLE_DATA: Final = "data"  # volume: belongs to one workspace, and can be filled again
 ROLE_WORKSPACE: Final = "workspace"  # volume: the guest's files of one workspace, which only destroy may take away
 
@@ -64,6 +67,11 @@ def check_slug(name: str) -> str:
 def short_hash(text: str) -> str:
     """Return the first 8 hex digits of the SHA-256 of `text`."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def workspace_hash(path: str, machine: str = "") -> str:
+    """Return the 8 hex digits that name the Workspace at `path` everywhere, or one `machine` of several that it has."""
+    return short_hash(f"{path}\0{machine}" if machine else path)
 
 
 def parse_size(text: str) -> int:

@@ -17,6 +17,10 @@ def meant(invocation: Invocation, environment: str | None) -> "tuple[Host, Works
     """Return the Workspace that is meant, and the Host on whose engine it is."""
     if environment is None:
         return invocation.host, invocation.workspace
+    if invocation.machine is not None:
+        raise UsageError(
+            "a machine and an environment are given", hint="an environment is one machine: name it as devbox list does"
+        )
     if invocation.project is not None:
         raise UsageError("a project and an environment are given", hint="name one of the two, -C DIR or ENVIRONMENT")
     from devbox.workspace.named import named

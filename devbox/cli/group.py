@@ -27,6 +27,7 @@ class Verb(TyperCommand):
 
     examples: tuple[tuple[str, str], ...] = ()
     next_step: str = ""
+    takes_machine: bool = False
 
     def __init__(self, name: str | None, **settings: Any) -> None:  # noqa: ANN401 (typer's own)
         super().__init__(name, **settings)
@@ -38,6 +39,8 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Context) -> Any:  # noqa: ANN401
         """Run the verb, unless the version was asked for."""
+        if self.takes_machine:
+            options.remember_machine(ctx, machine=ctx.params.pop("machine"))
         options.remember(ctx, **{option.name: ctx.params.pop(option.name) for option in self._global})
         invocation = ctx.ensure_object(Invocation)
         return _print_version(invocation) if invocation.version else super().invoke(ctx)
@@ -72,8 +75,12 @@ def verb(
     examples: Sequence[tuple[str, str]],
     next_step: str = "",
     guest_command: bool = False,
+    machines: bool = False,
 ) -> Callable[[Callable[..., int | None]], Verb]:
-    """Make a function a verb. `guest_command`: its first argument ends the options, since a command follows."""
+    """Make a function a verb. `guest_command`: its first argument ends the options, since a command follows.
+
+    `machines`: it can be about one of several, see `Invocation.machine`.
+    """
 
     def make(function: Callable[..., int | None]) -> Verb:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -87,6 +94,9 @@ def verb(
         made = get_command(app)
         assert isinstance(made, Verb)
         made.examples, made.next_step = tuple(examples), next_step
+        if machines:
+            made.takes_machine = True
+            made.params.insert(0, options.machine_parameter())
         return made
 
     return make

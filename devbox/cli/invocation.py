@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # verbs that need no workspace (completion, --help) start fas
     from devbox.engine.base import Engine
     from devbox.process import Processes
     from devbox.workspace.context import Host, Workspace
+    from devbox.workspace.several import Family
 
 HostFactory = Callable[[Reporter, bool], "Host"]
 
@@ -27,6 +28,7 @@ class Invocation:
     terminal: Terminal
     host_factory: HostFactory
     project: Path | None = None
+    machine: str | None = None  # one of several, by its name; None: whatever the verb means by that
     quiet: bool = False
     verbose: bool = False
     json: bool = False
@@ -51,10 +53,22 @@ class Invocation:
 
     @cached_property
     def workspace(self) -> "Workspace":
-        """The Workspace that the call is about."""
+        """The Workspace that the call is about; `UsageError` if there is no machine of the name that was given."""
         from devbox.workspace.locate import locate
 
-        return locate(self.host, self.project)
+        found = locate(self.host, self.project)
+        if self.machine is None:
+            return found
+        from devbox.workspace.several import member
+
+        return member(self.host, found, self.machine)
+
+    @cached_property
+    def family(self) -> "Family":
+        """The machines that a verb is about which is about all of them: the one that was named, else every one."""
+        from devbox.workspace.several import alone, family
+
+        return family(self.host, self.workspace) if self.machine is None else alone(self.workspace)
 
     def show(self, document: Mapping[str, Any], lines: Iterable[Line]) -> None:
         """Write the result in the form that was asked for; `document` is without its `schema`."""

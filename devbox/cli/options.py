@@ -1,5 +1,6 @@
 """The options that every verb takes, before it and after it; their values end up in the `Invocation`."""
 
+from collections.abc import Callable
 from copy import copy
 from functools import cache
 from pathlib import Path
@@ -60,18 +61,36 @@ def remember(
     invocation.version |= version
 
 
+def remember_machine(
+    context: Context,
+    *,
+    machine: Annotated[
+        str | None,
+        typer.Option("-m", "--machine", metavar="NAME", help="One of several machines: NAME of [machines.NAME]."),
+    ] = None,
+) -> None:
+    """Write which machine was named into the Invocation."""
+    invocation_of(context).machine = machine
+
+
 def parameters(*, shown: bool) -> list[TyperOption]:
     """Return the global options; where they are not `shown`, help shows none of them but `--help` itself."""
-    found = [copy(option) for option in _declared()]
+    found = [copy(option) for option in _declared(remember)]
     for option in found:
         option.hidden = not shown and option.name != "_help"
     return found
 
 
+def machine_parameter() -> TyperOption:
+    """Return the option of verbs that can be about one of several machines."""
+    (option,) = _declared(remember_machine)
+    return copy(option)
+
+
 @cache
-def _declared() -> tuple[TyperOption, ...]:
+def _declared(function: Callable[..., None]) -> tuple[TyperOption, ...]:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(add_help_option=False)(remember)
+    app.command(add_help_option=False)(function)
     command = get_command(app)
     assert isinstance(command, TyperCommand)
     options = tuple(param for param in command.params if isinstance(param, TyperOption))

@@ -14,7 +14,7 @@ from typing import Final
 
 from devbox.agent.client import AgentError
 from devbox.cli.invocation import Invocation, real_host
-from devbox.cli.show_up import show_up
+from devbox.cli.show_up import show_all, show_up
 from devbox.cli.terminal import OutputGoneError, Terminal, discard_stdout
 from devbox.errors import DevboxError
 from devbox.hot.words import parse
@@ -69,9 +69,9 @@ def _finished(argv: Sequence[str], work: Callable[[Invocation, Sequence[str]], N
 
 
 def _up(invocation: Invocation, _argv: Sequence[str]) -> None:
-    from devbox.workspace.up import up  # lazy: pydantic
+    from devbox.workspace.together import up_all  # lazy: pydantic
 
-    show_up(invocation, up(invocation.host, invocation.workspace))
+    show_all(invocation, up_all(invocation.host, invocation.family))
 
 
 def _add(invocation: Invocation, argv: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ removal is idempotent; an engine's refusal is `EngineError` with its words in `d
 stopped answering is `EngineUnavailableError`; every request that creates something passes `engine.policy` first.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -284,6 +284,12 @@ class Engine(Protocol):
 
     def networks(self, labels: Labels) -> list[str]:
         """Return the names of the networks that carry all `labels`."""
+
+    def make_network(self, name: str, labels: Labels) -> None:
+        """Make a network that leads nowhere but to its members. There may be none of this name."""
+
+    def join_network(self, name: str, container_id: str, names: Sequence[str]) -> None:
+        """Have a container on it as well, found there by `names`; no-op if it is."""
 
     def remove_network(self, name: str) -> None:
         """Remove a network."""

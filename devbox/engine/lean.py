@@ -8,7 +8,7 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -267,6 +267,14 @@ class LeanEngine:
         """Return the names of the networks that carry all `labels`."""
         found = self._ask("list networks", "GET", f"/networks?{_filters(labels)}")
         return [str(item["Name"]) for item in found or ()]
+
+    def make_network(self, name: str, labels: Labels) -> None:
+        """Make a network that leads nowhere but to its members."""
+        self._full.make_network(name, labels)
+
+    def join_network(self, name: str, container_id: str, names: Sequence[str]) -> None:
+        """Have a container on it as well."""
+        self._full.join_network(name, container_id, names)
 
     def remove_network(self, name: str) -> None:
         """Remove a network."""

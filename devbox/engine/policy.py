@@ -37,6 +37,7 @@ _ALLOWANCE: ContextVar[Allowance] = ContextVar("allowance", default=Allowance())
 
 _NAME = r"[^/]+"
 _IMAGE = r".+"
+_OURS = r"/networks/devbox-[a-z0-9-]+-[0-9a-f]{8}"  # a network of a project's machines, and nobody else's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,10 @@ _NETWORK_BODY: Final[Rules] = {
     "Options": nothing,
     "Labels": labels,
 }
+_CONNECT_BODY: Final[Rules] = {
+    "Container": text,
+    "EndpointConfig": object_of({"Aliases": list_of(text)}),  # no address, link or option of a driver
+}
 _BUILD_QUERY: Final[Rules] = {
     **dict.fromkeys(("dockerfile", "t", "q", "nocache", "rm", "forcerm", "pull", "labels"), text),
     **dict.fromkeys(("target", "buildargs", "platform"), text),
@@ -212,5 +217,6 @@ _ROUTES: Final = (
     *_acts("POST", rf"/images/{_IMAGE}/tag"),
     _Route(method="POST", route="/build", query=_BUILD_QUERY, stream=True),
     _Route(method="POST", route="/volumes/create", body=object_of(_VOLUME_BODY, required=("Labels",))),
+    _Route(method="POST", route=_OURS + "/connect", body=object_of(_CONNECT_BODY, required=())),
     _Route(method="POST", route="/networks/create", body=object_of(_NETWORK_BODY, required=("Labels",))),
 )

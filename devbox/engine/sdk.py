@@ -1,7 +1,7 @@
 """SdkEngine: an engine over the docker SDK's low-level client (Docker, Podman's service, a remote Docker)."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -266,6 +266,19 @@ class SdkEngine:
         """Return the names of the networks that carry all `labels`."""
         with explained(self.endpoint, "list networks"):
             return [str(item["Name"]) for item in self._client.networks(filters=_filters(labels))]
+
+    def make_network(self, name: str, labels: Labels) -> None:
+        """Make a network that leads nowhere but to its members."""
+        with explained(self.endpoint, f"make the network {name}"):
+            self._client.create_network(name, internal=True, labels=dict(labels))
+
+    def join_network(self, name: str, container_id: str, names: Sequence[str]) -> None:
+        """Have a container on it as well; no-op if it is."""
+        known = self._client.inspect_container(container_id)["NetworkSettings"].get("Networks") or {}
+        if name in known:
+            return
+        with explained(self.endpoint, f"join the network {name}"):
+            self._client.connect_container_to_network(container_id, name, aliases=list(names))
 
     def remove_network(self, name: str) -> None:
         """Remove a network."""

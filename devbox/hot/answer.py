@@ -25,12 +25,12 @@ Lost = client.AgentError  # of those that `answer` lets through: a process had b
 class Case:
     """A command line, the project that it is about, and what the Record says of that; empty if it says nothing."""
 
-    __slots__ = ("cwd", "entry", "environ", "project", "words")
+    __slots__ = ("cwd", "entry", "environ", "hash", "project", "words")
 
     def __init__(self, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.words = parse(arguments)
-        self.cwd = self.project = ""
+        self.cwd = self.project = self.hash = ""
         self.entry: dict[str, str] = {}
         if self.words is not None:
             self._look(self.words)
@@ -40,7 +40,8 @@ class Case:
             self.cwd = os.getcwd()
             self.project = place.project(os.path.join(self.cwd, words.project or "")) or ""
             if self.project:
-                self.entry = record.read(paths.record_file(inputs.short_hash(self.project))) or {}
+                self.hash = inputs.workspace_hash(self.project, words.machine)
+                self.entry = record.read(paths.record_file(self.hash)) or {}
         except (OSError, ValueError, record.RecordFromTheFuture):
             return
 
@@ -71,6 +72,7 @@ def why_not(case: Case) -> str:
         ("the Record is of another project", lambda: entry["project"] != case.project),
         ("devbox, the user, or a variable that decides is another one", lambda: entry["around"] != case.around()),
         ("the profile, a layer of it, trust, or the choice of the engine changed", lambda: not case.unchanged("files")),
+        ("there are more machines than this one", lambda: bool(words and words.all and entry["machines"])),
         ("unchanged inputs do not mean that there is nothing to do", lambda: brings_up and not entry["plan"]),
         ("a manifest or another input of the build changed", lambda: brings_up and not case.unchanged("inputs")),
         ("there are ports or a sync, and no Supervisor", lambda: words is not None and not _is_supervised(words, case)),
@@ -84,7 +86,7 @@ def _is_supervised(words: Words, case: Case) -> bool:
         return True  # whether a sync goes on is found out by asking it
     from devbox.supervisor.probe import alive  # lazy: most Environments have no ports
 
-    return alive(paths.supervisor_socket(inputs.short_hash(case.project)))
+    return alive(paths.supervisor_socket(case.hash))
 
 
 def _is_fit_for_a_terminal(entry: Mapping[str, str]) -> bool:

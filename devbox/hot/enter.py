@@ -8,7 +8,7 @@ from devbox import paths
 from devbox.agent import client, wire
 from devbox.agent.relay import relay
 from devbox.hot import place
-from devbox.hot.inputs import short_hash
+from devbox.hot.inputs import workspace_hash
 from devbox.record import unpack
 from devbox.supervisor.probe import flush
 
@@ -54,7 +54,7 @@ def _synced(words: Words, entry: Mapping[str, str], *, before: str) -> str | Non
     """
     if not entry["sync"]:
         return ""
-    said = flush(paths.supervisor_socket(short_hash(entry["project"])))
+    said = flush(paths.supervisor_socket(workspace_hash(entry["project"], words.machine)))
     if said and said != before and not words.quiet:
         _say(f"warning: {said}\n")
     return said

@@ -39,6 +39,11 @@ def short_hash(text: str) -> str:
     return _digest(text)[:8]
 
 
+def workspace_hash(path: str, machine: str = "") -> str:
+    """Return what names the Workspace at `path`, or its `machine`; the same as `devbox.values.workspace_hash`."""
+    return short_hash(f"{path}\0{machine}" if machine else path)
+
+
 def around(environ: Mapping[str, str], *, uid: int, gid: int) -> str:
     """Return a digest (64 hex) of all that decides and is no input file: user, variables, and this very devbox."""
     lines = [f"{name}={value}" for name, value in sorted(environ.items()) if _decides(name)]

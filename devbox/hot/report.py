@@ -107,6 +107,7 @@ def _status(entry: Mapping[str, str], ports: list[Any], sessions: list[Any]) -> 
         "ports": ports,
         "sessions": sessions,
         "problems": [],
+        "machines": [],
     }
 
 

@@ -97,11 +97,9 @@ def session_document(
 
 def status_lines(status: Mapping[str, Any]) -> list[list[Piece]]:
     """Return the document of `status` for a person, but for its problems."""
-    state = f"{status['state']}, saved: what ran goes on" if status["saved"] else status["state"]
-    state += ", stale: the profile has changed since" if status["stale"] else ""
     rows: list[list[Piece]] = [
         [("name", "dim"), (status["name"], "bold")],
-        [("state", "dim"), (state, "warn" if status["stale"] else _STATES.get(status["state"], ""))],
+        [("state", "dim"), (state_word(status), state_style(status))],
         [("workspace", "dim"), (status["workspace"], "")],
         [("engine", "dim"), (status["engine"], "")],
     ]
@@ -112,7 +110,23 @@ def status_lines(status: Mapping[str, Any]) -> list[list[Piece]]:
     lines = table(rows)
     if status["state"] == "running":
         lines += port_lines(status["ports"])
-    return lines + table([_session_row(session) for session in status["sessions"]])
+    return lines + session_lines(status)
+
+
+def state_word(status: Mapping[str, Any]) -> str:
+    """Return the state of the document of `status` for a person."""
+    state = f"{status['state']}, saved: what ran goes on" if status["saved"] else str(status["state"])
+    return state + (", stale: the profile has changed since" if status["stale"] else "")
+
+
+def state_style(status: Mapping[str, Any]) -> str:
+    """Return how that looks."""
+    return "warn" if status["stale"] else _STATES.get(status["state"], "")
+
+
+def session_lines(status: Mapping[str, Any]) -> list[list[Piece]]:
+    """Return a line for each process that was started inside."""
+    return table([_session_row(session) for session in status["sessions"]])
 
 
 def _session_row(session: Mapping[str, Any]) -> list[Piece]:

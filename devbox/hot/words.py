@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
 VERBS = {"shell": "shell", "ssh": "shell", "exec": "exec", "up": "up", "status": "status"}
 _SWITCHES = {"-q": "quiet", "--quiet": "quiet", "--json": "json", "--no-input": "no_input"}
-_PROJECT = {"-C": "project", "--project": "project"}
+_PLACE = {"-C": "project", "--project": "project"}
+_MACHINE = {"-m": "machine", "--machine": "machine"}
+_DEFAULT = "default"  # the same as `devbox.profile.several.DEFAULT`
 _EXEC_SWITCHES = {"-d": "detach", "--detach": "detach"}
 _EXEC_VALUES = {"-u": "user", "--user": "user", "-w": "workdir", "--workdir": "workdir", "-e": "env", "--env": "env"}
 _HOST_ONLY = ("/proc", "/sys", "/dev")
@@ -17,13 +19,28 @@ _HOST_ONLY = ("/proc", "/sys", "/dev")
 class Words:
     """A command line that was understood; the options have the names that they have in the help."""
 
-    __slots__ = ("argv", "detach", "env", "json", "no_input", "project", "quiet", "user", "verb", "workdir")
+    __slots__ = (
+        "all",
+        "argv",
+        "detach",
+        "env",
+        "json",
+        "machine",
+        "no_input",
+        "project",
+        "quiet",
+        "user",
+        "verb",
+        "workdir",
+    )
 
     def __init__(self) -> None:
         self.verb = ""
         self.argv: list[str] = []
         self.project: str | None = None
+        self.machine = ""  # the name of one of several; empty: none was named, or the profile itself
         self.quiet = self.json = self.no_input = self.detach = False
+        self.all = False  # every machine of the project is meant
         self.user: str | None = None
         self.workdir: str | None = None
         self.env: list[str] = []
@@ -47,13 +64,18 @@ def parse(arguments: Sequence[str]) -> Words | None:
     if rest[:1] == ["--"]:
         del rest[0]
     words.argv = rest
+    words.all = words.verb in ("up", "status") and not words.machine
+    if words.machine == _DEFAULT:
+        words.machine = ""
     return words if words.verb and _is_plain(words) else None
 
 
 def _option(words: Words, rest: list[str]) -> bool:
     """Take the option that `rest` begins with; False if it is not one of those known here."""
     name, equals, value = rest.pop(0).partition("=")
-    switches, values = dict(_SWITCHES), dict(_PROJECT)
+    switches, values = dict(_SWITCHES), dict(_PLACE)
+    if words.verb:
+        values.update(_MACHINE)
     if words.verb == "exec":
         switches.update(_EXEC_SWITCHES)
         values.update(_EXEC_VALUES)
@@ -75,7 +97,7 @@ def _is_plain(words: Words) -> bool:
     """Whether the values are ones that nobody could object to; what is wrong with others is said elsewhere."""
     if words.verb == "exec" and not words.argv:
         return False
-    if words.verb in ("up", "status") and words.argv:
+    if (words.verb in ("up", "status") and words.argv) or not _is_machine(words.machine):
         return False
     if words.project is not None and (not words.project or words.project.startswith("~")):
         return False
@@ -84,6 +106,10 @@ def _is_plain(words: Words) -> bool:
     if words.workdir is not None and not _is_guest_path(words.workdir):
         return False
     return all(_is_variable(entry) for entry in words.env)
+
+
+def _is_machine(text: str) -> bool:
+    return not text or (text.isascii() and text.replace("-", "a").isalnum())
 
 
 def _is_user(text: str) -> bool:

@@ -83,7 +83,8 @@ class Supervisors(Protocol):
     def start(self, path_hash: str, identity: str, *, relayed: str = "") -> Supervisor:
         """Return one that serves the Environment `identity`, started if need be; any other one is ended before.
 
-        `relayed`: the project's directory, if its agent is reached through the engine alone.
+        `relayed`: if its agent is reached through the engine alone, the project's directory; for one of several
+        machines with its name and a colon before it.
 
         To be called under the Workspace's lock. Raises `SupervisorError` if none can be had.
         """

@@ -35,8 +35,9 @@ class Deeds:
     What is brought over before `arm` follows from nothing but the beginning, and counts as known.
     """
 
-    def __init__(self, directory: str, rules: Sequence[Rule], path_hash: str, log: Log) -> None:
+    def __init__(self, directory: str, rules: Sequence[Rule], path_hash: str, log: Log, *, machine: str = "") -> None:
         self._directory = directory
+        self._machine = machine
         self._rules = rules
         self._output = Path(paths.supervisor_log(path_hash))
         self._log = log
@@ -74,7 +75,8 @@ class Deeds:
         return due
 
     def _do(self, rule: Rule) -> None:
-        words = ["-C", self._directory, VERB, rule.do, *([rule.task] if rule.task else [])]
+        which = ["-m", self._machine] if self._machine else []
+        words = ["-C", self._directory, VERB, *which, rule.do, *([rule.task] if rule.task else [])]
         self._log.say(f"sync: {', '.join(rule.paths)} changed: {rule.do} {rule.task}".rstrip())
         try:
             pid = HostProcesses(SilentReporter()).start(devbox_argv(*words), log=self._output)

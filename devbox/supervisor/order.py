@@ -23,7 +23,7 @@ class SyncOrder:
     """One SyncSession. `host`, `guest`: the two directories; `user`: "uid:gid" inside, whose files they are.
 
     `allow`: patterns of protected files that the guest may change; `protect`: paths that are protected beside those
-    that always are. All else is as in the profile.
+    that always are. `machine`: which of several of the project the guest is. All else is as in the profile.
     """
 
     host: str
@@ -36,6 +36,7 @@ class SyncOrder:
     allow: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    machine: str = ""
 
 
 def order_document(order: SyncOrder) -> dict[str, Any]:

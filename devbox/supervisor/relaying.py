@@ -42,10 +42,11 @@ class Here:
 class Relay:
     """A socket of ours, and the program behind it, which is started again whenever it ends before `close`."""
 
-    def __init__(self, path_hash: str, directory: str, log: Log) -> None:
+    def __init__(self, path_hash: str, place: str, log: Log) -> None:
         self._path = paths.relay_socket(path_hash)
         self._output = Path(paths.supervisor_log(path_hash))
-        self._directory = directory
+        self._machine, _, directory = place.rpartition(":/")
+        self._directory = f"/{directory}" if self._machine else place
         self._log = log
         self._pid = 0
         self._closed = threading.Event()
@@ -75,7 +76,8 @@ class Relay:
                 os.kill(self._pid, signal.SIGTERM)
 
     def _keep(self) -> None:
-        argv = devbox_argv("-C", self._directory, VERB, "--", self._path, str(os.getpid()))
+        which = ("-m", self._machine) if self._machine else ()
+        argv = devbox_argv("-C", self._directory, VERB, *which, "--", self._path, str(os.getpid()))
         while not self._closed.is_set():
             self._pid = HostProcesses(SilentReporter()).start(argv, log=self._output)
             os.waitpid(self._pid, 0)

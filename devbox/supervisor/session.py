@@ -38,7 +38,7 @@ class LocalSession:
 
     def __init__(self, order: SyncOrder, path_hash: str, guest: "Callable[[], Endpoint]", log: Log) -> None:
         self._log = log
-        self._deeds = Deeds(order.host, order.rules, path_hash, log)
+        self._deeds = Deeds(order.host, order.rules, path_hash, log, machine=order.machine)
         self._session = _made(order, path_hash, guest, self._deeds)
 
     def start(self) -> None:
@@ -125,6 +125,7 @@ def _made(order: SyncOrder, path_hash: str, guest: "Callable[[], Endpoint]", dee
         allow=order.allow,
         protect=order.protect,
         on_change=tuple(Rule(name=str(number), paths=rule.paths) for number, rule in enumerate(order.rules)),
+        machine=order.machine,
     )
     return SyncSession(
         settings,

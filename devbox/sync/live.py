@@ -36,6 +36,7 @@ _POLL: Final = 2.0  # seconds between two looks at what cannot be watched
 _ENOUGH: Final = 2048  # works under way; no more are planned for what is left of a storm
 _PIECE: Final = 256  # files read between two looks at what else there is to do
 _NEVER: Final = float("inf")
+_ABANDONED: Final = 600 * 10**9  # nanoseconds after which nobody is at work on something temporary any more
 
 
 class Live:
@@ -62,6 +63,7 @@ class Live:
         self.paused = False
         self._waits = False  # for all that happened during a pause to be told of
         self.hurry = False  # somebody waits for the end of it
+        self.is_shared: Callable[[], bool] = lambda: False  # whether another session has the host's directory as well
         self.open = False
         self._close = 0  # cycles of which each began shortly after the one before it
         self.anew = False  # whoever runs it has to open the ends again
@@ -327,6 +329,9 @@ class Live:
         What is no upload may be somebody's file, on its way to the trash or out of the way when that one was killed.
         """
         temps, self.scene.temps = self.scene.temps, []
+        if any(side is Side.HOST for side, _, _ in temps) and self.is_shared():
+            now = time.time_ns()  # another session may be at work on them at this very moment
+            temps = [one for one in temps if one[0] is not Side.HOST or now - one[2].ctime > _ABANDONED]
         batch = self.cycle.new_batch()
         yield [Ask(side, Remove(path, stamp, _kept(batch, path))) for side, path, stamp in temps]
 

@@ -39,6 +39,7 @@ class Settings:
     allow: tuple[str, ...] = ()  # protected paths that the guest may write all the same
     protect: tuple[str, ...] = ()  # paths that are protected as well
     on_change: tuple[Rule, ...] = ()
+    machine: str = ""  # the name by which the session shares the host's directory with others of one project
     verify_every: float = 900.0  # seconds between two looks at everything, 0: never
 
 

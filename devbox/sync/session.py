@@ -125,7 +125,7 @@ class SyncSession:
 
     def start(self) -> None:
         """Begin. `SyncError` if another session has this directory or one in or around it."""
-        self._claim = Claim(self._host_root)
+        self._claim = Claim(self._host_root, self._settings.machine)
         try:
             self._memory = Memory(self._state)
         except BaseException:
@@ -263,6 +263,7 @@ class SyncSession:
         scene = Scene(self._memory.rows, ignore, self._guard, rules)
         every = settings.verify_every
         self._live = Live(self._memory, rules, scene, ends, self._bell, lately=self._lately, verify_every=every)
+        self._live.is_shared = self._claim.is_shared if self._claim else self._live.is_shared
         self._live.paused = self._paused
         self._live.cycle.agreed = self._agreed
         self._live.cycle.on_changed = self._changed if self._rules else None

@@ -100,7 +100,8 @@ def _platform(host: Host, workspace: Workspace, order: Checked) -> Platform:
 def _follow(host: Host, workspace: Workspace, state: State) -> None:
     """Start what makes the Image; it takes over the Workspace's lock, so that nobody comes between."""
     log = Path(paths.settle_log(workspace.hash))
-    argv = devbox_argv("-C", str(workspace.directory), VERB, "--lock", str(state.lock))
+    which = ("-m", workspace.machine) if workspace.machine else ()
+    argv = devbox_argv("-C", str(workspace.directory), VERB, *which, "--lock", str(state.lock))
     try:
         log.unlink(missing_ok=True)
         host.processes.start(argv, env={FAULT: ""}, log=log, inherit=(state.lock,))

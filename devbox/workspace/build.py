@@ -20,7 +20,7 @@ from devbox.errors import DevboxError
 from devbox.profile.load import Loaded
 from devbox.profile.lock import Lock, Platform
 from devbox.profile.model import Profile
-from devbox.values import LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
+from devbox.values import LABEL_GROUP, LABEL_NAME, LABEL_OWNER, LABEL_SCHEMA, LABEL_WORKSPACE, SCHEMA, GuestUser, slug
 from devbox.workspace import early
 from devbox.workspace.ahead import ahead
 from devbox.workspace.base_disk import place, require_pinned
@@ -305,9 +305,10 @@ def _base(
 
 
 def _labels(host: Host, workspace: Workspace, loaded: Loaded) -> dict[str, str]:
-    return {
+    labels = {
         LABEL_WORKSPACE: workspace.hash,
         LABEL_OWNER: host.owner,
         LABEL_SCHEMA: SCHEMA,
         LABEL_NAME: loaded.profile.name or slug(workspace.name),
     }
+    return labels | ({LABEL_GROUP: workspace.project_hash} if workspace.machine else {})

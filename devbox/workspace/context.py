@@ -11,7 +11,7 @@ from devbox.engine.base import Engine
 from devbox.process import Processes
 from devbox.reporter import Reporter
 from devbox.supervisor.client import LocalSupervisors, Supervisors
-from devbox.values import short_hash, slug
+from devbox.values import short_hash, slug, workspace_hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +52,36 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """A project directory by its real path, before its profile has been read."""
+    """A project directory by its real path, before its profile has been read; or one machine of several that it has."""
 
     directory: Path  # real path
     name: str  # the directory's own name, as it is
+    machine: str = ""  # NAME of [machines.NAME]; empty: the profile itself
 
     @property
     def hash(self) -> str:
         """The 8 hex digits that name it everywhere."""
-        return short_hash(str(self.directory))
+        return workspace_hash(str(self.directory), self.machine)
+
+    @property
+    def project_hash(self) -> str:
+        """The same of the project, which all its machines have in common."""
+        return workspace_hash(str(self.directory))
+
+    @property
+    def shown(self) -> str:
+        """What it is called in what is said about it."""
+        return f"{self.name}/{self.machine}" if self.machine else self.name
+
+    @property
+    def option(self) -> str:
+        """What is typed behind a verb to mean this machine: "", or " -m NAME"."""
+        return f" -m {self.machine}" if self.machine else ""
 
     @property
     def container_name(self) -> str:
-        """The name of its Instance: `devbox-<slug>-<8 hex>`."""
-        return f"devbox-{slug(self.name)}-{self.hash}"
+        """The name of its Instance: `devbox-<slug>-<8 hex>`, and for one of several with its name in it."""
+        return "-".join(filter(None, ("devbox", slug(self.name), self.machine, self.hash)))
 
     @property
     def image_repository(self) -> str:

@@ -8,16 +8,18 @@ from devbox.engine.base import Engine, VolumeInfo
 from devbox.runtimes.base import Instance
 from devbox.runtimes.vm import snapshots
 from devbox.values import (
+    LABEL_GROUP,
     LABEL_OWNER,
     LABEL_ROLE,
     LABEL_WORKSPACE,
     ROLE_CACHE,
     ROLE_ENVIRONMENT,
 )
-from devbox.workspace import mountpoints
+from devbox.workspace import mountpoints, several
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import machines
 from devbox.workspace.ports import end
+from devbox.workspace.private_network import removable
 from devbox.workspace.spec import LABEL_TARGET
 from devbox.workspace.state import locked
 from devbox.workspace.sync_order import forget, forget_left
@@ -52,7 +54,7 @@ def survey(host: Host, workspace: Workspace) -> Destroyed:
         disks=tuple(path for path in (paths.machine_data(workspace.hash),) if Path(path).exists()),
         snapshots=tuple(one.name for one in snapshots.kept_of(workspace.hash)),
         volumes=tuple(one.name for one in _volumes(host, workspace)),
-        networks=tuple(sorted(engine.networks(labels))),
+        networks=removable(host, workspace),
     )
 
 
@@ -79,6 +81,7 @@ def destroy(host: Host, workspace: Workspace, *, force: bool = False) -> Destroy
                 _remove(engine, host, workspace, found)
         state.forget()
         forget(workspace.hash)
+        several.forget(workspace)
     return replace(found, saved=None if saved is None else str(saved))
 
 
@@ -95,11 +98,24 @@ def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) 
     volumes = {one.name: one for one in _volumes(host, workspace)}
     targets = [one.labels[LABEL_TARGET] for one in volumes.values() if LABEL_TARGET in one.labels]
     if workspace.guest_directory not in targets:  # else they lie in the copy
-        mountpoints.clear(workspace, targets)
+        mountpoints.clear(workspace, set(targets) - _others_targets(host, workspace))
     for name in found.volumes:
         shared = name in volumes and volumes[name].labels.get(LABEL_ROLE) == ROLE_CACHE
         if not engine.remove_volume(name) and not shared:  # a build elsewhere may use a shared one again by now
             host.reporter.warn(f"the volume {name} is used by a container of another, so it stays")
+
+
+def _others_targets(host: Host, workspace: Workspace) -> set[str]:
+    """Return where the project's other machines have volumes: they may be mounted on the very same directories."""
+    engine, owner = host.engine, {LABEL_OWNER: host.owner}
+    found = engine.volumes(owner | {LABEL_GROUP: workspace.project_hash})
+    if workspace.machine:
+        found = [*found, *engine.volumes(owner | {LABEL_WORKSPACE: workspace.project_hash})]
+    return {one.labels[LABEL_TARGET] for one in found if LABEL_TARGET in one.labels and not _is_of(one, workspace)}
+
+
+def _is_of(volume: VolumeInfo, workspace: Workspace) -> bool:
+    return volume.labels.get(LABEL_WORKSPACE) == workspace.hash
 
 
 def _volumes(host: Host, workspace: Workspace) -> list[VolumeInfo]:

@@ -1,12 +1,13 @@
 """The profile that a Workspace has, or that `init` would write for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from devbox import paths
 from devbox.profile.load import Loaded, load
 from devbox.profile.outside import wanted_versions
+from devbox.profile.several import require_name
 from devbox.workspace.context import Host, Workspace
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def load_profile(
     """Return the effective profile; in a project without one, of what `init` would write (nothing is written).
 
     `personal`: False leaves out what the user sets for himself. Raises `ProfileError` with everything that is wrong in
-    any layer, and what `look` raises. What the user should know is a warning.
+    any layer, and what `look` raises. What the user should know is a warning. Of a machine that is gone: `UsageError`.
     """
     loaded = read_profile(host, workspace, flags=flags, personal=personal)
     for problem in loaded.warnings:
@@ -47,7 +48,11 @@ def read_profile(
 ) -> Loaded:
     """Return what `load_profile` returns and warn of nothing: for who looks into it before a verb that will."""
     fallback = None if has_profile(workspace) else suggest(host, workspace).text
-    return load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback, personal=personal)
+    whole = load(workspace.directory, environ=host.environ, flags=flags, fallback=fallback, personal=personal)
+    if not workspace.machine:
+        return whole
+    require_name(workspace.machine, whole.members)
+    return replace(whole.members[workspace.machine], members={"": whole, **whole.members})
 
 
 def look(host: Host, workspace: Workspace) -> "Detection":

@@ -40,7 +40,9 @@ def running(host: Host, workspace: Workspace) -> Instance:
     if found is not None and found.state is InstanceState.RUNNING:
         return found
     why = "there is none" if found is None else found.problem or f"it is {found.state.value}"
-    raise NotRunningError(f"the environment of {workspace.name} does not run: {why}", hint="devbox up")
+    raise NotRunningError(
+        f"the environment of {workspace.shown} does not run: {why}", hint=f"devbox up{workspace.option}"
+    )
 
 
 def require_free_name(host: Host, workspace: Workspace) -> None:

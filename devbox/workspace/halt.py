@@ -33,6 +33,6 @@ def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
 def cannot_be_saved(workspace: Workspace) -> UsageError:
     """Return the refusal to save what runs in a container."""
     return UsageError(
-        f"{workspace.name} is a container: what runs in it cannot be saved, only that of a machine",
+        f"{workspace.shown} is a container: what runs in it cannot be saved, only that of a machine",
         hint='devbox halt, to stop it; or write runtime = "vm"',
     )

@@ -9,13 +9,15 @@ from devbox.errors import EngineError, EngineUnavailableError
 from devbox.runtimes.base import Instance, InstanceState, PublishedPort, Runtime
 from devbox.runtimes.registry import CONTAINER, runtime
 from devbox.values import (
+    LABEL_GROUP,
+    LABEL_MACHINE,
     LABEL_NAME,
     LABEL_OWNER,
     LABEL_PROJECT,
     LABEL_ROLE,
     LABEL_WORKSPACE,
     ROLE_ENVIRONMENT,
-    short_hash,
+    workspace_hash,
 )
 from devbox.workspace.context import Host
 from devbox.workspace.find import machines
@@ -29,6 +31,8 @@ class Listed:
 
     name: str
     hash: str
+    machine: str  # of several that the project has; empty: that of the profile itself
+    group: str  # the hash that all machines of the project have in common
     workspace: str | None
     gone: bool
     runtime: str
@@ -52,7 +56,7 @@ def environments(host: Host, engines: Sequence[Engine] | None = None) -> list[Li
     others = machines(host)
     if others is not None:
         found += _of(host, others, "qemu")
-    return sorted(found, key=lambda one: (one.workspace or "~", one.engine))
+    return sorted(found, key=lambda one: (one.workspace or "~", one.machine, one.engine))
 
 
 def _on(host: Host, engine: Engine) -> Iterator[Listed]:
@@ -66,8 +70,10 @@ def _of(host: Host, backend: Runtime, where: str) -> Iterator[Listed]:
         path_hash = instance.labels.get(LABEL_WORKSPACE, "")
         running = instance.state is InstanceState.RUNNING
         yield Listed(
-            name=instance.labels.get(LABEL_NAME) or instance.name,
+            name=_name(instance),
             hash=path_hash,
+            machine=instance.labels.get(LABEL_MACHINE, ""),
+            group=instance.labels.get(LABEL_GROUP) or path_hash,
             workspace=workspace,
             gone=workspace is not None and not Path(workspace).is_dir(),
             runtime=backend.name,
@@ -81,8 +87,14 @@ def _of(host: Host, backend: Runtime, where: str) -> Iterator[Listed]:
         )
 
 
+def _name(instance: Instance) -> str:
+    name, machine = instance.labels.get(LABEL_NAME) or instance.name, instance.labels.get(LABEL_MACHINE)
+    return f"{name}/{machine}" if machine else name
+
+
 def _workspace(instance: Instance) -> str | None:
     """Return the project's path: the label that says it, or the mount with the hash that labels carry."""
     wanted = instance.labels.get(LABEL_WORKSPACE)
     known = (instance.labels.get(LABEL_PROJECT, ""), *(share.source for share in instance.shares))
-    return next((source for source in known if short_hash(source) == wanted), None)
+    machine = instance.labels.get(LABEL_MACHINE, "")
+    return next((source for source in known if workspace_hash(source, machine) == wanted), None)

@@ -44,11 +44,16 @@ _ARCHITECTURES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockBook:
-    """The Lock of one Workspace as a file. `shared`: it is the project's own."""
+    """The Lock of one Workspace as a file. `shared`: it is the project's own.
+
+    Of several machines each has its part in it, but for one that is made of what the project's own environment is.
+    `machines`: which there are, so that others are dropped from it; None if that is not known.
+    """
 
     host: Host
     workspace: Workspace
     shared: bool
+    machines: tuple[str, ...] | None = None
 
     @property
     def path(self) -> Path:
@@ -59,14 +64,24 @@ class LockBook:
         """Return the Lock; None if there is none. Raises `LockInvalidError` for a file that cannot be one."""
         own = self._own()
         if self.shared:
-            return None if own is None else parse(own)
+            return self._part(own)
         try:
             seed, _, text = Path(paths.private_lock(self.workspace.hash)).read_text(encoding="utf-8").partition("\n")
             if seed == _seed(own):
                 return parse(text)
         except (OSError, UnicodeDecodeError, LockInvalidError):
             pass  # it is a cache: what cannot be used is made anew
-        return None if own is None else parse(own)
+        return self._part(own)
+
+    def _part(self, own: str | None) -> Lock | None:
+        """Return what the project's file has for this Workspace; for a machine of which it has nothing, a start."""
+        if own is None:
+            return None
+        whole, machine = parse(own), self.workspace.machine
+        if machine in whole.machines:
+            return whole.machines[machine]
+        first = _alike(whole) if machine else replace(whole, machines={})
+        return first if first.platforms or not whole.machines else None  # not yet: a machine's came first
 
     def renewable(self) -> Lock | None:
         """Return the Lock that is to be written anew: None also for a damaged one, which is said."""
@@ -81,9 +96,9 @@ class LockBook:
 
     def write(self, lock: Lock) -> dict[str, str]:
         """Keep `lock`; return what was written into the project, by path. What is there already is not written."""
-        text = render(lock)
         if self.shared:
-            return self._write_shared(text)
+            return self._write_shared(render(self._whole(lock)))
+        text = render(lock)
         path = paths.private_lock(self.workspace.hash)
         whole = f"{_seed(self._own())}\n{text}"
         try:
@@ -93,6 +108,17 @@ class LockBook:
         except OSError as error:
             self.host.reporter.debug(f"{path} cannot be written: {error}")
         return {}
+
+    def _whole(self, lock: Lock) -> Lock:
+        """Return the project's whole Lock, with `lock` in its place."""
+        whole, machine = Lock(), self.workspace.machine
+        with suppress(LockInvalidError):  # it is written anew
+            whole = parse(own) if (own := self._own()) is not None else whole
+        kept = {name: one for name, one in whole.machines.items() if self.machines is None or name in self.machines}
+        if not machine:
+            return replace(lock, machines=kept)
+        kept.pop(machine, None)
+        return replace(whole, machines=kept if lock == _alike(whole) else {**kept, machine: lock})
 
     def _write_shared(self, text: str) -> dict[str, str]:
         with suppress(LockInvalidError):  # only `renewable` lets one come here, to be replaced
@@ -125,6 +151,12 @@ class LockBook:
             ) from error
 
 
+def _alike(whole: Lock) -> Lock:
+    """Return the Lock of a machine that is made of the same as the project's own; what came of it may differ."""
+    platforms = {name: replace(one, content="") for name, one in whole.platforms.items()}
+    return replace(whole, platforms=platforms, machines={})
+
+
 def lock_digest(host: Host, workspace: Workspace) -> str:
     """Return a digest of what the project's devbox.lock says for this engine's machines; empty if it says nothing.
 
@@ -143,11 +175,17 @@ def platform_digest(platform: Platform) -> str:
 
 def lock_book(host: Host, workspace: Workspace, loaded: Loaded) -> LockBook:
     """Return the LockBook for what `loaded` says."""
-    return LockBook(host=host, workspace=workspace, shared=has_profile(workspace) and not personal(loaded))
+    machines = tuple(name for name in (*loaded.members, loaded.machine) if name)
+    shared = has_profile(workspace) and not personal(loaded)
+    return LockBook(host=host, workspace=workspace, shared=shared, machines=machines)
 
 
 def personal(loaded: Loaded) -> bool:
     """Whether something that the Lock depends on was set by somebody for himself."""
+    whole = loaded.members.get("")
+    declared = whole.origins[f"machines.{loaded.machine}"] if whole else None
+    if declared is not None and _is_own(declared):
+        return True
     return any(_is_own(origin) and _locks(key) for key, origin in loaded.origins.items())
 
 

@@ -23,11 +23,17 @@ class NamedWorkspace(Workspace):
 
     known_hash: str
     known_name: str
+    known_group: str
 
     @property
     def hash(self) -> str:
         """The hash that its labels carry."""
         return self.known_hash
+
+    @property
+    def project_hash(self) -> str:
+        """The hash that the project's machines have in common."""
+        return self.known_group
 
     @property
     def container_name(self) -> str:
@@ -52,7 +58,8 @@ def named(host: Host, word: str) -> tuple[Host, Workspace]:
         engine = next((engine for engine in engines if engine.info.url == one.engine), None)
         return host if engine is None else _on(host, engine), _workspace(one)  # a machine is on no engine
     for engine in _with_leftovers(host, engines, word):
-        return _on(host, engine), NamedWorkspace(directory=_NOWHERE, name=word, known_hash=word, known_name=word)
+        left = NamedWorkspace(directory=_NOWHERE, name=word, known_hash=word, known_name=word, known_group=word)
+        return _on(host, engine), left
     names = [name for one in found for name in (one.name, one.container)]
     close = difflib.get_close_matches(word, names, n=1)
     hint = f"did you mean: {close[0]}" if close else "devbox list shows the names"
@@ -66,7 +73,14 @@ def _on(host: Host, engine: Engine) -> Host:
 def _workspace(one: Listed) -> Workspace:
     directory = Path(one.workspace) if one.workspace else _NOWHERE
     name = directory.name if one.workspace else one.name
-    return NamedWorkspace(directory=directory, name=name, known_hash=one.hash, known_name=one.container)
+    return NamedWorkspace(
+        directory=directory,
+        name=name,
+        machine=one.machine,
+        known_hash=one.hash,
+        known_name=one.container,
+        known_group=one.group,
+    )
 
 
 def _with_leftovers(host: Host, engines: Sequence[Engine], word: str) -> Iterator[Engine]:

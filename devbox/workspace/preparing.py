@@ -16,6 +16,7 @@ from devbox.profile.explain import digest, effective
 from devbox.profile.load import Loaded
 from devbox.profile.model import Profile
 from devbox.profile.trust import TrustStore
+from devbox.record import pack
 from devbox.runtimes.base import InstanceSpec
 from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.protocol import Wanted
@@ -27,6 +28,7 @@ from devbox.workspace.hot_plan import hot_plan
 from devbox.workspace.locks import lock_digest
 from devbox.workspace.prepared import Prepared, remember
 from devbox.workspace.revised import revisable
+from devbox.workspace.several import noted
 from devbox.workspace.signature import Since
 from devbox.workspace.spec import excess
 
@@ -52,7 +54,8 @@ def keep(
     """
     profile, spec = loaded.profile, outcome.spec
     hot = plan_hot(host, workspace, loaded, made, spec=spec, synced=outcome.sync is not None)
-    hot_alone = spec.machine is not None  # a machine is not the engine's, by which a kept plan is judged
+    # A machine is not the engine's, by which a kept plan is judged; and who looks at one of several looks at them all.
+    hot_alone = spec.machine is not None or bool(loaded.machine or _others(workspace, loaded))
     if hot is None or hot_alone or not _is_plain(host, loaded, made) or profile.base.image is None:
         return hot
     engine = host.engine.info
@@ -91,7 +94,13 @@ def plan_hot(
     wanted = set(_input_files(workspace, loaded.profile, made)) if _suffices(host, loaded, made) else None
     hot = hot_plan(host, workspace, loaded, spec, files=_files(host, workspace, loaded), wanted=wanted)
     hot.fixed["sync"] = "1" if synced else ""
+    hot.fixed["machines"] = pack(_others(workspace, loaded))
     return hot
+
+
+def _others(workspace: Workspace, loaded: Loaded) -> tuple[str, ...]:
+    """Return the machines that `up` and `status` of the project itself go to as well."""
+    return () if loaded.machine else tuple(sorted({*loaded.members, *noted(workspace)}))
 
 
 def _files(host: Host, workspace: Workspace, loaded: Loaded) -> set[str]:

@@ -12,13 +12,15 @@ from devbox.errors import EngineError
 from devbox.runtimes.vm import shelf
 from devbox.runtimes.vm.kept import machine_images, needed
 from devbox.values import (
+    LABEL_GROUP,
+    LABEL_MACHINE,
     LABEL_OWNER,
     LABEL_PROJECT,
     LABEL_ROLE,
     LABEL_WORKSPACE,
     ROLE_CACHE,
     ROLE_ENVIRONMENT,
-    short_hash,
+    workspace_hash,
 )
 from devbox.workspace.agent_builds import in_use_elsewhere, remove_builds, unneeded_builds
 from devbox.workspace.context import Host
@@ -80,13 +82,16 @@ def _leftovers(host: Host, engine: Engine) -> _Leftovers:
     labelled: list[ContainerInfo | ImageInfo | VolumeInfo] = [*containers, *images, *volumes]
     hashes = {_hash(one) for one in labelled} - {""}
     building = {_hash(one) for one in containers if one.running and not _is_of_environment(one)}
-    busy = {path_hash for path_hash in hashes if _is_busy(is_held(host, path_hash), path_hash in building)}
+    groups = {_hash(one): one.labels[LABEL_GROUP] for one in labelled if LABEL_GROUP in one.labels}
+    held = {path_hash: is_held(host, groups.get(path_hash, path_hash)) for path_hash in hashes}
+    busy = {path_hash for path_hash in hashes if _is_busy(held[path_hash], path_hash in building)}
     if busy:
         host.reporter.note("a devbox command is going on elsewhere, so all images stay")
     others = machines(host)
     standing = others.instances(labels) if others else []
     live = {_hash(one) for one in containers if _is_environment(one)} | busy
     live |= {one.labels.get(LABEL_WORKSPACE, "") for one in standing}
+    live |= {groups[path_hash] for path_hash in live if path_hash in groups}
     dead = tuple(one for one in containers if _hash(one) not in live or _is_idle_step(one, busy))
     kept = [*(one.image for one in containers if one not in dead), *(one.image for one in standing)]
     kept += shelf.images()  # made anew, it would be another one, and the snapshot would fit no more
@@ -127,7 +132,8 @@ def _is_environment(one: ContainerInfo) -> bool:
         return True
     projects = [mount.source for mount in one.mounts if mount.kind is MountKind.BIND]
     projects.append(one.labels.get(LABEL_PROJECT, ""))
-    return any(short_hash(source) == _hash(one) and Path(source).is_dir() for source in projects)
+    machine = one.labels.get(LABEL_MACHINE, "")
+    return any(workspace_hash(source, machine) == _hash(one) and Path(source).is_dir() for source in projects)
 
 
 def _is_idle_step(one: ContainerInfo, busy: set[str]) -> bool:

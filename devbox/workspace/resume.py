@@ -19,5 +19,5 @@ def resume(host: Host, workspace: Workspace) -> UpResult:
         raise cannot_be_saved(workspace)
     if found is None or not (found.saved or found.state is InstanceState.RUNNING):
         was = "there is no environment" if found is None else f"it is {found.state.value}"
-        raise NotRunningError(f"nothing of {workspace.name} is saved: {was}", hint="devbox up")
+        raise NotRunningError(f"nothing of {workspace.shown} is saved: {was}", hint=f"devbox up{workspace.option}")
     return up(host, workspace)

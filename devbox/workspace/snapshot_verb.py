@@ -148,7 +148,7 @@ def _machine(host: Host, workspace: Workspace) -> tuple[Instance, Snapshots]:
 def _refuse_container(workspace: Workspace, instance: Instance | None) -> None:
     if instance is not None and instance.snapshots is None:
         raise UsageError(
-            f"{workspace.name} is a container: there are snapshots of machines alone",
+            f"{workspace.shown} is a container: there are snapshots of machines alone",
             hint='write runtime = "vm" in devbox.toml; a container is made anew from it by devbox destroy, devbox up',
         )
 

@@ -10,6 +10,8 @@ from devbox.profile.model import Port, Profile
 from devbox.runtimes.base import AgentSpec, DataVolume, Granted, InstanceSpec, MachineOptions, ResourceLimits, Share
 from devbox.supervisor.protocol import LOOPBACK, Wanted
 from devbox.values import (
+    LABEL_GROUP,
+    LABEL_MACHINE,
     LABEL_NAME,
     LABEL_OWNER,
     LABEL_PROJECT,
@@ -62,7 +64,10 @@ class Facts:
 
 def workspace_labels(workspace: Workspace, owner: str, *, role: str) -> dict[str, str]:
     """Return the labels of something that belongs to `workspace` alone."""
-    return {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: owner, LABEL_SCHEMA: SCHEMA, LABEL_ROLE: role}
+    labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: owner, LABEL_SCHEMA: SCHEMA, LABEL_ROLE: role}
+    if workspace.machine:
+        labels |= {LABEL_MACHINE: workspace.machine, LABEL_GROUP: workspace.project_hash}
+    return labels
 
 
 def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
@@ -75,7 +80,7 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
     return InstanceSpec(
         name=workspace.container_name,
         image=facts.image,
-        hostname=slug(name),
+        hostname=workspace.machine or slug(name),
         user=facts.user,
         workdir=workspace.guest_directory,
         agent=facts.agent,
@@ -163,19 +168,20 @@ def _wanted(name: str, port: Port, grants: Grants) -> Wanted:
     )
 
 
-def machine_options(profile: Profile, *, base: str | None) -> MachineOptions | None:
+def machine_options(profile: Profile, *, base: str | None, private: str = "") -> MachineOptions | None:
     """Return what the profile says of its machine; None if it is to be a container. Pure.
 
-    `base`: where its disk comes from, if that is not devbox's own.
+    `base`: where its disk comes from, if that is not devbox's own. `private`: its address among the project's machines.
     """
     if profile.runtime != "vm":
         return None
     disk = profile.resources.disk
     return MachineOptions(
         init=profile.vm.init,
-        ready=profile.vm.ready and base is None,
+        ready=profile.vm.ready and base is None and not private,  # its wire is set up by a boot
         disk=parse_size(disk) if disk else None,
         base=base,
+        private=private if base is None else "",
     )
 
 

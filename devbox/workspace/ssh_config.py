@@ -78,7 +78,7 @@ def show(
     real = ensure_sshd_keys(workspace.hash, workspace.container_name) if has_sshd(profile) else None
     brought = brings_up(written.proxy) if up is None and written else bool(up)
     entry = Entry(
-        host=_alias(workspace, alias, written, profile.name or slug(workspace.name)),
+        host=_alias(workspace, alias, written, ".".join(filter(None, (workspace.machine, _name(workspace, profile))))),
         key_alias=workspace.container_name,
         user=guest_user(host, workspace, host.engine.info, profile.user).name,
         proxy=_proxy(host, workspace, command, {UP: brought, SSHD: real is not None}),
@@ -167,6 +167,10 @@ def _alias(workspace: Workspace, wanted: str | None, written: Written | None, na
     return f"{name}-{workspace.hash}{_SUFFIX}" if short in taken else short
 
 
+def _name(workspace: Workspace, profile: Profile) -> str:
+    return profile.name or slug(workspace.name)
+
+
 def brings_up(proxy: str) -> bool:
     """Whether an entry's ProxyCommand brings the Environment up. A directory, which comes last, may be called that."""
     return proxy.partition(f" {PROXY} ")[2].startswith(f"{UP} ")
@@ -180,7 +184,9 @@ def has_sshd(profile: Profile) -> bool:
 def _proxy(host: Host, workspace: Workspace, command: Sequence[str], options: Mapping[str, bool]) -> tuple[str, ...]:
     pinned = [f"{name}={host.environ[name]}" for name in _PINNED if host.environ.get(name)]
     before = ("env", *pinned) if pinned else ()
-    return (*before, *command, PROXY, *(one for one, on in options.items() if on), "--", str(workspace.directory))
+    which = ("-m", workspace.machine) if workspace.machine else ()
+    said = (*(one for one, on in options.items() if on), *which)
+    return (*before, *command, PROXY, *said, "--", str(workspace.directory))
 
 
 def _file(path_hash: str) -> Path:

@@ -102,7 +102,7 @@ def locked(host: Host, workspace: Workspace, command: str, *, held: int | None =
     `held`: the descriptor (`State.lock`) by which whoever started this process holds it already.
     """
     directory = _directory(host, workspace)
-    descriptor = _open_lock(directory or fallback_directory(host), workspace)
+    descriptor = _open_lock(fallback_directory(host) if directory is None else None, workspace)
     if held is not None and _is_same(held, descriptor):
         descriptor = os.dup2(held, descriptor, inheritable=False)
     try:
@@ -188,10 +188,12 @@ def fallback_directory(host: Host) -> Path:
     )
 
 
-def _open_lock(directory: Path, workspace: Workspace) -> int:
-    own = directory == Path(workspace.state_directory)
-    path = directory / ("lock" if own else f"{workspace.hash}.lock")
+def _open_lock(fallback: Path | None, workspace: Workspace) -> int:
+    """Open the lock of the project, whichever of its machines this is: they share devbox.lock and the directory."""
+    group = workspace.project_hash
+    path = Path(paths.lock_file(group)) if fallback is None else fallback / f"{group}.lock"
     try:
+        paths.private_directory(str(path.parent))
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StateError(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from error

@@ -7,7 +7,7 @@ from typing import Any
 from devbox import paths, record
 from devbox.agent.protocol import GuestSession
 from devbox.errors import AgentError, DevboxError, EngineError, LockInvalidError, Problem
-from devbox.profile.asks import requests
+from devbox.profile.asks import all_requests
 from devbox.profile.explain import digest
 from devbox.profile.gate import require_supported
 from devbox.profile.load import Loaded
@@ -33,6 +33,7 @@ class EnvironmentStatus:
 
     `saved`: what ran in it goes on at the next `up`. `stale`: it was made from another profile or devbox.lock than the
     one that is there now; `up` would look again.
+    `machine`: which of several it is, empty for the profile's own; `orphan`: the profile does not have it any more.
     """
 
     name: str
@@ -48,6 +49,8 @@ class EnvironmentStatus:
     ports: tuple[PublishedPort, ...]
     sessions: tuple[GuestSession, ...]
     problems: tuple[Problem, ...]
+    machine: str = ""
+    orphan: bool = False
 
 
 def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
@@ -66,7 +69,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     return EnvironmentStatus(
         name=(loaded.profile.name if loaded else None) or slug(workspace.name),
         workspace=str(workspace.directory),
-        runtime=loaded.profile.runtime if loaded else "container",  # what else is there is not of this version
+        runtime=_runtime(loaded, instance),
         engine=host.engine.info.url,
         state=state_word(instance),
         saved=instance is not None and bool(instance.saved),
@@ -77,6 +80,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
         ports=ports.ports,
         sessions=sessions,
         problems=(*problems, *bad_lock, *instance_problems(instance), *silent, *ports.problems, *files),
+        machine=workspace.machine,
     )
 
 
@@ -94,6 +98,12 @@ def _sync(host: Host, workspace: Workspace, instance: Instance | None) -> tuple[
         return (Problem(message=why, key="sync", hint="devbox up"),)
     said = notice(answer["status"])
     return (Problem(message=said, key="sync"),) if said else ()
+
+
+def _runtime(loaded: Loaded | None, instance: Instance | None) -> str:
+    if loaded is not None:
+        return loaded.profile.runtime
+    return "container" if instance is None or instance.saved is None else "vm"  # a container cannot be saved
 
 
 def state_word(instance: Instance | None) -> str:
@@ -150,7 +160,7 @@ def _problems(check: Callable[[], None]) -> tuple[Problem, ...]:
 
 
 def _trust(host: Host, workspace: Workspace, loaded: Loaded) -> None:
-    items = requests(loaded, workspace.directory, environ=host.environ)
+    items = all_requests(loaded, workspace.directory, environ=host.environ)
     TrustStore(workspace.directory, reporter=host.reporter).require(items)
 
 

@@ -48,6 +48,7 @@ def sync_order(loaded: "Loaded", workspace: Workspace, spec: InstanceSpec, *, mo
         allow=sync.allow,
         protect=_read_here(loaded, workspace),
         rules=tuple(_rule(one) for one in sync.on_change),
+        machine=workspace.machine,
     )
 
 

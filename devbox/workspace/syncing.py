@@ -43,8 +43,12 @@ def is_synced(instance: Instance) -> bool:
 
 
 def relayed(host: Host, workspace: Workspace) -> str:
-    """Return the project's directory if its agent is reached through the engine alone, as a Supervisor wants it."""
-    return "" if agent_spec(host, workspace).directory else str(workspace.directory)
+    """Return what a Supervisor has to know if its agent is reached through the engine alone; else "".
+
+    That is the project's directory, and before it, for one of several machines, its name and a colon.
+    """
+    machine = f"{workspace.machine}:" if workspace.machine else ""
+    return "" if agent_spec(host, workspace).directory else f"{machine}{workspace.directory}"
 
 
 def begin(host: Host, workspace: Workspace, order: SyncOrder | None, *, identity: str) -> Synced:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devbox.profile.asks import TrustItem, requests
+from devbox.profile.asks import TrustItem, all_requests
 from devbox.profile.trust import TrustStore
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
@@ -20,7 +20,7 @@ class Review:
 def review(host: Host, workspace: Workspace) -> Review:
     """Return what there is to agree to; `ProfileError` for what is never allowed. Agrees to nothing."""
     loaded = load_profile(host, workspace)
-    items = requests(loaded, workspace.directory, environ=host.environ)
+    items = all_requests(loaded, workspace.directory, environ=host.environ)
     store = TrustStore(workspace.directory, reporter=host.reporter)
     return Review(items=items, difference=tuple(store.difference(items)), trusted=store.trusts(items))
 

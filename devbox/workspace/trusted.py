@@ -1,6 +1,6 @@
 """What of the host an Environment gets, once the user has agreed to it."""
 
-from devbox.profile.asks import Grants, granted, requests
+from devbox.profile.asks import Grants, all_requests, granted, requests
 from devbox.profile.load import Loaded
 from devbox.profile.trust import TrustStore
 from devbox.workspace.context import Host, Workspace
@@ -9,10 +9,10 @@ from devbox.workspace.secret_values import SecretValues
 
 
 def agreed(host: Host, workspace: Workspace, loaded: Loaded) -> Grants:
-    """Return what the profile gets of this host; `TrustRequiredError` unless the user agreed to exactly that."""
-    items = requests(loaded, workspace.directory, environ=host.environ)
+    """Return what the profile gets of this host; `TrustRequiredError` unless the user agreed to all of the project."""
+    items = all_requests(loaded, workspace.directory, environ=host.environ)
     TrustStore(workspace.directory, reporter=host.reporter).require(items)
-    return granted(items)
+    return granted(requests(loaded, workspace.directory, environ=host.environ) if loaded.members else items)
 
 
 def taken_from_host(host: Host, workspace: Workspace, loaded: Loaded) -> dict[str, str]:

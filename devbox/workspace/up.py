@@ -10,6 +10,7 @@ from devbox.profile.load import Loaded
 from devbox.runtimes.base import Instance, InstanceSpec, PublishedPort
 from devbox.supervisor.protocol import Wanted
 from devbox.values import GuestUser
+from devbox.workspace import several
 from devbox.workspace.agent import agent_spec
 from devbox.workspace.ahead import ahead
 from devbox.workspace.apply import Applied, apply
@@ -27,6 +28,7 @@ from devbox.workspace.plan import Action, adoption, brought, reconcile, seen
 from devbox.workspace.ports import NO_PORTS, Given, give
 from devbox.workspace.prepared import candidates, now
 from devbox.workspace.preparing import Kept, keep
+from devbox.workspace.private_network import join, private_address
 from devbox.workspace.provision import pending, provision
 from devbox.workspace.replaced import is_replaced
 from devbox.workspace.signature import Since
@@ -92,6 +94,7 @@ def bring_up(
     order = checked(host, workspace, flags=flags)
     with located(order.loaded), locked(host, workspace, command, held=settling) as state:
         known = state.read()  # one of a newer devbox ends it here
+        several.note(workspace)
         actual = instances(host, workspace)
         standing = tuple(one.image for one in actual)
         made = make_image(host, workspace, order, Wish(locked=strict, standing=standing, editing=editing))
@@ -102,6 +105,7 @@ def bring_up(
         applied = _applied(host, workspace, order, spec, known, actual, settling=settling is not None)
         files = sync_order(order.loaded, workspace, spec, mode=order.mode)
         synced = begin(host, workspace, files, identity=applied.instance.spec_digest)
+        join(host, workspace, order.loaded, spec, applied.instance)
         missing = _provisioned(host, workspace, order, made, applied.instance)
         wanted = wanted_ports(order.loaded.profile, order.grants)
         given = _ports(host, workspace, wanted, spec, applied.instance)
@@ -179,7 +183,9 @@ def spec_of(host: Host, workspace: Workspace, order: Checked, made: Made) -> Ins
         user=made.user,
         grants=order.grants,
         agent=agent_spec(host, workspace, here=profile.runtime == "vm"),
-        machine=machine_options(profile, base=place(profile.base, workspace.directory)),
+        machine=machine_options(
+            profile, base=place(profile.base, workspace.directory), private=private_address(order.loaded)
+        ),
         mounts=mounts,
         kept_inside=made.recipe.volumes,
         variables=made.recipe.variables,

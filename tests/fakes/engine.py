@@ -4,7 +4,7 @@ It passes the same contract suite as the real engines (tests/contract/engine), p
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from devbox.agent.wire import FLAG_STDIN, FLAG_TERMINAL, ExecMessage
 from devbox.engine import payload, policy
@@ -87,6 +87,7 @@ class FakeEngine(FakeImages):
         self.on_export: OnExport = _export
         self.volume_store: dict[str, dict[str, str]] = {}
         self.network_store: dict[str, dict[str, str]] = {}
+        self.network_members: dict[str, dict[str, tuple[str, ...]]] = {}
         self.requests: list[ContainerRequest] = []
         self.exec_requests: list[tuple[str, ExecRequest]] = []
         self.closed = False
@@ -259,6 +260,16 @@ class FakeEngine(FakeImages):
     def networks(self, labels: Labels) -> list[str]:
         self._alive("networks")
         return [name for name, own in self.network_store.items() if carries(own, labels)]
+
+    def make_network(self, name: str, labels: Labels) -> None:
+        """Make a network."""
+        self._changes("make_network", name)
+        self.network_store[name] = dict(labels)
+
+    def join_network(self, name: str, container_id: str, names: Sequence[str]) -> None:
+        """Have a container on it."""
+        self._changes("join_network", name)
+        self.network_members.setdefault(name, {})[container_id] = tuple(names)
 
     def remove_network(self, name: str) -> None:
         self._changes("remove_network", name)

@@ -11,6 +11,7 @@ from devbox.cli.group import invocation_of, verb
     "agent-relay",
     examples=(("devbox agent-relay -- PATH PID", "lead from a socket at PATH to the agent"),),
     next_step="devbox logs --supervisor",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -17,6 +17,7 @@ from devbox.cli.render import next_step
         ("devbox build --json", "image, reference and digest for a script"),
     ),
     next_step="devbox up, to run it; devbox shell --failed, to look at a step that failed",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -19,6 +19,7 @@ from devbox.workspace.ssh_config import own_command
         ("devbox code --print", "only print the command that would open it"),
     ),
     next_step="devbox ssh-config, for an editor that devbox does not know",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -18,6 +18,7 @@ from devbox.workspace.config import Effective, Explained, config, toml_value
         ("devbox config --json", "the same for a script"),
     ),
     next_step="devbox up, to make the environment so",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -19,6 +19,7 @@ from devbox.values import check_env_name, check_guest_path, check_text
     ),
     next_step="devbox up, if it says that the environment is not running",
     guest_command=True,
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -17,6 +17,7 @@ from devbox.cli.stopping import stop
         ("devbox halt --save", "let a machine go on where it was when it comes up again"),
     ),
     next_step="devbox up or devbox shell, to go on; devbox destroy, to take it away",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -31,6 +31,7 @@ def _document(one: Listed) -> dict[str, object]:
     return {
         "name": one.name,
         "hash": one.hash,
+        "machine": one.machine or None,
         "workspace": one.workspace,
         "gone": one.gone,
         "runtime": one.runtime,

@@ -17,6 +17,7 @@ from devbox.errors import UsageError
         ("devbox lock --update jq", "look up jq alone again; without a name everything"),
     ),
     next_step="git add devbox.lock; devbox up --locked, to have exactly that",
+    machines=True,
 )
 def command(
     context: typer.Context,
@@ -28,24 +29,31 @@ def command(
 ) -> None:
     """Make devbox.lock fit the profile: base, system packages, toolchains and dependencies, each by its hash.
 
-    With --update NAME is a system package or a language, as python; the others stay as they are.
+    With --update NAME is a system package or a language, as python; the others stay as they are. Of several machines
+    ([machines.NAME]) all are meant, with names the profile's own; -m NAME: that one alone.
     """
     invocation = invocation_of(context)
     _require_sense(names or [], check=check, update=update, compact=compact)
     from devbox.workspace import lock_verb
+    from devbox.workspace.several import declared
+    from devbox.workspace.together import in_turn
 
     host, workspace = invocation.host, invocation.workspace
+    alone = bool(names) or invocation.machine is not None
+    members = (workspace,) if alone else declared(host, workspace)
     if check:
-        lock_verb.check(host, workspace)
+        in_turn(host, members, lambda one: lock_verb.check(host, one))
         invocation.show({"changed": False, "fits": True}, ["devbox.lock fits the profile"])
         return
     if update:
-        done = lock_verb.update(host, workspace, names or [])
+        done = in_turn(host, members, lambda one: lock_verb.update(host, one, names or []))
     else:
-        done = lock_verb.compact(host, workspace) if compact else lock_verb.lock(host, workspace)
-    document = {"changed": done.changed, "path": done.path, "run": list(done.built)}
-    invocation.show(document, [f"wrote {done.path}" if done.changed else "nothing to do"])
-    if done.changed:
+        work = lock_verb.compact if compact else lock_verb.lock
+        done = in_turn(host, members, lambda one: work(host, one))
+    changed, path = any(one.changed for one in done.values()), next(iter(done.values())).path
+    run = [step for one in done.values() for step in one.built]
+    invocation.show({"changed": changed, "path": path, "run": run}, [f"wrote {path}" if changed else "nothing to do"])
+    if changed:
         invocation.say(next_step("devbox up"))
 
 

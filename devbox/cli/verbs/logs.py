@@ -30,6 +30,7 @@ def _count(value: str | None) -> int | None:
         ("devbox logs --supervisor", "which ports were relayed, and why one could not be"),
     ),
     next_step="devbox shell --failed, if a build step failed",
+    machines=True,
 )
 def command(
     context: typer.Context,

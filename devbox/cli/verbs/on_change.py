@@ -12,6 +12,7 @@ from devbox.errors import UsageError
     "on-change",
     examples=(("devbox on-change rebuild", "what a rule with do = rebuild comes to"),),
     next_step="devbox logs --supervisor",
+    machines=True,
 )
 def command(
     context: typer.Context,

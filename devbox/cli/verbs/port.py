@@ -23,6 +23,7 @@ from devbox.workspace.listeners import Inside
         ("devbox port --watch", "what listens inside, and how to forward it"),
     ),
     next_step="write it below [ports] in devbox.toml, as web = 8000, to keep it",
+    machines=True,
 )
 def command(
     context: typer.Context,

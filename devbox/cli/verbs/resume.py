@@ -4,7 +4,7 @@ import typer
 
 from devbox.cli.environment import Environment, meant
 from devbox.cli.group import invocation_of, verb
-from devbox.cli.show_up import show_up
+from devbox.cli.show_up import show_all, show_up
 
 
 @verb(
@@ -14,6 +14,7 @@ from devbox.cli.show_up import show_up
         ("devbox resume shop", "another one, wherever you are"),
     ),
     next_step="devbox shell, to be in it",
+    machines=True,
 )
 def command(context: typer.Context, environment: Environment = None) -> None:
     """Bring up a machine that was saved: what ran in it goes on, and is told the time.
@@ -25,6 +26,10 @@ def command(context: typer.Context, environment: Environment = None) -> None:
     """
     invocation = invocation_of(context)
     from devbox.workspace.resume import resume
+    from devbox.workspace.together import resume_all
 
     host, workspace = meant(invocation, environment)
-    show_up(invocation, resume(host, workspace))
+    if environment is None:
+        show_all(invocation, resume_all(host, invocation.family))
+    else:
+        show_up(invocation, resume(host, workspace))

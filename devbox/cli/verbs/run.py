@@ -14,6 +14,7 @@ from devbox.cli.group import invocation_of, verb
         ("devbox run test -- -k login", "with more arguments for its command"),
     ),
     next_step="devbox tasks, to see what there is; write one below [tasks] in devbox.toml",
+    machines=True,
 )
 def command(
     context: typer.Context,

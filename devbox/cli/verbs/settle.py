@@ -11,6 +11,7 @@ from devbox.cli.group import invocation_of, verb
     "settle",
     examples=(("devbox settle --lock 5", "what devbox add starts when it has ended"),),
     next_step="devbox up",
+    machines=True,
 )
 def command(
     context: typer.Context,

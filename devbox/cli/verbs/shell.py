@@ -17,6 +17,7 @@ from devbox.cli.group import invocation_of, verb
     ),
     next_step="leave it with exit or Ctrl-D; it goes on running until devbox halt",
     guest_command=True,
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -48,6 +48,7 @@ def _names(context: typer.Context, incomplete: str) -> list[str]:
         ("devbox snapshot push", "keep it under a name that nobody has to remember; devbox snapshot pop, to go back"),
     ),
     next_step="devbox snapshot list, to see what there is; devbox snapshot delete NAME",
+    machines=True,
 )
 def command(
     context: typer.Context,

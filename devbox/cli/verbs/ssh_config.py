@@ -20,6 +20,7 @@ from devbox.workspace.ssh_config import SshEntry, own_command, remove, show, wri
         ("devbox ssh-config --remove", "take it back"),
     ),
     next_step="ssh HOST; devbox code, to open an editor in it",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -12,6 +12,7 @@ from devbox.cli.group import invocation_of, verb
     "ssh-proxy",
     examples=(("devbox ssh-proxy -- DIR", "what an entry of devbox ssh-config has as its ProxyCommand"),),
     next_step="devbox ssh-config",
+    machines=True,
 )
 def command(
     context: typer.Context,

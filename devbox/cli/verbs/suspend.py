@@ -14,6 +14,7 @@ from devbox.cli.stopping import stop
         ("devbox suspend shop", "another one, wherever you are"),
     ),
     next_step="devbox resume or devbox up, to go on where it was",
+    machines=True,
 )
 def command(context: typer.Context, environment: Environment = None) -> None:
     """Stop a machine (runtime = "vm") and keep what runs in it: its memory goes into a file beside its disk.

@@ -27,6 +27,7 @@ _RESOLVE = "devbox sync resolve PATH --keep host|guest"
         ("devbox sync undo last", "bring back what the environment replaced or removed here"),
     ),
     next_step="mode, ignore and the rest stand below [sync] in devbox.toml",
+    machines=True,
 )
 def command(
     context: typer.Context,

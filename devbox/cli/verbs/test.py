@@ -14,6 +14,7 @@ from devbox.cli.group import invocation_of, verb
         ("devbox test -- -k login", "with more arguments for the command"),
     ),
     next_step="devbox shell, to look at what failed",
+    machines=True,
 )
 def command(
     context: typer.Context,

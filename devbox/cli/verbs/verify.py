@@ -26,6 +26,7 @@ _DIGEST: Final = len("sha256:") + 12  # characters of one, for a person
         ("devbox verify --against ci.manifest", "compare with what CI's devbox verify --write ci.manifest wrote"),
     ),
     next_step="devbox verify --rebuild, if you have nothing to compare with",
+    machines=True,
 )
 def command(
     context: typer.Context,

@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -317,6 +317,12 @@ class OwnEngine:
     def networks(self, labels: Labels) -> list[str]:  # noqa: ARG002
         """Return nothing: there are none."""
         return []
+
+    def make_network(self, name: str, labels: Labels) -> None:
+        """Do nothing: no environment of its own would be on it."""
+
+    def join_network(self, name: str, container_id: str, names: Sequence[str]) -> None:
+        """Do nothing."""
 
     def remove_network(self, name: str) -> None:
         """Do nothing."""

@@ -25,6 +25,7 @@ STATUS_KEYS = {
     "ports",
     "sessions",
     "problems",
+    "machines",
 }
 PORT_KEYS = {"name", "host", "host_port", "guest_port", "protocol"}
 WITH_PORT = PROFILE + "[ports]\nweb = { guest = 8000, host = 0 }\n"

@@ -22,7 +22,7 @@ def fitting(*words: str) -> list[str]:
         (("--pro",), ["--project"]),
         (("destroy", "--fo"), ["--force"]),
         (("ssh", "--f"), ["--failed"]),
-        (("up", "--set", "a=1", "--"), ["--locked", "--runtime", "--set", "--help"]),
+        (("up", "--set", "a=1", "--"), ["--machine", "--locked", "--runtime", "--set", "--help"]),
         (("destroy", "--force", "--f"), []),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("completion", "z"), ["zsh"]),

@@ -355,7 +355,12 @@ ROUTES = {
         "/networks/create",
         json.dumps({"Labels": dict(LABELS), "Driver": "macvlan"}),
     ),
-    "connect to a network": ("POST", "/networks/x/connect", "{}"),
+    "connect to a network that is none of ours": ("POST", "/networks/x/connect", "{}"),
+    "connect with an address": (
+        "POST",
+        "/networks/devbox-shop-0123abcd/connect",
+        json.dumps({"Container": "x", "EndpointConfig": {"IPAMConfig": {"IPv4Address": "10.0.0.1"}}}),
+    ),
     "image from a URL": ("POST", "/images/create?fromSrc=http://x/y.tar", None),
     "build on the host network": ("POST", "/build?networkmode=host", None),
     "build in another container's": ("POST", "/build?networkmode=container:x", None),
@@ -382,6 +387,7 @@ def test_a_request_is_refused(method: str, path: str, body: str | None) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
+        ("POST", "/networks/devbox-shop-0123abcd/connect", '{"Container": "x", "EndpointConfig": {"Aliases": ["a"]}}'),
         ("GET", "/version", None),
         ("GET", "/v1.41/images/registry.example:5000/a/b@sha256:00/json", None),
         ("DELETE", "/v1.41/images/devbox/x:1?force=1", None),
