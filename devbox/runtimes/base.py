@@ -89,12 +89,14 @@ class MachineOptions:
     `ready`: a new one may go on from where another of its image has booted to, and is kept for such.
     `base`: where the disk comes from that a system is on which devbox has not made, an absolute path or an address; the
     Image is the digest of its file then.
+    `private`: its address among the machines of its project, as "198.19.1.2/16"; empty if it is the only one.
     """
 
     init: str = "full"  # how much of a system starts: full, trimmed, minimal
     ready: bool = True
     disk: int | None = None
     base: str | None = None
+    private: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +143,10 @@ class InstanceSpec:
         del values["labels"]
         if self.machine is None:
             del values["machine"]  # so that the containers of a devbox that knew none stay good
-        elif self.machine.base is None:
-            del values["machine"]["base"]  # and its machines
+        else:
+            for name in ("base", "private"):
+                if not values["machine"][name]:
+                    del values["machine"][name]  # and its machines
         text = json.dumps(values, sort_keys=True, default=sorted)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -37,8 +37,9 @@ class Identity:
     """What one machine is told as it boots.
 
     `agent`: 64 hex that the agent shows to whoever connects. `environment`: of all that is started inside. `network`:
-    address, gateway and name server, as "10.0.2.15/24 10.0.2.2 10.0.2.3"; None for none. `init`: the program that
-    becomes process 1, "agent" for the agent itself. `epoch`: the host's clock, in seconds.
+    address, gateway and name server, as "10.0.2.15/24 10.0.2.2 10.0.2.3"; None for none. `private`: of the wire to
+    other machines the hardware address and the machine's, as "52:54:c6:13:01:02 198.19.1.2/16". `init`: the program
+    that becomes process 1, "agent" for the agent itself. `epoch`: the host's clock, in seconds.
     """
 
     agent: str
@@ -48,6 +49,7 @@ class Identity:
     init: str
     epoch: int
     root: str = "/dev/vda"
+    private: str | None = None
 
 
 def archive(entries: Iterable[Entry]) -> bytes:
@@ -91,6 +93,7 @@ def machine_archive(identity: Identity) -> bytes:
         "init": identity.init,
         "epoch": str(identity.epoch),
         **({} if identity.network is None else {"network": identity.network}),
+        **({} if identity.private is None else {"private": identity.private}),
     }
     return archive(
         Entry(path=f"devbox/{name}", content=text.encode("utf-8", "surrogateescape"), mode=0o600)

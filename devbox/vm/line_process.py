@@ -39,63 +39,75 @@ class Life:
     """What the process needs on this host: one per AGENT_SOCKET, no terminal, the two sockets."""
 
     def __init__(self, port: str, agent: str) -> None:
-        self._port = os.path.abspath(port)
-        self._agent = os.path.abspath(agent)
-        self._held = -1
+        self.port = os.path.abspath(port)
+        self.place = os.path.abspath(agent)
+        self.held = -1
 
     def live(self, ready: Callable[[], None]) -> None:
         """Serve to the end; `ready` is called when the port is ours, or another line's. `LineError`."""
-        _settle()
-        if self._lock():
+        self.settle()
+        if self.lock():
             try:
-                port = self._connected()
+                port = self.connected()
                 ready()
                 Line(port, self._listening).run()
             finally:
-                self._remove()
-                os.ftruncate(self._held, 0)  # our number may soon be another process's
+                self.remove()
+                os.ftruncate(self.held, 0)  # our number may soon be another process's
         else:
             ready()
 
-    def _lock(self) -> bool:
+    @staticmethod
+    def settle() -> None:
+        """Leave the session, the terminal and the directory of whoever started this."""
+        _settle()
+
+    def lock(self) -> bool:
         """Hold the lock while we live. False: a line of this very port holds it."""
-        found = os.stat(self._port)
-        stamp = f"{found.st_ino} {found.st_mtime_ns}"
+        own = stamp(self.port)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._held = os.open(self._agent + LOCK, flags, 0o600)
+        self.held = os.open(self.place + LOCK, flags, 0o600)
         until = time.monotonic() + _PATIENCE
         while True:
             try:
-                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if os.pread(self._held, 256, 0).decode().partition(" ")[2] == stamp:
+                if os.pread(self.held, 256, 0).decode().partition(" ")[2] == own:
                     return False
                 if time.monotonic() > until:
                     raise LineError("another line to this agent does not end") from None
                 time.sleep(_PAUSE)
             else:
-                os.ftruncate(self._held, 0)
-                os.pwrite(self._held, f"{os.getpid()} {stamp}".encode(), 0)
+                os.ftruncate(self.held, 0)
+                os.pwrite(self.held, f"{os.getpid()} {own}".encode(), 0)
                 return True
 
-    def _connected(self) -> _socket.socket:
+    def connected(self) -> _socket.socket:
+        """Return a socket that is connected to QEMU's."""
         port = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        _in_its_directory(self._port, port.connect)
+        _in_its_directory(self.port, port.connect)
         return port
 
     def _listening(self) -> _socket.socket:
-        self._remove()
+        self.remove()
         door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        _in_its_directory(self._agent, door.bind)
+        _in_its_directory(self.place, door.bind)
         door.listen(_BACKLOG)
         door.settimeout(0)
         return door
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Remove what we have made at our place, if there is anything."""
         try:
-            os.unlink(self._agent)
+            os.unlink(self.place)
         except FileNotFoundError:
             return
+
+
+def stamp(port: str) -> str:
+    """Return which socket of which QEMU lies at `port`; `OSError` if there is none."""
+    found = os.stat(port)
+    return f"{found.st_ino} {found.st_mtime_ns}"
 
 
 def _in_its_directory(path: str, act: Callable[[str], None]) -> None:
@@ -141,7 +153,7 @@ class _Word:
             self._pipe = -1
 
 
-def _detached(life: Life) -> int:
+def detached(life: Life) -> int:
     """Have `life` be lived in a process of its own; return an exit status as soon as it is known."""
     reading, writing = os.pipe()
     if os.fork():
@@ -167,4 +179,4 @@ def _detached(life: Life) -> int:
 
 def main() -> int:
     """Start the line between the port and the agent's socket that are the arguments; return an exit status."""
-    return _detached(Life(*sys.argv[1:3]))
+    return detached(Life(*sys.argv[1:3]))

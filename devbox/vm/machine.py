@@ -122,6 +122,11 @@ class Machine:
         return self._directory / paths.MACHINE_LINE
 
     @property
+    def wire(self) -> Path:
+        """The socket in which its wire to other machines ends, if it has one."""
+        return self._directory / paths.MACHINE_WIRE
+
+    @property
     def control(self) -> Path:
         """QEMU's control socket."""
         return self._directory / paths.MACHINE_CONTROL
@@ -264,7 +269,7 @@ class Machine:
             raise MachineError(why, hint="make room on that disk, and see that you may write there") from error
 
     def _forget(self) -> None:
-        for name in (paths.MACHINE_CONTROL, paths.MACHINE_LINE, paths.MACHINE_RECORD):
+        for name in (paths.MACHINE_CONTROL, paths.MACHINE_LINE, paths.MACHINE_WIRE, paths.MACHINE_RECORD):
             (self._directory / name).unlink(missing_ok=True)
 
 

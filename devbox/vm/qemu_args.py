@@ -30,6 +30,7 @@ _MOST_CPUS: Final = 255
 _LONGEST_COMMAND_LINE: Final = 2047  # of the kernel, on x86
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ADDRESS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}")
 _SERIAL: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")  # virtio's are no longer
 
 
@@ -63,6 +64,7 @@ class MachineSpec:
     directory: str
     accelerator: str  # one of ACCELERATORS
     network: bool = True
+    private: str = ""  # its address on a wire to other machines, which ends in a socket of its directory
     memory_file: str | None = None  # holds the memory, so that others can start from it
     memory_kept: bool = False  # they do: what this one changes goes to nobody
     incoming: bool = False  # waits for a state instead of booting
@@ -105,6 +107,7 @@ def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Ha
         *_random(),
         *_disks(spec.drives, first=spec.kernel is None),
         *(_network(spec, wire) if spec.network else ()),
+        *(_private(spec) if spec.private else ()),
     )
 
 
@@ -130,6 +133,15 @@ def mac(uuid: str) -> str:
     """Return the hardware address of the machine with this UUID, so that no two have the same."""
     tail = uuid.replace("-", "")[-6:]
     return ":".join(("52", "54", "00", tail[0:2], tail[2:4], tail[4:6]))
+
+
+def private_mac(address: str) -> str:
+    """Return the hardware address that goes with an address on the wire to other machines, as "198.19.1.2/16".
+
+    So one that is made anew is at once found again by those which knew the one before.
+    """
+    octets = address.partition("/")[0].split(".")
+    return ":".join(("52", "54", *(f"{int(octet):02x}" for octet in octets)))
 
 
 def _identity(spec: MachineSpec) -> tuple[str, ...]:
@@ -289,9 +301,15 @@ def _network(spec: MachineSpec, wire: int | None) -> tuple[str, ...]:
     return ("-netdev", network, "-device", f"virtio-net-pci,netdev=net,mac={mac(spec.uuid)},romfile=")
 
 
+def _private(spec: MachineSpec) -> tuple[str, ...]:
+    """Let whoever connects be the other end of the wire, one after another: what has ended can be started again."""
+    network = f"stream,id=private,server=on,addr.type=unix,addr.path={paths.MACHINE_WIRE}"
+    return ("-netdev", network, "-device", f"virtio-net-pci,netdev=private,mac={private_mac(spec.private)},romfile=")
+
+
 def refuse(spec: MachineSpec) -> None:
     """Raise the `MachineError` of `argv`, if there is one."""
-    for problem in (_about_itself(spec), _about_files(spec), _about_drives(spec.drives)):
+    for problem in (_about_itself(spec), _about_network(spec), _about_files(spec), _about_drives(spec.drives)):
         if problem:
             raise MachineError(f"the machine {spec.name!r} cannot be started: {problem}")
 
@@ -307,6 +325,12 @@ def _about_itself(spec: MachineSpec) -> str | None:
         return f"it must have at least {_LEAST_MEMORY // _MIB} MiB of memory, not {spec.memory // _MIB}"
     if spec.accelerator not in ACCELERATORS:
         return f"{spec.accelerator!r} is none of {', '.join(ACCELERATORS)}"
+    return None
+
+
+def _about_network(spec: MachineSpec) -> str | None:
+    if spec.private and not _ADDRESS.fullmatch(spec.private):
+        return f"{spec.private!r} is no address on a wire to other machines"
     return None
 
 

@@ -28,27 +28,39 @@ struct network {
 };
 
 static struct network network = {.address = "", .gateway = "", .dns = ""};
+/* The wire to the other machines of the project: its hardware address, "" if there is none. */
+static const char *private_device = "";
 
 static void bad(void) {
     errno = EINVAL;
     boot_give_up("network");
 }
 
-/* "10.0.2.15/24 10.0.2.2 10.0.2.3" */
-static void parse(char *text) {
-    char *rest;
-    network.address = strtok_r(text, " \n", &rest);
-    network.gateway = strtok_r(NULL, " \n", &rest);
-    network.dns = strtok_r(NULL, " \n", &rest);
-    char *slash = network.address == NULL ? NULL : strchr(network.address, '/');
-    if (slash == NULL || network.gateway == NULL || network.dns == NULL) {
+/* Cut "10.0.2.15/24" at its slash and return how many bits are the network's. */
+static int cut_bits(char *address) {
+    char *slash = address == NULL ? NULL : strchr(address, '/');
+    if (slash == NULL) {
         bad();
     }
     *slash = '\0';
-    network.bits = atoi(slash + 1);
-    if (network.bits < 1 || network.bits > BITS) {
+    int bits = atoi(slash + 1);
+    if (bits < 1 || bits > BITS) {
         bad();
     }
+    return bits;
+}
+
+/* "10.0.2.15/24 10.0.2.2 10.0.2.3" */
+static void parse(char *text) {
+    char *rest;
+    char *address = strtok_r(text, " \n", &rest);
+    network.address = address;
+    network.gateway = strtok_r(NULL, " \n", &rest);
+    network.dns = strtok_r(NULL, " \n", &rest);
+    if (network.gateway == NULL || network.dns == NULL) {
+        bad();
+    }
+    network.bits = cut_bits(address);
 }
 
 static void put_address(struct sockaddr *place, in_addr_t address) {
@@ -71,12 +83,12 @@ static void set_up(int fd, struct ifreq *request) {
     }
 }
 
-static void set_address(int fd, struct ifreq *request) {
-    put_address(&request->ifr_addr, read_address(network.address));
+static void set_address(int fd, struct ifreq *request, const char *address, int bits) {
+    put_address(&request->ifr_addr, read_address(address));
     if (ioctl(fd, SIOCSIFADDR, request) != 0) {
         boot_give_up(request->ifr_name);
     }
-    put_address(&request->ifr_netmask, htonl(~0U << (BITS - network.bits)));
+    put_address(&request->ifr_netmask, htonl(~0U << (BITS - bits)));
     if (ioctl(fd, SIOCSIFNETMASK, request) != 0) {
         boot_give_up(request->ifr_name);
     }
@@ -103,13 +115,24 @@ static bool is_ethernet(const char *name) {
     return type != NULL && atoi(type) == ETHERNET;
 }
 
-/* The name of the first one in `room`; the machine has no other. */
-static void find_device(char room[static IFNAMSIZ]) {
+static bool is_private(const char *name) {
+    char path[BOOT_PATH];
+    size_t size;
+    if (*private_device == '\0' ||
+        !text_join(path, sizeof path, (const char *const[]){"/sys/class/net/", name, "/address", NULL})) {
+        return false;
+    }
+    const char *address = facts_read(path, &size);
+    return address != NULL && strncmp(address, private_device, strlen(private_device)) == 0;
+}
+
+/* The name of the first one in `room` that leads outside, or to the other machines. */
+static void find_device(char room[static IFNAMSIZ], bool private) {
     DIR *devices = opendir("/sys/class/net");
     bool found = false;
     struct dirent *entry;
     while (devices != NULL && !found && (entry = readdir(devices)) != NULL) {
-        found = is_ethernet(entry->d_name) &&
+        found = is_ethernet(entry->d_name) && is_private(entry->d_name) == private &&
                 text_join(room, IFNAMSIZ, (const char *const[]){entry->d_name, NULL});
     }
     if (!found) {
@@ -119,6 +142,18 @@ static void find_device(char room[static IFNAMSIZ]) {
     closedir(devices);
 }
 
+/* "52:54:01:12:34:56 198.19.1.2/16" */
+static void start_private(int fd, char *text) {
+    char *rest;
+    struct ifreq request = {0};
+    private_device = strtok_r(text, " \n", &rest);
+    char *address = strtok_r(NULL, " \n", &rest);
+    int bits = cut_bits(address);
+    find_device(request.ifr_name, true);
+    set_address(fd, &request, address, bits);
+    set_up(fd, &request);
+}
+
 void boot_start_network(void) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq request = {.ifr_name = "lo"};
@@ -126,12 +161,16 @@ void boot_start_network(void) {
         boot_give_up("network");
     }
     set_up(fd, &request);
-    const char *text = boot_fact("network");
+    const char *text = boot_fact("private");
+    if (*text != '\0') {
+        start_private(fd, strdup(text));
+    }
+    text = boot_fact("network");
     if (*text != '\0') {
         parse(strdup(text));
         request = (struct ifreq){0};
-        find_device(request.ifr_name);
-        set_address(fd, &request);
+        find_device(request.ifr_name, false);
+        set_address(fd, &request, network.address, network.bits);
         set_up(fd, &request);
         set_route(fd, request.ifr_name);
     }

@@ -23,7 +23,7 @@ from devbox.values import LABEL_WORKSPACE
 from devbox.vm import accel, account, disk, initramfs, network, qemu
 from devbox.vm.images import MachineImage
 from devbox.vm.machine import Machine, refuse
-from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec
+from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, Drive, MachineSpec, private_mac
 
 EMULATION: Final = "tcg"
 BASE: Final = "base"  # in the machine's directory: the digest of what its disk stands on
@@ -151,6 +151,7 @@ def spec_of(stored: Stored, machine: Machine, directory: Path, image: MachineIma
         ),
         directory=str(directory),
         accelerator=EMULATION,
+        private=stored.machine.private,
     )
 
 
@@ -171,6 +172,7 @@ def identity(stored: Stored, *, now: int) -> initramfs.Identity:
         hostname=stored.hostname,
         environment=dict(stored.env),
         network=NETWORK,
+        private=f"{private_mac(stored.machine.private)} {stored.machine.private}" if stored.machine.private else None,
         init="agent" if stored.machine.init == "minimal" else "/sbin/init",
         epoch=now,
     )

@@ -22,7 +22,8 @@ from devbox.runtimes.inside import AGENT, Inside
 from devbox.runtimes.vm import boot, foreign, inner, newborn, saving
 from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
 from devbox.runtimes.vm.stored import SETTLED, UP, Stored
-from devbox.vm import lines, snapshot
+from devbox.values import LABEL_GROUP, LABEL_WORKSPACE
+from devbox.vm import lines, snapshot, wires
 from devbox.vm.machine import Machine
 
 _WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
@@ -122,6 +123,7 @@ class VmInstance(Inside):
                 self.exec(ExecSpec(argv=_OFF, user="0:0", workdir="/", stdin=False, detach=True)).close()
             self._machine.stop(timeout=timeout)
             lines.end(self._socket())
+            self._leave_network()
         self._forget()
 
     @property
@@ -140,6 +142,7 @@ class VmInstance(Inside):
         self._write_back_soon()
         lines.end(self._socket())
         saving.save(self._machine, self._directory)
+        self._leave_network()
         (self._directory / UP).unlink(missing_ok=True)
         self._running = False
 
@@ -178,6 +181,7 @@ class VmInstance(Inside):
             # Before the machine: as soon as that has gone, another one may have a line at the same socket.
             lines.end(self._socket())
             self._machine.kill()
+        self._leave_network()
         self._forget()
 
     def remove(self) -> None:
@@ -212,6 +216,8 @@ class VmInstance(Inside):
         """Have the way to its agent, if it runs; one that was lost is opened again, without starting anything else."""
         if self._running:
             self._have_its_line()
+            if self._stored.machine.private:
+                wires.ensure(self._machine.wire, self._place(), self._bench.processes)
 
     def _have_its_line(self) -> None:
         lines.ensure(self._machine.line, self._socket(), self._bench.processes)
@@ -253,6 +259,15 @@ class VmInstance(Inside):
 
     def _socket(self) -> Path:
         return Path(self._stored.agent.directory) / paths.AGENT_SOCKET
+
+    def _place(self) -> Path:
+        """Return where it is on the network of its project's machines."""
+        own = self._stored.labels[LABEL_WORKSPACE]
+        return Path(paths.private_network(self._stored.labels.get(LABEL_GROUP, own))) / own
+
+    def _leave_network(self) -> None:
+        if self._stored.machine.private:
+            wires.end(self._place())
 
     def _heard(self) -> tuple[AgentState, str]:
         return heard(self.connect, self.spec_digest)

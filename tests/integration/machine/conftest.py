@@ -72,6 +72,6 @@ def processes_of(devbox: Devbox, word: str = "") -> list[int]:
         except OSError:
             continue
         ours = str(state(devbox)) in command or f"-{devbox.hash}" in command
-        if ours and word in command and ("qemu" in command or "line_process" in command):
+        if ours and word in command and ("qemu" in command or "line_process" in command or "wire_process" in command):
             found.append(int(process.name))
     return found

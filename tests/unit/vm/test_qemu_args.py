@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from devbox.errors import MachineError
-from devbox.vm.qemu_args import Drive, Handed, MachineSpec, argv, mac, passt_argv, probe_argv
+from devbox.vm.qemu_args import Drive, Handed, MachineSpec, argv, mac, passt_argv, private_mac, probe_argv
 
 X86 = "/usr/bin/qemu-system-x86_64"
 ARM = "/usr/bin/qemu-system-aarch64"
@@ -237,3 +237,17 @@ def test_firmware_is_no_disk_for_what_runs_inside_and_is_not_guessed_either() ->
     disks = [device for device in after(words, "-device") if device.startswith("virtio-blk")]
     assert len(disks) == len(SPEC.drives)
     assert disks[0] == "virtio-blk-pci,drive=disk2,serial=root,bootindex=0"
+
+
+def test_a_wire_to_other_machines_is_a_second_one_which_whoever_comes_may_hold() -> None:
+    words = argv(replace(SPEC, private="198.19.1.2/16"), X86)
+    _, wire = after(words, "-netdev")
+    assert wire == "stream,id=private,server=on,addr.type=unix,addr.path=wire.sock"
+    assert after(words, "-device")[-1] == "virtio-net-pci,netdev=private,mac=52:54:c6:13:01:02,romfile="
+    assert argv(SPEC, X86) == words[: len(argv(SPEC, X86))]
+
+
+def test_an_address_has_its_hardware_address_whichever_machine_has_it() -> None:
+    assert private_mac("198.19.255.254/16") == "52:54:c6:13:ff:fe"
+    with pytest.raises(MachineError, match="is no address on a wire"):
+        argv(replace(SPEC, private="198.19.1.2/16,id=x"), X86)
