@@ -94,7 +94,6 @@ def bring_up(
     order = checked(host, workspace, flags=flags)
     with located(order.loaded), locked(host, workspace, command, held=settling) as state:
         known = state.read()  # one of a newer devbox ends it here
-        several.note(workspace)
         actual = instances(host, workspace)
         standing = tuple(one.image for one in actual)
         made = make_image(host, workspace, order, Wish(locked=strict, standing=standing, editing=editing))
@@ -144,6 +143,7 @@ def _applied(
         raise UnfitError(plan.why or "there is another one beside it")
     if plan.remove and any(map(is_synced, actual)):
         leave(host, workspace)
+    several.note(workspace)
     return apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
 
 
