@@ -258,6 +258,16 @@ class MachineError(DevboxError):
     exit_status = 3
 
 
+class UnattachedError(MachineError):
+    """A machine runs and devbox is not inside it; `directory` is where its console is found."""
+
+    code = "machine-unattached"
+
+    def __init__(self, message: str, *, directory: str, detail: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.directory = directory
+
+
 class SnapshotError(DevboxError):
     """A snapshot cannot be saved, or cannot be restored; what is there has not been touched."""
 

@@ -36,7 +36,9 @@
 | `$XDG_STATE_HOME/devbox/vm/<name>/state` | what ran in it when it was saved, for a disk that has not changed since |
 | `$XDG_STATE_HOME/devbox/vm/<name>/saved`, `started` | what that was saved under, and what it was started with |
 | `$XDG_STATE_HOME/devbox/vm/<name>/seed.iso`, `uefi` | what tells a foreign system who it is; what its UEFI keeps |
-| `$XDG_STATE_HOME/devbox/vm/<name>/ssh_host_key`, `ssh_key` | its keys, with `.pub` beside them |
+| `$XDG_STATE_HOME/devbox/vm/<name>/ssh_host_key`, `ssh_key` | its keys, with `.pub` beside them; `known_hosts` |
+| `$XDG_STATE_HOME/devbox/vm/<name>/keys` | a pipe: what is typed at its serial console |
+| `$XDG_STATE_HOME/devbox/vm/<name>/attached`, `unattached` | whether the agent has been in a foreign system |
 | `$XDG_STATE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent's program, mounted into Environments |
 | `$XDG_STATE_HOME/devbox/sync/<16 hex>` | flock of the SyncSession of one directory, with its path, pid and boot id |
 | `$XDG_STATE_HOME/devbox/podman/api.sock` | socket of a Podman service that devbox started; its `log` beside it |

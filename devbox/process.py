@@ -89,12 +89,13 @@ class Processes(Protocol):
         cwd: Path,
         inherit: Sequence[int] = (),
         account: Account | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> int:
         """Start `argv` in `cwd`, and `reader`, whose stdin is all that it prints; return the pid of `argv`.
 
         Both have sessions of their own and outlive this process; what they make is for this user alone. `inherit`:
         descriptors that `argv` has under the same numbers. `account`: whom `argv` runs as, if not this user; it need
-        not be able to reach `cwd`.
+        not be able to reach `cwd`. `stdin`: a descriptor that it reads, by default nothing.
         """
 
 
@@ -174,6 +175,7 @@ class HostProcesses:
         cwd: Path,
         inherit: Sequence[int] = (),
         account: Account | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> int:
         """Start `argv` and what reads its output; see `Processes.start_into`."""
         self._log(argv, None)
@@ -181,9 +183,7 @@ class HostProcesses:
         reading, writing = os.pipe()
         try:
             _alone(reader, stdin=reading, output=subprocess.DEVNULL, cwd=cwd, umask=0o077)
-            pid = _alone(
-                argv, stdin=subprocess.DEVNULL, output=writing, cwd=cwd, umask=0o077, inherit=inherit, account=account
-            )
+            pid = _alone(argv, stdin=stdin, output=writing, cwd=cwd, umask=0o077, inherit=inherit, account=account)
         finally:
             os.close(reading)
             os.close(writing)

@@ -17,6 +17,7 @@ _LATE: Final = 2.0  # seconds in which the ring has written what it was given
 _PAUSE: Final = 0.02
 _ESCAPES: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_c])")
 _FAILURES: Final = (
+    re.compile(r"No bootable device\."),  # what the BIOS says
     re.compile(r"Kernel panic - not syncing: [^\r\n]*"),
     re.compile(r"devbox: boot: [^\r\n]*"),  # what the agent says when it cannot get as far as the machine's own init
 )

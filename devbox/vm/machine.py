@@ -21,6 +21,7 @@ from devbox.vm import qemu, qemu_args
 from devbox.vm.account import account_of
 from devbox.vm.console import Console
 from devbox.vm.hand_over import handed_over
+from devbox.vm.keyboard import keyboard
 from devbox.vm.mark import Mark, Marks, boot_id
 from devbox.vm.network import wired
 from devbox.vm.qemu_args import MachineSpec, argv
@@ -164,10 +165,11 @@ class Machine:
         mark = None
         try:
             with contextlib.ExitStack() as held:
-                wire = held.enter_context(wired(self._processes)) if spec.network else None
+                wire = held.enter_context(wired(self._processes, sshd=spec.sshd)) if spec.network else None
                 account = account_of(spec.uuid, program)
                 given, handed = held.enter_context(handed_over(spec)) if account else (spec, None)
                 inherit = () if wire is None else (wire,)
+                keys = {} if spec.kernel else {"stdin": held.enter_context(keyboard(self._directory))}
                 held.enter_context(_without_core())
                 held.enter_context(uninterrupted())  # what came into being while a signal did would be nobody's
                 pid = self._processes.start_into(
@@ -176,6 +178,7 @@ class Machine:
                     cwd=self._directory,
                     inherit=(*inherit, *(handed.all if handed else ())),
                     account=account,
+                    **keys,
                 )
                 mark = self._marks.started(pid)
             self._write(_Record(uuid=spec.uuid, name=spec.name, mark=mark))

@@ -24,9 +24,10 @@ def lacking(processes: Processes) -> str | None:
 
 
 @contextlib.contextmanager
-def wired(processes: Processes) -> Iterator[int | None]:
+def wired(processes: Processes, *, sshd: int = 0) -> Iterator[int | None]:
     """Yield the descriptor of a wire that QEMU is to inherit; None where there is no passt, and QEMU has to do.
 
+    `sshd`: see `MachineSpec`.
     `CommandFailedError` with passt's own words if it cannot run. If nobody has inherited the wire, it ends.
     """
     program = processes.which(_PROGRAM)
@@ -37,5 +38,5 @@ def wired(processes: Processes) -> Iterator[int | None]:
     with ours:
         with theirs:  # it goes on in the background once it is ready
             wire = theirs.fileno()
-            processes.run(passt_argv(program, wire), inherit=(wire,), timeout=_READY)
+            processes.run(passt_argv(program, wire, sshd=sshd), inherit=(wire,), timeout=_READY)
         yield ours.fileno()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from devbox.agent import program
+from devbox.errors import UnattachedError
 from devbox.interrupts import uninterrupted
 from devbox.runtimes.base import Instance, InstanceSpec, Runtime
 from devbox.runtimes.container.delivery import architecture
@@ -96,6 +97,8 @@ def _started(
         instance.start()
         if to_own := directories_to_own(workspace, spec):
             instance.own(to_own, spec.user)
+    except UnattachedError:
+        raise  # it runs, and somebody may yet bring the agent
     except BaseException:
         if existing is None and instance is not None:
             instance.remove()

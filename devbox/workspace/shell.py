@@ -1,9 +1,9 @@
 """`shell` and `exec`: a process inside, as if it ran here."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from devbox.errors import BaseImageError, CannotStartError, UsageError
+from devbox.errors import BaseImageError, CannotStartError, UnattachedError, UsageError
 from devbox.profile.model import Profile
 from devbox.runtimes.base import ExecSpec, Instance
 from devbox.values import GuestUser, check_guest_path
@@ -42,8 +42,26 @@ def shell(
         with failed_instance(host, workspace) as instance:
             root = GuestUser(name="root", uid=0, gid=0, home="/root")
             return _entered(host, instance, login_argv("bash", argv), user=root, workdir="/", env={})
-    ready = bring_up(host, workspace, flags=flags, command=_SHELL)
+    try:
+        ready = bring_up(host, workspace, flags=flags, command=_SHELL)
+    except UnattachedError as error:
+        if argv:
+            raise
+        return _console(host, error)
     return login(host, workspace, ready, argv, workdir=working_directory(host, workspace, ready.loaded.profile))
+
+
+def _console(host: Host, error: UnattachedError) -> int:
+    """Be at the serial console of a machine that runs without an agent."""
+    from devbox.runtimes.vm.serial import attached  # lazy: who has containers alone needs none of it
+    from devbox.vm.machine import Machine
+
+    host.reporter.note(f"{error.message}; this is its serial console: nothing is synced, no port is relayed")
+    host.reporter.note(f"{error.hint}; Ctrl-] leaves it")
+    directory = Path(error.directory)
+    with host.reporter.pause():
+        attached(directory, runs=Machine(directory, host.processes).running)
+    return 0
 
 
 def login(

@@ -89,6 +89,7 @@ class FakeProcesses:
         cwd: Path,
         inherit: Sequence[int] = (),
         account: Account | None = None,
+        stdin: int = -1,
     ) -> int:
         self._answer(Call(how="start_into", argv=tuple(argv), env={}, cwd=cwd))
         return 4000 + len(self.calls)

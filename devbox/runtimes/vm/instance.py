@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -102,6 +102,8 @@ class VmInstance(Inside):
             if self._heard()[0] is AgentState.ANSWERS:
                 self._settle()
                 return
+            if (self._directory / foreign.UNATTACHED).exists():
+                raise foreign.unattached(self.name, self._directory)
             self.stop(timeout=_UNHEARD)
         self.snapshots.finish()
         deliver(self._stored.agent, self._bench.engine)
@@ -222,16 +224,19 @@ class VmInstance(Inside):
     def _have_its_line(self) -> None:
         lines.ensure(self._machine.line, self._socket(), self._bench.processes)
 
-    def _await_agent(self, timeout: float = _BOOTING) -> None:
+    def _await_agent(self, timeout: float = _BOOTING, check: Callable[[], bool] | None = None) -> None:
         self._running = True
         self.have_line()
-        self._machine.await_agent(lambda: lines.listens(self._socket()), timeout=timeout)
+        self._machine.await_agent(check or self._listens, timeout=timeout)
+
+    def _listens(self) -> bool:
+        return lines.listens(self._socket())
 
     def _boot(self) -> None:
         """Have it run, from where another one of its Image has booted to, or from the beginning."""
         if self._stored.machine.base is not None:
-            await_agent = partial(self._await_agent, foreign.BOOTING)
-            foreign.booted(self._machine, self._stored, self._directory, self._bench, await_agent)
+            way = foreign.Way(tells=self._listens, wait=partial(self._await_agent, foreign.BOOTING))
+            foreign.booted(self._machine, self._stored, self._directory, self._bench, way)
         elif not newborn.started(self._newborn()):
             boot.booted(self._machine, self._stored, self._directory, self._bench, self._await_agent)
 
@@ -296,6 +301,8 @@ class VmInstance(Inside):
         asleep.unlink(missing_ok=True)
         if not settled:
             record.write_text(str(self._directory / SETTLED), agent_boot)
+            if self._stored.machine.base is not None:
+                foreign.has_come(self._directory)
 
     def _own(self) -> tuple[inner.Fact, ...]:
         files = [inner.file(share.target, Path(share.source).read_bytes()) for share in self._stored.files]
@@ -319,7 +326,7 @@ class VmInstance(Inside):
 
     def _forget(self) -> None:
         self._running = False
-        for name in (UP, SETTLED):
+        for name in (UP, SETTLED, foreign.UNATTACHED):
             (self._directory / name).unlink(missing_ok=True)
 
 

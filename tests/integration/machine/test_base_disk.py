@@ -70,6 +70,21 @@ def test_a_disk_with_a_loader_of_its_own_is_entered_like_any_machine(devbox: Dev
     assert disk.stat().st_mtime_ns == before, "nothing writes to somebody else's file"
 
 
+def test_a_system_that_takes_no_seed_is_left_to_a_person_at_its_serial_console(devbox: Devbox) -> None:
+    """It needs UEFI, and knows neither cloud-init nor ssh."""
+    tiny_disk(devbox.directory.parent / "x.raw", seeded=False, uefi=True)
+    devbox("trust", "-y")
+    said = devbox("up", status=3)
+    assert "error[machine-unattached]" in said.stderr
+    assert "devbox shell" in said.stderr
+    assert devbox("exec", "--", "true", status=None).returncode != 0
+    assert "serial-42" in devbox("shell", given="echo serial-$((6 * 7)); ls /sys/firmware\n").stdout
+    assert devbox("status").stdout.count("running")
+    devbox("shell", given="mount -t iso9660 /dev/vdc /mnt && sh /mnt/devbox/seed\n")
+    devbox("up")
+    assert inside(devbox, "cat a.txt; ls -d /sys/firmware/efi") == "from the host/sys/firmware/efi"
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_a_cloud_image_is_told_who_it_is_and_stays_that(

@@ -251,3 +251,20 @@ def test_an_address_has_its_hardware_address_whichever_machine_has_it() -> None:
     assert private_mac("198.19.255.254/16") == "52:54:c6:13:ff:fe"
     with pytest.raises(MachineError, match="is no address on a wire"):
         argv(replace(SPEC, private="198.19.1.2/16,id=x"), X86)
+
+
+def test_nothing_leads_in_but_one_port_to_the_sshd_if_it_is_asked_for() -> None:
+    assert passt_argv("/usr/bin/passt", 7)[-4:] == ("--tcp-ports", "none", "--udp-ports", "none")
+    assert passt_argv("/usr/bin/passt", 7, sshd=2222)[-4:-2] == ("--tcp-ports", "127.0.0.1/2222:22")
+    assert "hostfwd" not in " ".join(argv(SPEC, X86))
+    (network,) = after(argv(replace(SPEC, sshd=2222), X86), "-netdev")
+    assert network.endswith(",hostfwd=tcp:127.0.0.1:2222-:22")
+
+
+def test_a_system_is_told_whose_key_may_be_root_and_nothing_that_would_be_an_option() -> None:
+    assert "-smbios" not in argv(SPEC, X86)
+    (told,) = after(argv(replace(SPEC, root_key="YQ=="), X86), "-smbios")
+    assert told == "type=11,value=io.systemd.credential.binary:ssh.authorized_keys.root=YQ=="
+    for spec in (replace(SPEC, root_key="a,b"), replace(SPEC, sshd=65536), replace(SPEC, sshd=-1)):
+        with pytest.raises(MachineError, match="no key, or no port"):
+            argv(spec, X86)

@@ -1,0 +1,143 @@
+"""How a machine of somebody else's is come into: the agent, else by ssh what brings it, else nobody."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devbox import paths
+from devbox.runtimes.vm import reach as module
+from devbox.runtimes.vm.reach import Reach, Sshd, free_port, ssh_argv
+from devbox.runtimes.vm.serial import Heard, attached
+from devbox.vm.keyboard import keyboard
+from devbox.vm.seed import FIND
+from tests.fakes.processes import FakeProcesses, completed
+
+SSHD = Sshd(port=2222, users=("root", "dev"), alias="devbox-u")
+
+
+class Clock:
+    """The time, which goes on by a second each time that it is asked."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(module, "time", found)
+    return found
+
+
+def say(directory: Path, text: str) -> None:
+    (directory / paths.MACHINE_CONSOLE).write_text(text, encoding="utf-8")
+
+
+def turns(waiting: Reach, most: int = 200) -> int:
+    """Return how often it was asked until the waiting was over."""
+    return next(number for number in range(most + 1) if number == most or waiting.found())
+
+
+def never() -> bool:
+    return False
+
+
+def test_an_agent_that_answers_ends_the_waiting_at_once(tmp_path: Path, clock: Clock) -> None:
+    waiting = Reach(tmp_path, FakeProcesses("ssh"), lambda: True, SSHD)
+    assert waiting.found()
+    assert waiting.attached
+
+
+def test_one_that_asks_for_a_login_and_then_falls_silent_is_left_to_a_person(tmp_path: Path, clock: Clock) -> None:
+    say(tmp_path, "Debian 12\nvm login: ")
+    waiting = Reach(tmp_path, FakeProcesses(), never, None)
+    assert 15 < turns(waiting) < 60
+    assert not waiting.attached
+
+
+def test_one_that_says_nothing_of_a_login_is_waited_for(tmp_path: Path, clock: Clock) -> None:
+    say(tmp_path, "starting\n")
+    assert turns(Reach(tmp_path, FakeProcesses(), never, None)) == 200
+
+
+def test_ssh_brings_the_agent_as_root_or_as_one_that_may_become_it(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_greets", lambda port: port == 2222)
+    processes = FakeProcesses("ssh")
+    said: list[str] = []
+
+    def run(call: object) -> object:
+        said.append(call.argv[-2].partition("@")[0])  # type: ignore[attr-defined]
+        assert call.stdin == FIND  # type: ignore[attr-defined]
+        return completed(status=255 if said[-1] == "root" else 0)
+
+    processes.answer("ssh", with_=run)  # type: ignore[arg-type]
+    waiting = Reach(tmp_path, processes, lambda: len(said) > 1, SSHD)
+    assert turns(waiting) < 40
+    assert said == ["root", "dev"]
+    assert waiting.attached
+
+
+def test_where_no_sshd_greets_nobody_is_asked(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_greets", lambda port: False)
+    processes = FakeProcesses("ssh")
+    turns(Reach(tmp_path, processes, never, SSHD))
+    assert processes.calls == []
+
+
+def test_the_client_goes_by_nothing_of_the_users_and_keeps_the_machines_key() -> None:
+    words = list(ssh_argv(Path("/state/vm/a b"), SSHD, "dev"))
+    assert words[:3] == ["ssh", "-F", "none"]
+    options = dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "-o")
+    assert options["UserKnownHostsFile"] == '"/state/vm/a b/known_hosts"'
+    assert options["IdentitiesOnly"] == "yes"
+    assert options["IdentityAgent"] == "none"
+    assert options["ForwardAgent"] == "no"
+    assert options["StrictHostKeyChecking"] == "accept-new"
+    assert options["HostKeyAlias"] == "devbox-u"
+    assert words[-2:] == ["dev@127.0.0.1", "sudo -n sh -s"]
+    assert ssh_argv(Path("/x"), SSHD, "root")[-1] == "sh -s"
+
+
+def test_a_port_that_nobody_has_is_found() -> None:
+    assert 1024 < free_port() < 65536
+
+
+def test_what_is_said_is_followed_when_it_turns_over(tmp_path: Path) -> None:
+    console = tmp_path / paths.MACHINE_CONSOLE
+    console.write_bytes(b"long before|just before|")
+    heard = Heard(console, before=12)
+    assert heard.more() == b"just before|"
+    with console.open("ab") as file:
+        file.write(b"last of the old|")
+    console.rename(tmp_path / "console.1")
+    assert heard.more() == b"last of the old|"
+    console.write_bytes(b"first of the new")
+    assert heard.more() == b"first of the new"
+    assert heard.more() == b""
+
+
+@pytest.mark.parametrize("typed", [b"ls\n", b"ls\n\x1dnever"])
+def test_what_is_typed_goes_to_the_machine_until_it_is_left(
+    tmp_path: Path, typed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devbox.runtimes.vm.serial._QUIET", 0.1)
+    (tmp_path / paths.MACHINE_CONSOLE).write_bytes(b"login: ")
+    reading, writing = os.pipe()
+    shown_at, shows = os.pipe()
+    os.write(writing, typed)
+    os.close(writing)
+    with keyboard(tmp_path) as keys:
+        runs: Callable[[], bool] = lambda: True  # noqa: E731
+        attached(tmp_path, runs=runs, stdin=reading, stdout=shows)
+        assert os.read(keys, 100) == b"ls\n"
+    assert os.read(shown_at, 100) == b"login: "
+    for descriptor in (reading, shown_at, shows):
+        os.close(descriptor)
