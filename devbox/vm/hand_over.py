@@ -45,10 +45,15 @@ def handed_over(spec: MachineSpec) -> Iterator[tuple[MachineSpec, Handed]]:
         handed = Handed(
             control=held.enter_context(bound(directory / paths.MACHINE_CONTROL)).fileno(),
             line=held.enter_context(bound(directory / paths.MACHINE_LINE)).fileno(),
+            private=_wire(spec, held),
             files=tuple(files),
             others=tuple(again),
         )
         yield given, handed
+
+
+def _wire(spec: MachineSpec, held: ExitStack) -> int | None:
+    return held.enter_context(bound(Path(spec.directory) / paths.MACHINE_WIRE)).fileno() if spec.private else None
 
 
 @contextmanager

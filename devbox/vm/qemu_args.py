@@ -19,6 +19,7 @@ FORMATS: Final = ("qcow2", "raw")
 ADDRESS: Final = "10.0.2.15/24"  # of the machine, and beside it its gateway and its name server
 GATEWAY: Final = "10.0.2.2"
 NAME_SERVER: Final = "10.0.2.3"
+NOBODYS: Final = "198.19.0.1/16"  # on the wire to other machines, of one that is none of them yet
 
 _MIB: Final = 1024**2
 _SSH: Final = 22
@@ -76,17 +77,19 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """Descriptors that QEMU has from the start: its two sockets, files that it knows as /dev/fdset/<number>, others."""
+    """Descriptors that QEMU has from the start: its sockets, files that it knows as /dev/fdset/<number>, others."""
 
     control: int
     line: int
+    private: int | None = None
     files: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
 
     @property
     def all(self) -> tuple[int, ...]:
         """What it is to inherit."""
-        return (self.control, self.line, *self.files, *self.others)
+        wire = () if self.private is None else (self.private,)
+        return (self.control, self.line, *wire, *self.files, *self.others)
 
 
 def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Handed | None = None) -> tuple[str, ...]:
@@ -112,7 +115,7 @@ def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Ha
         *_credentials(spec),
         *_disks(spec.drives, first=spec.kernel is None),
         *(_network(spec, wire) if spec.network else ()),
-        *(_private(spec) if spec.private else ()),
+        *(_private(spec, handed) if spec.private else ()),
     )
 
 
@@ -315,9 +318,12 @@ def _network(spec: MachineSpec, wire: int | None) -> tuple[str, ...]:
     return ("-netdev", network, "-device", f"virtio-net-pci,netdev=net,mac={mac(spec.uuid)},romfile=")
 
 
-def _private(spec: MachineSpec) -> tuple[str, ...]:
+def _private(spec: MachineSpec, handed: Handed | None) -> tuple[str, ...]:
     """Let whoever connects be the other end of the wire, one after another: what has ended can be started again."""
-    network = f"stream,id=private,server=on,addr.type=unix,addr.path={paths.MACHINE_WIRE}"
+    place = f"addr.type=unix,addr.path={paths.MACHINE_WIRE}"
+    if handed:
+        place = f"addr.type=fd,addr.str={handed.private}"
+    network = f"stream,id=private,server=on,{place}"
     return ("-netdev", network, "-device", f"virtio-net-pci,netdev=private,mac={private_mac(spec.private)},romfile=")
 
 

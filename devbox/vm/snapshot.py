@@ -31,6 +31,7 @@ _OWN: Final = ("name", "uuid", "directory", "drives", "initrd", "memory_file", "
 def digest(spec: MachineSpec, version: str) -> str:
     """Return what a state is good for (16 hex): machines with what `spec` has in common, by this version of QEMU."""
     said = {name: value for name, value in asdict(spec).items() if name not in _OWN}
+    said["private"] = bool(spec.private)  # it is told another address
     disks = [(drive.format, drive.read_only, drive.serial) for drive in spec.drives]
     return hashlib.sha256(repr((version, sorted(said.items()), disks)).encode()).hexdigest()[:16]
 

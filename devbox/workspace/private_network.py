@@ -54,7 +54,7 @@ def private_address(loaded: Loaded) -> str:
 def addresses(names: Iterable[str]) -> dict[str, str]:
     """Return an address for each of `names`, no two the same. Pure."""
     found: dict[str, str] = {}
-    taken: set[int] = {0, _HOSTS - 1}  # the network itself, and everybody
+    taken: set[int] = {0, 1, _HOSTS - 1}  # the network itself, one that is nobody yet, and everybody
     for name in sorted(names):
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:2], "big")
         while number in taken:

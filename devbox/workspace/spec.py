@@ -178,7 +178,7 @@ def machine_options(profile: Profile, *, base: str | None, private: str = "") ->
     disk = profile.resources.disk
     return MachineOptions(
         init=profile.vm.init,
-        ready=profile.vm.ready and base is None and not private,  # its wire is set up by a boot
+        ready=profile.vm.ready and base is None,
         disk=parse_size(disk) if disk else None,
         base=base,
         private=private if base is None else "",

@@ -20,6 +20,7 @@ static const struct kind {
     {"time", settle_is_time, settle_time},
     {"seed", settle_is_seed, settle_seed},
     {"mac", settle_is_mac, settle_mac},
+    {"wire", settle_is_wire, settle_wire},
     {"machine-id", settle_is_text, settle_machine_id},
     {"hosts", settle_is_text, settle_word},
     {"hostname.line", settle_is_text, settle_word},

@@ -8,6 +8,7 @@
  * time      nanoseconds since 1970, decimal: the clock's
  * seed      64 bytes that are mixed into the kernel's random numbers
  * mac       two hardware addresses: of an interface, and the one that it is to have
+ * wire      the same of the wire to other machines, and the address that the machine is to have there
  * machine-id, hosts, hostname.line, environment: what the files of that name hold from now on
  * hostname  the machine's, for the kernel as well
  * identity  by which the agent that has started this process knows itself, once all is done

@@ -14,6 +14,7 @@ struct fact {
 bool settle_is_time(const struct fact *fact);
 bool settle_is_seed(const struct fact *fact);
 bool settle_is_mac(const struct fact *fact);
+bool settle_is_wire(const struct fact *fact);
 bool settle_is_text(const struct fact *fact);
 bool settle_is_volume(const struct fact *fact);
 bool settle_is_file(const struct fact *fact);
@@ -21,6 +22,7 @@ bool settle_is_file(const struct fact *fact);
 bool settle_time(const struct fact *fact);
 bool settle_seed(const struct fact *fact);
 bool settle_mac(const struct fact *fact);
+bool settle_wire(const struct fact *fact);
 bool settle_machine_id(const struct fact *fact);
 bool settle_hostname(const struct fact *fact);
 bool settle_word(const struct fact *fact);

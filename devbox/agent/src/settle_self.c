@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/random.h>
+#include <arpa/inet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -83,23 +85,69 @@ bool settle_is_mac(const struct fact *fact) {
     return read_macs(fact, from, to);
 }
 
-bool settle_mac(const struct fact *fact) {
-    uint8_t from[MAC];
-    uint8_t to[MAC];
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || !read_macs(fact, from, to)) {
-        return false;
-    }
+/* Let the interface with the hardware address `from` have `to`; `request` has its name then. */
+static bool change_mac(int fd, struct ifreq *request, const uint8_t from[static MAC], const uint8_t to[static MAC]) {
     for (int index = 1; index < INTERFACES_MOST; index++) {
-        struct ifreq request = {.ifr_ifindex = index};
-        if (ioctl(fd, SIOCGIFNAME, &request) == 0 && ioctl(fd, SIOCGIFHWADDR, &request) == 0 &&
-            memcmp(request.ifr_hwaddr.sa_data, from, MAC) == 0) {
-            memcpy(request.ifr_hwaddr.sa_data, to, MAC);
-            return ioctl(fd, SIOCSIFHWADDR, &request) == 0;
+        *request = (struct ifreq){.ifr_ifindex = index};
+        if (ioctl(fd, SIOCGIFNAME, request) == 0 && ioctl(fd, SIOCGIFHWADDR, request) == 0 &&
+            memcmp(request->ifr_hwaddr.sa_data, from, MAC) == 0) {
+            memcpy(request->ifr_hwaddr.sa_data, to, MAC);
+            return ioctl(fd, SIOCSIFHWADDR, request) == 0;
         }
     }
     errno = ENODEV;
     return false;
+}
+
+bool settle_mac(const struct fact *fact) {
+    uint8_t from[MAC];
+    uint8_t to[MAC];
+    struct ifreq request;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && read_macs(fact, from, to) && change_mac(fd, &request, from, to);
+}
+
+/* "52:54:c6:13:00:01 52:54:c6:13:01:02 198.19.1.2" */
+static bool read_wire(const struct fact *fact, uint8_t from[static MAC], uint8_t to[static MAC], in_addr_t *address) {
+    const size_t behind = 2 * (MAC_TEXT + 1);
+    struct in_addr found;
+    if (fact->size <= behind || strlen(fact->value) != fact->size || !parse_mac(fact->value, ' ', from) ||
+        !parse_mac(fact->value + MAC_TEXT + 1, ' ', to) || inet_pton(AF_INET, fact->value + behind, &found) != 1) {
+        return false;
+    }
+    *address = found.s_addr;
+    return true;
+}
+
+bool settle_is_wire(const struct fact *fact) {
+    uint8_t from[MAC];
+    uint8_t to[MAC];
+    in_addr_t address;
+    return read_wire(fact, from, to, &address);
+}
+
+static void put_address(struct ifreq *request, in_addr_t address) {
+    struct sockaddr_in found = {.sin_family = AF_INET, .sin_addr.s_addr = address};
+    memcpy(&request->ifr_addr, &found, sizeof found);
+}
+
+/* How many bits are the network's stays as it is. */
+bool settle_wire(const struct fact *fact) {
+    uint8_t from[MAC];
+    uint8_t to[MAC];
+    in_addr_t address;
+    struct ifreq request;
+    struct ifreq mask;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || !read_wire(fact, from, to, &address) || !change_mac(fd, &request, from, to)) {
+        return false;
+    }
+    mask = request;
+    if (ioctl(fd, SIOCGIFNETMASK, &mask) != 0) {
+        return false;
+    }
+    put_address(&request, address);
+    return ioctl(fd, SIOCSIFADDR, &request) == 0 && ioctl(fd, SIOCSIFNETMASK, &mask) == 0;
 }
 
 bool settle_is_text(const struct fact *fact) {

@@ -33,13 +33,14 @@ def waking(now: int, seed: bytes) -> tuple[Fact, ...]:
     return ("time", b"%d" % now), ("seed", seed)
 
 
-def named(identity: initramfs.Identity, *, machine_id: str, mac: str) -> tuple[Fact, ...]:
+def named(identity: initramfs.Identity, *, machine_id: str, mac: str, wire: str = "") -> tuple[Fact, ...]:
     """Return who it is, of one that was nobody. `mac`: the hardware address that it has, and the one it is to have.
 
-    `machine_id`: 32 hex.
+    `machine_id`: 32 hex. `wire`: the same of its wire to other machines, and its address there; empty if it has none.
     """
     texts = {
         "mac": mac,
+        **({"wire": wire} if wire else {}),
         "machine-id": f"{machine_id}\n",
         "hosts": initramfs.hosts(identity.hostname, identity.network),
         "hostname.line": f"{identity.hostname}\n",

@@ -218,8 +218,12 @@ class VmInstance(Inside):
         """Have the way to its agent, if it runs; one that was lost is opened again, without starting anything else."""
         if self._running:
             self._have_its_line()
-            if self._stored.machine.private:
-                wires.ensure(self._machine.wire, self._place(), self._bench.processes)
+            if not newborn.is_nobody(self._directory):
+                self._have_its_wire()
+
+    def _have_its_wire(self) -> None:
+        if self._stored.machine.private:
+            wires.ensure(self._machine.wire, self._place(), self._bench.processes)
 
     def _have_its_line(self) -> None:
         lines.ensure(self._machine.line, self._socket(), self._bench.processes)
@@ -239,6 +243,8 @@ class VmInstance(Inside):
             foreign.booted(self._machine, self._stored, self._directory, self._bench, way)
         elif not newborn.started(self._newborn()):
             boot.booted(self._machine, self._stored, self._directory, self._bench, self._await_agent)
+        else:
+            self._have_its_wire()
 
     def _base(self) -> str:
         """Return the digest of the disk that its own lies on top of."""

@@ -140,6 +140,7 @@ def _made(new: Newborn, image: MachineImage, draft: Path, name: str) -> Ready:
     disk.data_disk(data, boot.DATA_SIZE, bench.processes)
     (new.directory / boot.INITRD).write_bytes(boot.initrd(new.stored, image, _nobody(new.stored)))
     plain = boot.spec_of(new.stored, machine, new.directory, image, data)
+    plain = replace(plain, private=plain.private and qemu_args.NOBODYS)
     memory = ready.memory_of(draft, qemu_args.memory_size(plain))
     boot.run(machine, replace(plain, memory_file=str(memory)), bench, new.await_agent)
     fault("nobody has booted")
@@ -185,7 +186,7 @@ def _become(new: Newborn, kept: Ready) -> None:
     mac = f"{kept.mac} {qemu_args.mac(new.stored.id)}"
     facts = (
         *new.own(),
-        *inner.named(identity, machine_id=_plain(new.stored.id), mac=mac),
+        *inner.named(identity, machine_id=_plain(new.stored.id), mac=mac, wire=_wire(new.stored)),
         # Late: as soon as the time is another, whoever waits for one inside wants the processor.
         *inner.waking(time.time_ns(), os.urandom(inner.SEED)),
         *_later(new.stored),
@@ -215,7 +216,15 @@ def _plain(identifier: str) -> str:
 
 def _nobody(stored: Stored) -> initramfs.Identity:
     told = boot.identity(stored, now=int(time.time()))
-    return replace(told, agent=_IDENTITY, hostname=_NAME, environment={})
+    private = told.private and f"{qemu_args.private_mac(qemu_args.NOBODYS)} {qemu_args.NOBODYS}"
+    return replace(told, agent=_IDENTITY, hostname=_NAME, environment={}, private=private)
+
+
+def _wire(stored: Stored) -> str:
+    """Return what its wire to other machines is told; empty if it has none."""
+    own = stored.machine.private
+    macs = f"{qemu_args.private_mac(qemu_args.NOBODYS)} {qemu_args.private_mac(own)}" if own else ""
+    return f"{macs} {own.partition('/')[0]}" if own else ""
 
 
 def _as_root(*argv: str) -> ExecSpec:

@@ -1,18 +1,21 @@
 """Two virtual machines of one project: they find each other by name, and again after one of them has been away."""
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from devbox.values import workspace_hash
 from tests.integration.machine.conftest import inside, machines, processes_of, state
 from tests.support.account import invoker
 from tests.support.command import Devbox
 from tests.support.project import project
 
-pytestmark = [pytest.mark.vm, pytest.mark.nightly]
+pytestmark = pytest.mark.vm
 PROFILE = """name = "pair"
 runtime = "vm"
 vm.init = "minimal"
@@ -59,7 +62,7 @@ def pair() -> Iterator[Devbox]:
         _serve(found)
         yield found
         found("destroy", "-f")
-        assert not processes_of(found), "QEMU or its line was left"
+        assert not [*processes_of(found), *_of_worker(found)], "QEMU, its line or its wire was left"
         assert not list(machines(found)), "the directory of a machine was left"
         assert not (state(found) / "s" / found.hash / "net").exists(), "a socket was left"
 
@@ -89,25 +92,30 @@ def test_a_wire_that_was_killed_is_there_again_with_the_next_command(pair: Devbo
 
 
 def test_one_that_was_killed_or_stopped_is_found_again(pair: Devbox) -> None:
-    (qemu,) = filter(_is_of_worker, processes_of(pair, "qemu-system"))
+    (qemu,) = _of_worker(pair, "qemu-system")
     os.kill(qemu, signal.SIGKILL)
-    while _is_of_worker(qemu):
+    while _of_worker(pair, "qemu-system"):
         time.sleep(0.05)
     pair("up")
     _serve(pair)
     assert _asked(pair) == "worker"
     pair("suspend")
     assert not processes_of(pair)
+    assert not _of_worker(pair)
     pair("resume")
     assert _asked(pair) == "worker"  # what served goes on
 
 
-def _is_of_worker(process: int) -> bool:
-    try:
-        with open(f"/proc/{process}/cmdline", "rb") as command:  # noqa: PTH123 (it may be gone)
-            return b"-worker-" in command.read()
-    except OSError:
-        return False
+def _of_worker(pair: Devbox, word: str = "") -> list[int]:
+    """Return the processes of the worker, by the name of its Instance, that have `word` in their command."""
+    own = f"-worker-{workspace_hash(str(pair.directory), 'worker')}"
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+            if own in command and word in command:
+                found.append(int(process.name))
+    return found
 
 
 def test_a_project_of_both_kinds_is_told_that_they_do_not_reach_each_other(pair: Devbox) -> None:

@@ -247,6 +247,13 @@ def test_a_wire_to_other_machines_is_a_second_one_which_whoever_comes_may_hold()
     assert argv(SPEC, X86) == words[: len(argv(SPEC, X86))]
 
 
+def test_the_wire_of_a_qemu_that_may_make_no_socket_is_handed_to_it() -> None:
+    handed = Handed(control=7, line=8, private=9)
+    words = argv(replace(SPEC, drives=(), private="198.19.1.2/16"), X86, handed=handed)
+    assert after(words, "-netdev")[-1] == "stream,id=private,server=on,addr.type=fd,addr.str=9"
+    assert handed.all == (7, 8, 9)
+
+
 def test_an_address_has_its_hardware_address_whichever_machine_has_it() -> None:
     assert private_mac("198.19.255.254/16") == "52:54:c6:13:ff:fe"
     with pytest.raises(MachineError, match="is no address on a wire"):
