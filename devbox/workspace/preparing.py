@@ -20,6 +20,7 @@ from devbox.record import pack
 from devbox.runtimes.base import InstanceSpec
 from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.protocol import Wanted
+from devbox.workspace.base_disk import place
 from devbox.workspace.build import Made
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile
@@ -133,6 +134,8 @@ def _suffices(host: Host, loaded: Loaded, made: Made) -> bool:
         return False
     if any(step.copy_ is not None or step.repeat == "always" for step in profile.provision):
         return False
+    if profile.base.disk is not None:
+        return True  # it is among the files
     return profile.base.image is not None and _stays(host.engine, profile.base.image)
 
 
@@ -153,6 +156,9 @@ def _profile_files(workspace: Workspace, loaded: Loaded) -> Iterator[str]:
         yield str(workspace.directory / name)
     yield paths.user_profile()
     yield TrustStore(workspace.directory).path
+    disk = place(loaded.profile.base, workspace.directory)
+    if disk is not None and disk.startswith("/"):
+        yield disk
     for mount in loaded.profile.mounts:
         yield str(workspace.directory / mount.source)  # a directory counts as what it is, not by what is in it
 
