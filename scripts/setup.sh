@@ -162,10 +162,10 @@ start_engine() {
 
 # A base of the Debian family is bootstrapped where no registry answers.
 set_up_bootstrap() {
-    if have mmdebstrap && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then return 0; fi
+    if have mmdebstrap && have newuidmap && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then return 0; fi
     [ -f /etc/debian_version ] || return 0 # elsewhere devbox pulls, or bootstraps inside a container
-    need "mmdebstrap and debian-archive-keyring (as root: apt-get install mmdebstrap debian-archive-keyring)" \
-        mmdebstrap debian-archive-keyring
+    need "mmdebstrap, debian-archive-keyring and uidmap (as root: apt-get install mmdebstrap debian-archive-keyring uidmap)" \
+        mmdebstrap debian-archive-keyring uidmap
 }
 
 # Machines are of this host's own architecture.

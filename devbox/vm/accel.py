@@ -19,7 +19,7 @@ from typing import Final
 from devbox import paths, record
 from devbox.interrupts import uninterrupted
 from devbox.process import Account, Processes
-from devbox.vm.account import account_of
+from devbox.vm.account import account_of, is_accelerated
 from devbox.vm.console import Console
 from devbox.vm.hand_over import kernel_over
 from devbox.vm.mark import Marks, boot_id
@@ -59,7 +59,7 @@ def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Acc
     """
     known = _known(cache, program, kernel)
     wanted = "hvf" if sys.platform == "darwin" else "kvm"
-    why_not = _cannot_be_opened(wanted)
+    why_not = _cannot_be_opened(wanted, program)
     tried = why_not is None
     if tried:
         if known and known.tried:
@@ -91,13 +91,15 @@ def _emulated(why: str) -> str:
     return f"the machine is emulated, and so several times slower: {why}"
 
 
-def _cannot_be_opened(wanted: str) -> str | None:
+def _cannot_be_opened(wanted: str, program: str) -> str | None:
     if wanted != "kvm":
         return None
     if not _KVM.exists():
         return f"there is no {_KVM}"
     if not os.access(_KVM, os.R_OK | os.W_OK):
         return f"{_KVM} may not be opened (you are not in the group kvm)"
+    if account_of(_FIRST_LINE, program) and not is_accelerated():
+        return f"{_KVM} is for root alone, and QEMU is not root (chgrp kvm {_KVM}; chmod g+rw {_KVM})"
     return None
 
 

@@ -64,6 +64,12 @@ def _reached_by_all(program: Path) -> bool:
     return True
 
 
+def is_accelerated() -> bool:
+    """Tell whether such a user may open the host's acceleration, if that is there: by its group or as everybody."""
+    everybody = stat.S_IROTH | stat.S_IWOTH
+    return bool(_groups()) or (_KVM.exists() and _KVM.stat().st_mode & everybody == everybody)
+
+
 def _groups() -> tuple[int, ...]:
     """Return the group by which the host's acceleration is opened, if it takes one."""
     try:

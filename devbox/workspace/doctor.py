@@ -151,6 +151,7 @@ def _podman(host: Host) -> Check:
 def _bootstrap(host: Host) -> Check:
     missing = [] if host.processes.which("mmdebstrap") else ["mmdebstrap"]
     missing += [] if Path(_KEYRING).exists() else ["debian-archive-keyring"]
+    missing += ["uidmap"] if host.uid != 0 and not host.processes.which("newuidmap") else []
     if not missing:
         message = "mmdebstrap and the archive's keyring are here: bases can be made without a registry"
         return Check(id="bootstrap", status=Status.OK, message=message)

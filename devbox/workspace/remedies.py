@@ -22,7 +22,7 @@ _PACKAGES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "apk": ("docker",),
         "brew": ("colima", "docker"),
     },
-    "bootstrap": {"apt-get": ("mmdebstrap", "debian-archive-keyring")},
+    "bootstrap": {"apt-get": ("mmdebstrap", "debian-archive-keyring", "uidmap")},
     "qemu": {
         "apt-get": ("qemu-system", "qemu-utils"),
         "dnf": ("qemu-kvm", "qemu-img"),

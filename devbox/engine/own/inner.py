@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import socket
 import struct
 import sys
@@ -117,9 +118,8 @@ def _run(words: list[str]) -> int:
 
 
 def _granted(table: str) -> tuple[int, int]:
-    import pwd
-
-    who = (pwd.getpwuid(os.getuid()).pw_name, str(os.getuid()))
+    own = str(os.getuid())
+    who = {own, *(entry.pw_name for entry in pwd.getpwall() if str(entry.pw_uid) == own)}
     with open(table, encoding="utf-8") as file:
         for line in file:
             name, _, rest = line.strip().partition(":")

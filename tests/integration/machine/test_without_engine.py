@@ -45,7 +45,7 @@ def alone() -> Iterator[Alone]:
     if os.getuid() != 0:
         pytest.skip(f"{NOT_HERE}only root can hide the engine of this host")
     if shutil.which("mmdebstrap") is None:
-        pytest.skip(f"{NOT_HERE}needs mmdebstrap: scripts/setup.sh test")
+        pytest.skip("needs mmdebstrap: scripts/setup.sh test")
     with project(invoker()) as found:
         (found.directory / "devbox.toml").write_text(PROFILE, encoding="utf-8")
         (found.directory / "a.txt").write_text("from the host", encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devbox.vm import account
-from devbox.vm.account import account_of, why_root
+from devbox.vm.account import account_of, is_accelerated, why_root
 
 ONE = "11111111-2222-3333-4444-555555555555"
 OTHER = "11111111-2222-3333-4444-555555555556"
@@ -76,10 +76,14 @@ def test_the_group_of_the_acceleration_is_its_own_too_unless_it_is_roots(
     found = account_of(ONE, program)
     assert found is not None
     assert found.groups == ((own,) if own else ())
+    assert is_accelerated() == bool(own)
     device.chmod(0o600)
     closed = account_of(ONE, program)
     assert closed is not None
     assert closed.groups == ()
+    assert not is_accelerated()
+    device.chmod(0o666)
+    assert is_accelerated()
 
 
 def test_an_ordinary_users_is_that_users(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
