@@ -64,14 +64,18 @@ def machines(devbox: Devbox) -> Iterator[Path]:
 
 
 def processes_of(devbox: Devbox, word: str = "") -> list[int]:
-    """Return the processes that have the project's name and hash, or its home, in their command, and `word`."""
+    """Return the processes that have the project's name and hash, or its home, in their command, and `word`.
+
+    A QEMU that is nobody has no path of its machine's in its command, but was started in its directory.
+    """
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().decode(errors="replace")
+            place = str((process / "cwd").readlink())
         except OSError:
             continue
-        ours = str(state(devbox)) in command or f"-{devbox.hash}" in command
+        ours = any(str(state(devbox)) in text for text in (command, place)) or f"-{devbox.hash}" in command
         if ours and word in command and ("qemu" in command or "line_process" in command or "wire_process" in command):
             found.append(int(process.name))
     return found

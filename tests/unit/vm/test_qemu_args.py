@@ -113,6 +113,10 @@ def test_what_it_may_not_open_by_itself_it_is_handed() -> None:
     assert root["backing"]["file"]["read-only"]
     assert root["backing"]["backing"]["file"]["filename"] == "/dev/fdset/11"
     assert handed.all == (7, 8, 9, 10, 11, 12)
+    wired = replace(handed, private=13)
+    words = argv(replace(SPEC, drives=(drive,), private="198.19.1.2/16"), X86, handed=wired)
+    assert "stream,id=private,server=on,addr.type=fd,addr.str=13" in after(words, "-netdev")
+    assert set(wired.all) == {7, 8, 9, 10, 11, 12, 13}
 
 
 def test_the_console_comes_out_where_qemus_own_words_do() -> None:
