@@ -57,7 +57,7 @@ class Clones:
             name=f"devbox-bench-{workspace}",
             image=like.image,
             hostname=f"bench-{number}",
-            user=GuestUser(name="root", uid=0, gid=0),
+            user=GuestUser(name="root", uid=0, gid=0, home="/root"),
             workdir="/",
             agent=replace(like.agent, directory=str(directory)),
             env=like.env,

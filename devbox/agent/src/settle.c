@@ -21,7 +21,7 @@ static const struct kind {
     {"seed", settle_is_seed, settle_seed},
     {"mac", settle_is_mac, settle_mac},
     {"wire", settle_is_wire, settle_wire},
-    {"machine-id", settle_is_text, settle_machine_id},
+    {"machine-id", settle_is_id, settle_machine_id},
     {"hosts", settle_is_text, settle_word},
     {"hostname.line", settle_is_text, settle_word},
     {"hostname", settle_is_text, settle_hostname},
@@ -31,7 +31,6 @@ static const struct kind {
     {"data", settle_is_text, settle_data},
     {"volume", settle_is_volume, settle_volume},
     {"file", settle_is_file, settle_file},
-    {"later", settle_is_text, settle_later},
 };
 
 static char *read_all(size_t *size) {

@@ -9,14 +9,14 @@
  * seed      64 bytes that are mixed into the kernel's random numbers
  * mac       two hardware addresses: of an interface, and the one that it is to have
  * wire      the same of the wire to other machines, and the address that the machine is to have there
- * machine-id, hosts, hostname.line, environment: what the files of that name hold from now on
+ * machine-id  the machine's, for whoever asks from now on; the journal of before is its own
+ * hosts, hostname.line, environment: what the files of that name hold from now on
  * hostname  the machine's, for the kernel as well
  * identity  by which the agent that has started this process knows itself, once all is done
  * grow      the place of a file system that is to fill its disk
  * data      the serial number of the disk with the volumes, whose file system grows as well
  * volume    name, place, and "filled" (a new one begins with what the image has there) or "bare", a NUL between them
  * file      path and content, a NUL between them
- * later     a script for /bin/sh that nobody waits for
  *
  * What is in place stays, so it may be done again after whatever ended it. The exit code. */
 int settle(void);

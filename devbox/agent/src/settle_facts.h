@@ -15,6 +15,7 @@ bool settle_is_time(const struct fact *fact);
 bool settle_is_seed(const struct fact *fact);
 bool settle_is_mac(const struct fact *fact);
 bool settle_is_wire(const struct fact *fact);
+bool settle_is_id(const struct fact *fact);
 bool settle_is_text(const struct fact *fact);
 bool settle_is_volume(const struct fact *fact);
 bool settle_is_file(const struct fact *fact);
@@ -31,7 +32,6 @@ bool settle_grow(const struct fact *fact);
 bool settle_data(const struct fact *fact);
 bool settle_volume(const struct fact *fact);
 bool settle_file(const struct fact *fact);
-bool settle_later(const struct fact *fact);
 /* Take away what was only needed meanwhile. */
 bool settle_end(void);
 /* Have the agent know itself by the identity that was given, if one was. */

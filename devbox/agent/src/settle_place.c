@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -27,7 +26,7 @@
 #define IMAGE "/run/devbox/image" /* the root disk without what is mounted over it */
 #define RESIZE _IOW('f', 16, uint64_t) /* ext4's */
 
-enum { CANNOT = 127, LAST = 19, DESCRIPTORS = 16, DIRECTORIES = 0777, FILES = 0666 };
+enum { CANNOT = 127, DESCRIPTORS = 16, DIRECTORIES = 0777, FILES = 0666 };
 /* Of ext4: where its first block begins, which is as long, and what lies where in it. */
 enum { SUPERBLOCK = 1024, BLOCKS = 4, BLOCK_SCALE = 24, SCALE_MOST = 15, BLOCKS_HIGH = 336 };
 
@@ -280,19 +279,4 @@ bool settle_file(const struct fact *fact) {
     }
     bool done = write_whole(fd, second(fact), fact->value + fact->size);
     return close(fd) == 0 && done && rename(draft, fact->value) == 0;
-}
-
-bool settle_later(const struct fact *fact) {
-    pid_t child = fork();
-    if (child == 0) {
-        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-            (void)dup2(nothing, fd);
-        }
-        (void)setpriority(PRIO_PROCESS, 0, LAST);
-        (void)setsid();
-        execl("/bin/sh", "sh", "-c", fact->value, (char *)NULL);
-        _exit(CANNOT);
-    }
-    return child > 0;
 }

@@ -12,16 +12,20 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "facts.h"
 #include "init.h"
 #include "machine.h"
 #include "settle_facts.h"
 #include "text.h"
 
+#define FILE_OF_ID "/etc/machine-id"
+
 /* In bytes; bits of one; in nanoseconds. */
-enum { BASE = 10, HEX = 16, SEED = 64, BITS = 8, SECOND = 1000000000, MAC = 6, MAC_TEXT = 17, INTERFACES_MOST = 64 };
+enum { ID = 32, BASE = 10, HEX = 16, SEED = 64, BITS = 8, SECOND = 1000000000, MAC = 6, MAC_TEXT = 17, INTERFACES_MOST = 64 };
 
 struct seed {
     int bits;
@@ -156,7 +160,7 @@ bool settle_is_text(const struct fact *fact) {
 
 /* In place: a file of this name may be mounted elsewhere. */
 static bool write_over(const char *path, int more, const struct fact *fact) {
-    int fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | more, 0600);
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | more, 0600);
     if (fd < 0) {
         return false;
     }
@@ -168,15 +172,40 @@ static bool write_over(const char *path, int more, const struct fact *fact) {
     return close(fd) == 0 && done == fact->size;
 }
 
+bool settle_is_id(const struct fact *fact) {
+    return fact->size == ID && strspn(fact->value, "0123456789abcdef") == ID;
+}
+
+/* Who looks for the journal of this machine finds that of the one which booted: its writer goes on in there. */
+static void take_over_journal(const char *root, const char *before, const char *now) {
+    char path[PATH_MAX];
+    struct stat found;
+    if (text_join(path, sizeof path, (const char *const[]){root, before, NULL}) && stat(path, &found) == 0 &&
+        text_join(path, sizeof path, (const char *const[]){root, now, NULL})) {
+        (void)symlink(before, path);
+    }
+}
+
 /* An image without systemd may have none. */
 bool settle_machine_id(const struct fact *fact) {
-    return write_over("/etc/machine-id", 0, fact) || errno == ENOENT;
+    static const struct fact end = {.value = "\n", .size = 1};
+    size_t size;
+    char *before = facts_read(FILE_OF_ID, &size);
+    if (before == NULL) {
+        return errno == ENOENT;
+    }
+    before[strcspn(before, "\n")] = '\0';
+    if (strlen(before) == ID && strcmp(before, fact->value) != 0) {
+        take_over_journal("/run/log/journal/", before, fact->value);
+        take_over_journal("/var/log/journal/", before, fact->value);
+    }
+    return write_over(FILE_OF_ID, O_TRUNC, fact) && write_over(FILE_OF_ID, O_APPEND, &end);
 }
 
 bool settle_word(const struct fact *fact) {
     char path[PATH_MAX];
     return text_join(path, sizeof path, (const char *const[]){MACHINE_FACTS "/", fact->kind, NULL}) &&
-           write_over(path, O_CREAT, fact);
+           write_over(path, O_CREAT | O_TRUNC, fact);
 }
 
 bool settle_hostname(const struct fact *fact) {

@@ -41,7 +41,7 @@ def named(identity: initramfs.Identity, *, machine_id: str, mac: str, wire: str 
     texts = {
         "mac": mac,
         **({"wire": wire} if wire else {}),
-        "machine-id": f"{machine_id}\n",
+        "machine-id": machine_id,
         "hosts": initramfs.hosts(identity.hostname, identity.network),
         "hostname.line": f"{identity.hostname}\n",
         "hostname": identity.hostname,
@@ -58,7 +58,7 @@ def placed(volumes: Sequence[DataVolume]) -> tuple[Fact, ...]:
     """
     ordered = sorted(volumes, key=lambda one: one.target.count("/"))
     texts = ["\0".join((one.name, one.target, "bare" if one.bare else "filled")) for one in ordered]
-    return GROWN, ("data", SERIAL.encode()), *(("volume", _encoded(text)) for text in texts)
+    return ("data", SERIAL.encode()), *(("volume", _encoded(text)) for text in texts)
 
 
 def file(target: str, content: bytes) -> Fact:

@@ -299,7 +299,7 @@ class VmInstance(Inside):
         _, agent_boot = self._heard()
         settled = agent_boot and self._has_settled(agent_boot)
         if not settled:
-            facts += self._own()
+            facts += (inner.GROWN, *self._own())
         if facts:
             hint = "look at its console: devbox logs"
             failure = "what is its own cannot be put in place"

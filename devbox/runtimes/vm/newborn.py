@@ -7,7 +7,6 @@ who it is a file says that it is nobody (`NOBODY`): then what runs and what is o
 
 import contextlib
 import os
-import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,19 +37,14 @@ _NAME: Final = "devbox"
 _WAKING: Final = 30.0  # seconds for the agent of one that goes on to answer
 _HEARD: Final = 10.0  # seconds for the agent to take up who it is
 _PAUSE: Final = 0.005
-# Where systemd is: until all that is started at boot has been, or could not be.
-_SETTLED: Final = "command -v systemctl > /dev/null && systemctl is-system-running --wait > /dev/null; sync"
-# The journal of before stays to be read under the new name; what follows goes into one that bears it. The disk of the
-# volumes is another one than udev has looked at. None of it is waited for.
-_AFTER: Final = """
-new={}
-for one in /run/log/journal /var/log/journal; do
-  for old in "$one"/*; do
-    [ ! -d "$old" ] || [ "$old" = "$one/$new" ] || mv "$old" "$one/$new"
-  done
-done
-systemctl restart systemd-journald.service
-udevadm trigger --action=change /dev/vdb
+# Until all that is started at boot has been, or could not be, and nothing is done any more.
+_SETTLED: Final = """
+if command -v systemctl > /dev/null; then
+  systemctl is-system-running --wait > /dev/null
+  udevadm settle
+fi
+sleep 1
+sync
 """.strip()
 
 
@@ -189,7 +183,6 @@ def _become(new: Newborn, kept: Ready) -> None:
         *inner.named(identity, machine_id=_plain(new.stored.id), mac=mac, wire=_wire(new.stored)),
         # Late: as soon as the time is another, whoever waits for one inside wants the processor.
         *inner.waking(time.time_ns(), os.urandom(inner.SEED)),
-        *_later(new.stored),
     )
     failure, hint = "it cannot be told who it is", "look at its console: devbox logs"
     nobody = _Nobody(new)
@@ -201,13 +194,6 @@ def _become(new: Newborn, kept: Ready) -> None:
         time.sleep(_PAUSE)
     record.write_text(str(new.directory / SETTLED), answer[1])
     fault("somebody was born")
-
-
-def _later(stored: Stored) -> tuple[inner.Fact, ...]:
-    """Return what is done in a machine once it is somebody, with nobody waiting for it."""
-    if stored.machine.init == "minimal":
-        return ()
-    return (("later", _AFTER.format(shlex.quote(_plain(stored.id))).encode()),)
 
 
 def _plain(identifier: str) -> str:

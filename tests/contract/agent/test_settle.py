@@ -65,7 +65,9 @@ def test_with_a_seed_of_another_size_not_even_the_clock_is_set(size: int) -> Non
         ("volume", b"\0/place\0bare"),
         ("file", b"/only a path"),
         ("file", b"a/path\0content"),
-        ("later", b""),
+        ("machine-id", b"ab" * 15),
+        ("machine-id", b"AB" * 16),
+        ("machine-id", b"ab" * 16 + b"\n"),
         ("else", b"what"),
         ("", b""),
     ],
@@ -95,18 +97,6 @@ def test_a_file_is_taken_whole_and_any_bytes_with_it(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr, target.read_bytes()) == (0, b"", content)
     assert [path.name for path in target.parent.iterdir()] == ["file"]
     assert target.stat().st_mode & 0o777 == 0o644
-
-
-def test_what_is_for_later_is_not_waited_for(tmp_path: Path) -> None:
-    target = tmp_path / "said"
-    script = f"sleep 0.3; nice > {target}.new; mv {target}.new {target}"
-    begin = time.monotonic()
-    done = _settle(inner.told([("later", script.encode())]))
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert time.monotonic() - begin < 10
-    while not target.exists():
-        time.sleep(0.02)
-    assert target.read_text() == "19\n"
 
 
 def test_whoever_is_not_started_by_an_agent_tells_nobody_who_he_is(tmp_path: Path) -> None:

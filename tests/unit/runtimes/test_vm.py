@@ -72,7 +72,7 @@ def test_the_initial_ram_disk_is_told_who_it_is(init: str, expected: str) -> Non
 def test_outer_places_come_before_those_below_them() -> None:
     nested = DataVolume(name="modules", target="/workspaces/shop/node_modules", labels=(), bare=True)
     facts = inner.placed((nested, *SPEC.volumes))
-    assert [kind for kind, _ in facts] == ["grow", "data", *["volume"] * (1 + len(SPEC.volumes))]
+    assert [kind for kind, _ in facts] == ["data", *["volume"] * (1 + len(SPEC.volumes))]
     places = [value.split(b"\0")[1:] for kind, value in facts if kind == "volume"]
     assert places[0] == [b"/workspaces/shop", b"bare"]
     assert [b"/workspaces/shop/node_modules", b"bare"] in places[1:]
@@ -88,7 +88,7 @@ def test_who_it_is_is_what_a_boot_would_have_told_it() -> None:
     assert facts["hosts"].decode().splitlines()[-1] == f"10.0.2.15\t{told.hostname}"
     assert (facts["hostname"], facts["hostname.line"]) == (b"shop", b"shop\n")
     assert facts["environment"] == b"LANG=C.UTF-8\0PATH=/bin\0WORD=a word\0"
-    assert (facts["identity"], facts["machine-id"]) == (SPEC.digest.encode(), b"ab" * 16 + b"\n")
+    assert (facts["identity"], facts["machine-id"]) == (SPEC.digest.encode(), b"ab" * 16)
 
 
 @pytest.mark.parametrize(("wanted", "given"), [(0.5, 1), (1.0, 1), (1.5, 2), (4, 4)])
