@@ -115,20 +115,20 @@ def starts(devbox: Devbox) -> Iterator[Amount]:
             yield Amount(name=said, value=int(statistics.median(times) * 1000), most=most or None, unit="ms")
 
 
-def together(devbox: Devbox) -> Iterator[Amount]:
-    """Look at what one takes that has nothing to do, and what ten take."""
+def together(devbox: Devbox, init: str) -> Iterator[Amount]:
+    """Look at what one takes that has nothing to do, and what ten take. `init`: how much of a system they have."""
     with clones(devbox) as made:
         made.start()
         time.sleep(REST)
-        yield Amount(name="Rss of QEMU, one from the ready state, idle", value=_memory(made, "Rss"), most=ONE_MOST)
+        yield Amount(name=f"Rss of QEMU, one from the ready state, {init}", value=_memory(made, "Rss"), most=ONE_MOST)
         while len(made.processes) < TOGETHER:
             made.start()
         time.sleep(REST)
-        yield Amount(name=f"Pss of {TOGETHER} of them together", value=_memory(made, "Pss"), most=ALL_MOST)
+        yield Amount(name=f"Pss of {TOGETHER} of them together, {init}", value=_memory(made, "Pss"), most=ALL_MOST)
         before = _spent(made)
         time.sleep(IDLE)
         value = (_spent(made) - before) // TOGETHER
-        yield Amount(name=f"CPU of each in {IDLE:g} idle seconds", value=value, most=CPU_MOST, unit="ms")
+        yield Amount(name=f"CPU of each in {IDLE:g} idle seconds, {init}", value=value, most=CPU_MOST, unit="ms")
 
 
 def _drop(place: Path) -> None:
