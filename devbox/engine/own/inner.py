@@ -16,6 +16,7 @@ import pwd
 import socket
 import struct
 import sys
+import time
 import warnings  # noqa: F401 (os.execvpe wants it, when it can no longer be read)
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ _NEW_USERS, _NEW_PROCESSES, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
 _BIND, _DEEP, _PRIVATE, _DETACH = 4096, 16384, 1 << 18, 2
 _DIE_WITH_PARENT, _DROP = 1, 24
 _KILL = 9
+_PAUSE = 0.02  # seconds
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 _OF_HOST = ("etc/resolv.conf", "etc/hosts")
@@ -48,16 +50,27 @@ def main() -> int:
     none: the program is the host's, with the store before it. `argv`, `env`, `workdir`, `hostname`, `network`,
     `capabilities`, `user` ([uid, gid]); `mounts`: ["tmpfs" | "bind", source, target].
     """
-    order = json.loads(sys.argv[1])
+    order, starter = json.loads(sys.argv[1]), os.getppid()
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(go[1])
         _guarded(lambda: _begin(order, ready[1], go[0]))
     os.close(ready[1])
     if os.read(ready[0], 1):
         _map(child, order["ids"])
         os.write(go[1], b".")
+    os.close(go[1])
+    while os.getppid() == starter:  # a thread may have started this, and have ended: the kernel's own signal is no use
+        if _has_ended(child):
+            return _ended(child)
+        time.sleep(_PAUSE)
+    os.kill(child, _KILL)
     return _ended(child)
+
+
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _guarded(what: Callable[[], object]) -> NoReturn:

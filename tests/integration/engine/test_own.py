@@ -1,8 +1,11 @@
 """What makes images where there is no engine: real programs in a real root file system, confined."""
 
+import contextlib
 import getpass
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from devbox.errors import EngineUnavailableError
 from devbox.values import LABEL_ROLE, ROLE_ENVIRONMENT, ROLE_STEP
 from tests.support.images import tiny_image
 from tests.support.skips import NOT_HERE
+from tests.support.tree import ROOT
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 STEP = ((LABEL_ROLE, ROLE_STEP),)
@@ -110,6 +115,34 @@ def test_an_environment_is_not_run_and_an_image_not_pulled(engine: OwnEngine, im
     with pytest.raises(EngineUnavailableError):
         engine.create(ContainerRequest(name=None, image=image.id, command=("sh",), labels=STEP, mounts=(bound,)))
     assert not engine.containers({})
+
+
+def test_a_step_ends_with_the_devbox_that_runs_it(engine: OwnEngine, image: ImageInfo, tmp_path: Path) -> None:
+    mark = f"sleep 61{os.getpid()}"
+    program = f"""
+from pathlib import Path
+from tests.integration.engine.test_own import begun
+from devbox.engine.own.engine import OwnEngine
+begun(OwnEngine(Path({str(tmp_path / "store")!r}), None), {image.id!r}, {mark!r})
+"""
+    devbox = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    until(lambda: bool(running(mark)), within=30)
+    devbox.kill()
+    devbox.wait()
+    until(lambda: not running(mark), within=10)
+    (left,) = engine.containers(dict(STEP))
+    engine.remove(left.id)
+    assert not list((tmp_path / "store" / "containers").iterdir())
+
+
+def running(mark: str) -> list[str]:
+    """Return the processes with these words as their command."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cmdline").read_bytes().replace(b"\0", b" ").strip() == mark.encode():
+                found.append(process.name)
+    return found
 
 
 def test_what_is_removed_leaves_nothing(engine: OwnEngine, image: ImageInfo, tmp_path: Path) -> None:
