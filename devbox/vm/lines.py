@@ -62,6 +62,18 @@ def end(agent_socket: Path) -> None:
         os.close(lock)
 
 
+def held(lock: Path) -> bool:
+    """Whether a process lives that holds this lock."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _is_free(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _ends(lock: int, number: signal.Signals) -> bool:
     """Signal the line that holds the lock, and wait for its end; True when nobody holds it."""
     until = time.monotonic() + _GENTLE

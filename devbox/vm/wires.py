@@ -32,7 +32,15 @@ def ensure(port: Path, place: Path, processes: Processes) -> None:
 def end(place: Path) -> None:
     """Have the machine off the network, and leave nothing of it there; harmless if it is not on it."""
     lines.end(place)
-    Path(f"{place}{LOCK}").unlink(missing_ok=True)
+    tidy(place)
+
+
+def tidy(place: Path) -> None:
+    """Leave nothing of a machine that has ended, unless one that took its place is on the network there."""
+    lock = Path(f"{place}{LOCK}")
+    if not lines.held(lock):
+        for left in (place, lock):
+            left.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # others are on it, or nobody ever was
         place.parent.rmdir()
 

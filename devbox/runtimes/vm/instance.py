@@ -183,7 +183,9 @@ class VmInstance(Inside):
             # Before the machine: as soon as that has gone, another one may have a line at the same socket.
             lines.end(self._socket())
             self._machine.kill()
-        self._leave_network()
+            self._leave_network()
+        elif self._stored.machine.private:
+            wires.tidy(self._place())  # one that took its place may be there
         self._forget()
 
     def remove(self) -> None:
