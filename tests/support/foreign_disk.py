@@ -44,16 +44,25 @@ class Loaded:
     loader: Path | None
 
 
-def foreign_root(cache: Path, packages: Sequence[str] = _PACKAGES, without: Sequence[str] = ()) -> Path:
-    """Return a tar of such a system, made below `cache` if it is not there."""
-    tar = cache / f"{'-'.join(('foreign', *without))}.tar"
+_DHCP = "[Match]\nType=ether\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+# As a cloud image is published: what is one machine's own is made when it first boots.
+_NOBODYS = 'rm -f "$1"/etc/ssh/ssh_host_*'
+# As somebody's own server is: it has its keys, and finds its network by itself.
+_SOMEBODYS = (
+    f"""printf '{_DHCP}' > "$1"/etc/systemd/network/80-dhcp.network; chroot "$1" systemctl enable systemd-networkd"""
+)
+
+
+def foreign_root(cache: Path, *, cloud: bool = True) -> Path:
+    """Return a tar of such a system, made below `cache` if it is not there. `cloud`: it has cloud-init."""
+    tar = cache / f"foreign-{'cloud' if cloud else 'server'}.tar"
     if not tar.exists():
         cache.mkdir(parents=True, exist_ok=True)
         part = cache / f"part-{tar.name}"
         excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
-        keys = '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*'
-        included = f"--include={','.join(name for name in packages if name not in without)}"
-        _run("mmdebstrap", "--variant=minbase", included, *excluded, keys, "bookworm", str(part))
+        hook = f"--customize-hook={_NOBODYS if cloud else _SOMEBODYS}"
+        included = f"--include={','.join(name for name in _PACKAGES if cloud or name != 'cloud-init')}"
+        _run("mmdebstrap", "--variant=minbase", included, *excluded, hook, "bookworm", str(part))
         part.rename(tar)
     return tar
 

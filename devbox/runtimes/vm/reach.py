@@ -6,6 +6,7 @@ everything after it goes by the agent. Where nobody brings it, the machine runs,
 
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ KNOWN_HOSTS: Final = "known_hosts"  # in the machine's directory
 _HOST: Final = "127.0.0.1"
 _GRACE: Final = 10.0  # seconds after sshd answers in which cloud-init, if it is there, may bring the agent
 _AGAIN: Final = 15.0  # seconds between two tries
+_TRIES: Final = 4
+_PAUSE: Final = 2.0
+_FIRST_WORD: Final = 20.0  # seconds for an sshd to greet
 _QUIET: Final = 20.0  # seconds of silence after a login prompt, when nothing more is going to happen
-_RUNS: Final = 60.0  # seconds for that one command
+_RUNS: Final = 120.0  # seconds for that one command
 _LOGIN: Final = re.compile(r"login: ")
 
 CONSOLE_HINT: Final = f"log in at its serial console by devbox shell, and bring the agent there as root: {BY_HAND}"
@@ -45,40 +49,47 @@ class Reach:
         self._directory = directory
         self._processes = processes
         self._tells = tells
-        self._sshd = sshd
+        self._sshd = sshd if processes.which("ssh") else None
         self._console = Console(directory)
         self._said = b""
         self._spoke = self._looked = time.monotonic()
-        self._next_try: float | None = None
+        self._over = threading.Event()
+        self._trying = threading.Event()
         self.attached = False
 
     def found(self) -> bool:
         """Tell whether the waiting is over: `attached` says by what."""
         if self._tells():
             self.attached = True
+            self._over.set()
             return True
         now = time.monotonic()
         if now - self._looked < 1:
             return False
         self._looked = now
-        self._try_ssh(now)
+        if self._sshd is not None:  # an emulated sshd may take many seconds for a word, and nobody waits for that here
+            threading.Thread(target=self.by_ssh, args=(self._sshd,), daemon=True).start()
+            self._sshd = None
         said = self._console.said()
-        if said != self._said:
+        if said != self._said or self._trying.is_set():
             self._said, self._spoke = said, now
-        return now - self._spoke > _QUIET and _LOGIN.search(said.decode("utf-8", "replace")) is not None
+        if now - self._spoke > _QUIET and _LOGIN.search(said.decode("utf-8", "replace")) is not None:
+            self._over.set()
+        return self._over.is_set()
 
-    def _try_ssh(self, now: float) -> None:
-        if self._sshd is None or self._processes.which("ssh") is None or not _greets(self._sshd.port):
-            return
-        if self._next_try is None:
-            self._next_try = now + _GRACE
-        if now < self._next_try:
-            return
-        for user in self._sshd.users:
-            if self._brought(self._sshd, user):
-                break
-        self._next_try = time.monotonic() + _AGAIN
-        self._spoke = time.monotonic()
+    def by_ssh(self, sshd: Sshd) -> None:
+        """Have the agent brought by `sshd` as soon as it says something, until the waiting is over."""
+        tries = 0
+        while tries < _TRIES and not self._over.wait(_PAUSE):
+            if not _greets(sshd.port):
+                continue
+            self._trying.set()
+            if not tries and self._over.wait(_GRACE):
+                return
+            tries += 1
+            brought = any(self._brought(sshd, user) for user in sshd.users)
+            self._over.wait(_RUNS if brought else _AGAIN)
+        self._trying.clear()
 
     def _brought(self, sshd: Sshd, user: str) -> bool:
         try:
@@ -107,7 +118,7 @@ def ssh_argv(directory: Path, sshd: Sshd, user: str) -> Sequence[str]:
         "PermitLocalCommand": "no",
         "CanonicalizeHostname": "no",
         "ControlMaster": "no",
-        "ConnectTimeout": "10",
+        "ConnectTimeout": "60",
         "LogLevel": "ERROR",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
@@ -118,8 +129,7 @@ def ssh_argv(directory: Path, sshd: Sshd, user: str) -> Sequence[str]:
 def _greets(port: int) -> bool:
     """Tell whether an sshd answers there, not only whoever forwards to it."""
     try:
-        with socket.create_connection((_HOST, port), timeout=1) as made:
-            made.settimeout(1)
+        with socket.create_connection((_HOST, port), timeout=_FIRST_WORD) as made:
             return made.recv(4) == b"SSH-"
     except OSError:
         return False

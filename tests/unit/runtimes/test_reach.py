@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from devbox import paths
+from devbox.process import Completed
 from devbox.runtimes.vm import reach as module
 from devbox.runtimes.vm.reach import Reach, Sshd, free_port, ssh_argv
 from devbox.runtimes.vm.serial import Heard, attached
 from devbox.vm.keyboard import keyboard
 from devbox.vm.seed import FIND
-from tests.fakes.processes import FakeProcesses, completed
+from tests.fakes.processes import Call, FakeProcesses, completed
 
 SSHD = Sshd(port=2222, users=("root", "dev"), alias="devbox-u")
 
@@ -66,29 +67,57 @@ def test_one_that_says_nothing_of_a_login_is_waited_for(tmp_path: Path, clock: C
     assert turns(Reach(tmp_path, FakeProcesses(), never, None)) == 200
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_PAUSE", "_GRACE", "_AGAIN", "_RUNS"):
+        monkeypatch.setattr(module, name, 0.001)
+
+
 def test_ssh_brings_the_agent_as_root_or_as_one_that_may_become_it(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_greets", lambda port: port == 2222)
     processes = FakeProcesses("ssh")
     said: list[str] = []
 
-    def run(call: object) -> object:
-        said.append(call.argv[-2].partition("@")[0])  # type: ignore[attr-defined]
-        assert call.stdin == FIND  # type: ignore[attr-defined]
+    def run(call: Call) -> Completed:
+        said.append(call.argv[-2].partition("@")[0])
+        assert call.stdin == FIND
+        if said[-1] == "dev":
+            assert not waiting.found(), "it answers a moment later"
+            assert waiting.found()
         return completed(status=255 if said[-1] == "root" else 0)
 
-    processes.answer("ssh", with_=run)  # type: ignore[arg-type]
-    waiting = Reach(tmp_path, processes, lambda: len(said) > 1, SSHD)
-    assert turns(waiting) < 40
+    processes.answer("ssh", with_=run)
+    waiting = Reach(tmp_path, processes, lambda: said[-1:] == ["dev"] and bool(answers.pop()), None)
+    answers = [True, False]
+    waiting.by_ssh(SSHD)
     assert said == ["root", "dev"]
     assert waiting.attached
 
 
-def test_where_no_sshd_greets_nobody_is_asked(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_greets", lambda port: False)
+def test_an_sshd_that_lets_nobody_in_is_not_asked_for_ever(
+    tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_greets", lambda port: True)
     processes = FakeProcesses("ssh")
-    turns(Reach(tmp_path, processes, never, SSHD))
+    processes.answer("ssh", with_=completed(status=255))
+    Reach(tmp_path, processes, never, None).by_ssh(SSHD)
+    assert len(processes.calls) == 4 * len(SSHD.users)
+
+
+def test_where_no_sshd_greets_nobody_is_asked(tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = FakeProcesses("ssh")
+    greeted: list[int] = []
+
+    def greets(port: int) -> bool:
+        greeted.append(port)
+        return bool(len(greeted) == 5 and waiting.found())  # then the agent has come by itself
+
+    monkeypatch.setattr(module, "_greets", greets)
+    waiting = Reach(tmp_path, processes, lambda: True, None)
+    waiting.by_ssh(SSHD)
+    assert greeted == [2222] * 5
     assert processes.calls == []
 
 
