@@ -19,7 +19,6 @@ _PACKAGES = (
     "iproute2",
     "kmod",
     "linux-image-cloud-amd64",
-    "locales",
     "netplan.io",
     "openssh-server",
     "sudo",
@@ -44,24 +43,19 @@ class Loaded:
     loader: Path | None
 
 
-_DHCP = "[Match]\nType=ether\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
-# As a cloud image is published: what is one machine's own is made when it first boots.
-_NOBODYS = 'rm -f "$1"/etc/ssh/ssh_host_*'
-# As somebody's own server is: it has its keys, and finds its network by itself.
-_SOMEBODYS = (
-    f"""printf '{_DHCP}' > "$1"/etc/systemd/network/80-dhcp.network; chroot "$1" systemctl enable systemd-networkd"""
-)
+# As a cloud image is published: what is one machine's own is made when it first boots. It has one locale.
+_PUBLISHED = """rm -f "$1"/etc/ssh/ssh_host_*; echo 'locale: false' > "$1"/etc/cloud/cloud.cfg.d/99_locale.cfg"""
 
 
-def foreign_root(cache: Path, *, cloud: bool = True) -> Path:
-    """Return a tar of such a system, made below `cache` if it is not there. `cloud`: it has cloud-init."""
-    tar = cache / f"foreign-{'cloud' if cloud else 'server'}.tar"
+def foreign_root(cache: Path) -> Path:
+    """Return a tar of such a system, made below `cache` if it is not there."""
+    tar = cache / "foreign.tar"
     if not tar.exists():
         cache.mkdir(parents=True, exist_ok=True)
         part = cache / f"part-{tar.name}"
         excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
-        hook = f"--customize-hook={_NOBODYS if cloud else _SOMEBODYS}"
-        included = f"--include={','.join(name for name in _PACKAGES if cloud or name != 'cloud-init')}"
+        hook = f"--customize-hook={_PUBLISHED}"
+        included = f"--include={','.join(_PACKAGES)}"
         _run("mmdebstrap", "--variant=minbase", included, *excluded, hook, "bookworm", str(part))
         part.rename(tar)
     return tar

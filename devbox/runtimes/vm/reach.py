@@ -25,8 +25,9 @@ _GRACE: Final = 10.0  # seconds after sshd answers in which cloud-init, if it is
 _AGAIN: Final = 15.0  # seconds between two tries
 _TRIES: Final = 4
 _PAUSE: Final = 2.0
-_FIRST_WORD: Final = 20.0  # seconds for an sshd to greet
+_FIRST_WORD: Final = 45.0  # seconds for an sshd to greet, which may look for a name of ours first
 _QUIET: Final = 20.0  # seconds of silence after a login prompt, when nothing more is going to happen
+_QUIET_WITH_SSH: Final = 40.0  # the same where an sshd may still be starting
 _RUNS: Final = 120.0  # seconds for that one command
 _LOGIN: Final = re.compile(r"login: ")
 
@@ -51,6 +52,7 @@ class Reach:
         self._tells = tells
         self._sshd = sshd if processes.which("ssh") else None
         self._console = Console(directory)
+        self._quiet = _QUIET_WITH_SSH if self._sshd else _QUIET
         self._said = b""
         self._spoke = self._looked = time.monotonic()
         self._over = threading.Event()
@@ -73,7 +75,7 @@ class Reach:
         said = self._console.said()
         if said != self._said or self._trying.is_set():
             self._said, self._spoke = said, now
-        if now - self._spoke > _QUIET and _LOGIN.search(said.decode("utf-8", "replace")) is not None:
+        if now - self._spoke > self._quiet and _LOGIN.search(said.decode("utf-8", "replace")) is not None:
             self._over.set()
         return self._over.is_set()
 

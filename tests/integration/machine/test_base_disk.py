@@ -105,22 +105,3 @@ def test_a_cloud_image_is_told_who_it_is_and_stays_that(
     devbox("halt")
     devbox("up")
     assert inside(devbox, "cat a.txt; systemctl is-active devbox-agent") == "from the hostactive"
-
-
-@pytest.mark.nightly
-def test_a_server_without_cloud_init_is_let_in_by_ssh_and_keeps_the_agent(
-    devbox: Devbox, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    cache = tmp_path_factory.getbasetemp().parent / "foreign disks"
-    (devbox.directory / "devbox.toml").write_text(PROFILE.format(memory="1 GiB"), encoding="utf-8")
-    foreign_disk(foreign_root(cache, cloud=False), devbox.directory.parent / "x.raw", uefi=False)
-    devbox("trust", "-y")
-    devbox("up")
-    assert inside(devbox, "cat a.txt; id -un; systemctl is-active devbox-agent") == "from the hostdev\nactive"
-    (machine,) = machines(devbox)
-    assert "ssh-ed25519" in (machine / "known_hosts").read_text(encoding="utf-8"), "the sshd's key is kept"
-    devbox("halt")
-    devbox("up")
-    assert inside(devbox, "cat a.txt") == "from the host"
-    started = (machine / "started").read_text(encoding="utf-8")
-    assert '"sshd": 0' in started, "nothing leads to its sshd any more"
