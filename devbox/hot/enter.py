@@ -37,25 +37,25 @@ def enter(words: Words, entry: Mapping[str, str], environ: Mapping[str, str], cw
         env=_env(words, entry, environ, terminal=terminal),
         flags=wire.FLAG_DETACH if words.detach else wire.FLAG_STDIN | (wire.FLAG_TERMINAL if terminal else 0),
     )
-    said = _synced(words, entry, before="")
+    said = _synced(words, entry)
     if said is None:
         return None
     transport = client.dial(entry["socket"])
     status = relay(transport, identity=entry["spec"], request=message, terminal=terminal)
     if not words.detach:
-        _synced(words, entry, before=said)
+        _synced(words, entry, after=said)
     return status
 
 
-def _synced(words: Words, entry: Mapping[str, str], *, before: str) -> str | None:
-    """Have both sides of a sync equal and return what was said of it, unless `before`; None if nobody can.
+def _synced(words: Words, entry: Mapping[str, str], *, after: str | None = None) -> str | None:
+    """Have what was changed here inside before a command; None if nobody can. With no sync there is nothing to do.
 
-    With no sync there is nothing to do.
+    `after`: what was said then, of a command that has ended: both sides are to be equal. Returns what is said of it.
     """
     if not entry["sync"]:
         return ""
-    said = flush(paths.supervisor_socket(workspace_hash(entry["project"], words.machine)))
-    if said and said != before and not words.quiet:
+    said = flush(paths.supervisor_socket(workspace_hash(entry["project"], words.machine)), inward=after is None)
+    if said and said != (after or "") and not words.quiet:
         _say(f"warning: {said}\n")
     return said
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from devbox.supervisor.probe import FLUSH, FLUSHED, NO_SESSION
+from devbox.supervisor.probe import FLUSH, FLUSH_INWARD, FLUSHED, NO_SESSION
 from devbox.supervisor.protocol import (
     VERSION,
     Answer,
@@ -48,8 +48,8 @@ class Control:
                     data = await reader.readline()
                 if not data:
                     break
-                if data == FLUSH:
-                    writer.write(await self._flushed())
+                if data in (FLUSH, FLUSH_INWARD):
+                    writer.write(await self._flushed(inward=data == FLUSH_INWARD))
                     await writer.drain()
                     continue
                 message = parse(data)
@@ -78,8 +78,8 @@ class Control:
             self._end_if_idle()
         return {"ok": True, **found}
 
-    async def _flushed(self) -> bytes:
-        said = await _aside(self._syncing.flushed)
+    async def _flushed(self, *, inward: bool) -> bytes:
+        said = await _aside(functools.partial(self._syncing.flushed, inward=inward))
         return NO_SESSION if said is None else FLUSHED + said.encode() + b"\n"
 
     async def _answer(self, message: dict[str, Any], *, known: bool) -> tuple[dict[str, object], bool]:

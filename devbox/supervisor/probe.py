@@ -5,6 +5,7 @@ import os
 from _struct import pack
 
 FLUSH = b'{"op":"sync.flush","plain":true}\n'  # what is said to have both sides of a sync equal
+FLUSH_INWARD = b'{"op":"sync.flush","plain":true,"inward":true}\n'  # what was changed on the host is inside
 FLUSHED = b"ok"  # how the answer begins; what has to be said of it follows
 NO_SESSION = b"no\n"  # the answer of a Supervisor that syncs nothing
 _FLUSHING = 120  # seconds for the answer: more than any Supervisor takes
@@ -44,9 +45,10 @@ def connected(path: str, *, blocking: bool = True) -> _socket.socket:
     return connection
 
 
-def flush(path: str) -> str | None:
+def flush(path: str, *, inward: bool = False) -> str | None:
     """Have both sides of the sync equal, by the Supervisor at `path`; return what has to be said, in one line.
 
+    `inward`: have inside what was changed on the host, and ask for nothing that was changed there.
     None if there is no Supervisor that syncs, or none that answers.
     """
     try:
@@ -55,7 +57,7 @@ def flush(path: str) -> str | None:
         return None
     try:
         connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, pack("@ll", _FLUSHING, 0))
-        connection.sendall(FLUSH)
+        connection.sendall(FLUSH_INWARD if inward else FLUSH)
         answer = b""
         while not answer.endswith(b"\n"):
             piece = connection.recv(_ANSWER_MOST)

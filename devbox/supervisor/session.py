@@ -54,12 +54,12 @@ class LocalSession:
         """Whether it runs."""
         return self._session.alive
 
-    def flush(self, timeout: float) -> Document:
-        """Wait until both sides are equal, and no longer than there is hope for it."""
+    def flush(self, timeout: float, *, inward: bool = False) -> Document:
+        """Wait until both sides are equal, and no longer than there is hope for it. `inward`: see `SyncSession`."""
         until = time.monotonic() + timeout
         while True:
             left = until - time.monotonic()
-            report = self._session.flush(max(0.0, min(left, _SLICE)))
+            report = self._session.flush(max(0.0, min(left, _SLICE)), inward=inward)
             status = self.status()
             if report.settled:
                 self._deeds.arm()

@@ -31,8 +31,11 @@ class Session(Protocol):
     def alive(self) -> bool:
         """Whether it runs."""
 
-    def flush(self, timeout: float) -> Document:
-        """Wait until both sides are equal, at most so many seconds; return the status, and `settled`."""
+    def flush(self, timeout: float, *, inward: bool = False) -> Document:
+        """Wait until both sides are equal, at most so many seconds; return the status, and `settled`.
+
+        `inward`: until what was changed on the host is inside.
+        """
 
     def status(self) -> Document:
         """Return how it goes."""
@@ -84,10 +87,13 @@ class SyncService:
             return {"active": False}
         return {"active": True, **self._asked(session, op, message)}
 
-    def flushed(self) -> str | None:
-        """Wait until both sides are equal; return what a command has to say of it, None if there is no session."""
+    def flushed(self, *, inward: bool) -> str | None:
+        """Wait until both sides are equal; return what a command has to say of it, None if there is no session.
+
+        `inward`: until what was changed on the host is inside.
+        """
         session = self._session
-        return None if session is None else notice(session.flush(PATIENCE))
+        return None if session is None else notice(session.flush(PATIENCE, inward=inward))
 
     def close(self) -> None:
         """End it."""

@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from devbox.errors import SyncError
@@ -335,13 +335,13 @@ class Live:
         batch = self.cycle.new_batch()
         yield [Ask(side, Remove(path, stamp, _kept(batch, path))) for side, path, stamp in temps]
 
-    def barrier(self, reached: Callable[[], None]) -> None:
-        """Call `reached` when all that happened until now on both sides has been told of, or is about to be seen."""
+    def barrier(self, reached: Callable[[], None], sides: Collection[Side] = tuple(Side)) -> None:
+        """Call `reached` when all that happened until now on `sides` has been told of, or is about to be seen."""
         self._look_at_polled(time.monotonic())
-        self.pump.start(self._barrier(reached))
+        self.pump.start(self._barrier(reached, sides))
 
-    def _barrier(self, reached: Callable[[], None]) -> Work[None]:
-        yield [Ask(side, Barrier()) for side in Side]
+    def _barrier(self, reached: Callable[[], None], sides: Collection[Side]) -> Work[None]:
+        yield [Ask(side, Barrier()) for side in sides]
         reached()
 
     def close(self) -> None:

@@ -56,6 +56,7 @@ class _Flush:
     """Somebody waits for the end of all that there is to do."""
 
     until: float
+    sides: tuple[Side, ...] = tuple(Side)
     asked: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     begun: bool = False
@@ -150,15 +151,18 @@ class SyncSession:
         """Whether it runs: not before `start`, not after `stop`, nor after a fault of ours, which ends it."""
         return self._thread.is_alive() and not self._ended
 
-    def flush(self, timeout: float = FLUSH) -> Report:
+    def flush(self, timeout: float = FLUSH, *, inward: bool = False) -> Report:
         """Bring over all that was changed on either side before this call, and say what is left.
+
+        `inward`: what was changed on the host is enough, for somebody who is about to look at it inside; what was
+        changed inside is not asked for, which is a journey there and back.
 
         Returns when there is nothing more to do, at once if nothing will be done (halted, paused), and in any case
         after `timeout` seconds.
         """
         if self._ended:
             return Report(settled=False, halted=self._lost)
-        flush = _Flush(time.monotonic() + timeout)
+        flush = _Flush(time.monotonic() + timeout, (Side.HOST,) if inward else tuple(Side))
         self._flushes.append(flush)
         self._ring()
         if not flush.done.wait(timeout + _ANSWER):
@@ -330,7 +334,7 @@ class SyncSession:
             if not flush.begun and live.open:
                 flush.begun = True
                 flush.files, flush.bytes = live.cycle.transfer.counters.files, live.cycle.transfer.counters.bytes
-                live.barrier(lambda flush=flush: setattr(flush, "reached", True))  # type: ignore[misc]
+                live.barrier(lambda flush=flush: setattr(flush, "reached", True), flush.sides)  # type: ignore[misc]
             quiet = flush.reached and not live.working and not live.scene.troubles.soon
             stuck = live.paused or live.cycle.halt is not None
             if quiet or (flush.reached and stuck and not live.cycle.running):

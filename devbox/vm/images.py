@@ -119,7 +119,7 @@ class MachineImages:
     def size(self, name: str) -> int:
         """Return how many bytes the image of this key takes."""
         with contextlib.suppress(OSError):
-            return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in os.scandir(self._root / name))
+            return sum(path.lstat().st_blocks * 512 for path in (self._root / name).rglob("*"))
         return 0
 
     @contextlib.contextmanager

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -162,9 +162,12 @@ def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
         copy(kept.directory / name, place)
     spec = kept.spec(like, new.directory / boot.INITRD)
     saving.note(new.directory, spec, new.bench.processes)
+    ways: list[Future[None]] = []
     try:
         with ThreadPoolExecutor(1) as meanwhile:  # the way to its agent takes a while, and can be had before it goes on
-            kept.resume(new.machine, spec, lambda: meanwhile.submit(new.have_line))
+            kept.resume(new.machine, spec, lambda: ways.append(meanwhile.submit(new.have_line)))
+        for way in ways:
+            way.result()
         new.machine.await_agent(lambda: lines.listens(new.socket), timeout=_WAKING)
         _become(new, kept)
     except snapshot.PassingError:

@@ -10,7 +10,7 @@ import pytest
 
 from devbox import paths
 from devbox.hot import inputs
-from devbox.supervisor.probe import FLUSH
+from devbox.supervisor.probe import FLUSH, FLUSH_INWARD
 from tests.support.stand import Stand, standing
 
 
@@ -50,10 +50,10 @@ def supervisor(stand: Stand, *answers: bytes) -> Iterator[list[bytes]]:
         assert not thread.is_alive()
 
 
-def test_it_is_asked_before_and_after_with_nothing_to_say(stand: Stand) -> None:
+def test_before_it_what_is_here_goes_in_and_after_it_both_are_equal(stand: Stand) -> None:
     with supervisor(stand, b"ok\n", b"ok\n") as asked:
         assert stand("exec", "--", "true") == 0
-    assert asked == [FLUSH, FLUSH]
+    assert asked == [FLUSH_INWARD, FLUSH]
     assert stand.capture.readouterr() == (b"", b"")
 
 
@@ -85,4 +85,4 @@ def test_so_does_one_that_is_not_there(stand: Stand) -> None:
 def test_what_goes_on_by_itself_is_not_waited_for(stand: Stand) -> None:
     with supervisor(stand, b"ok\n") as asked:
         assert stand("exec", "-d", "--", "true") == 0
-    assert asked == [FLUSH]
+    assert asked == [FLUSH_INWARD]

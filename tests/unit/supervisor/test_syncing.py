@@ -31,8 +31,8 @@ class FakeSession:
     def stop(self) -> None:
         self._said.append("stop")
 
-    def flush(self, timeout: float) -> dict[str, Any]:
-        self._said.append(f"flush {timeout:g}")
+    def flush(self, timeout: float, *, inward: bool = False) -> dict[str, Any]:
+        self._said.append(f"flush {timeout:g}" + (" inward" if inward else ""))
         return self.now
 
     def status(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_a_session_begins_ends_and_makes_room_for_another_order_but_not_for_the_
     service: SyncService, said: list[str]
 ) -> None:
     assert service.answer("sync.status", {}) == {"active": False}
-    assert service.flushed() is None
+    assert service.flushed(inward=True) is None
     assert _declare(service, ORDER) == {"active": True, "changed": True}
     assert _declare(service, ORDER) == {"active": True, "changed": False}
     other = SyncOrder(**{**{name: getattr(ORDER, name) for name in ORDER.__slots__}, "mode": "one-way"})
@@ -107,10 +107,10 @@ def test_one_that_has_ended_by_itself_is_none_and_the_same_order_begins_another(
 def test_it_is_asked_and_steered(service: SyncService, said: list[str]) -> None:
     _declare(service, ORDER)
     assert service.answer("sync.flush", {"timeout": 2}) == {"active": True, "status": QUIET}
-    assert service.flushed() == ""
+    assert service.flushed(inward=True) == ""
     assert service.answer("sync.pause", {})["status"] == QUIET
     assert service.answer("sync.resolve", {"path": "caf\udce9", "keep": "guest"}) == {"active": True, "found": True}
-    assert said == ["start two-way", "flush 2", "flush 60", "pause", "resolve b'caf\\xe9' guest"]
+    assert said == ["start two-way", "flush 2", "flush 60 inward", "pause", "resolve b'caf\\xe9' guest"]
 
 
 @pytest.mark.parametrize(

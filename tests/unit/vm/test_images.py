@@ -97,7 +97,11 @@ def test_what_nobody_needs_goes_and_nothing_else(images: MachineImages, tmp_path
     one, two, three = (images.prepared(f"sha256:{number}", export).disk.parent.name for number in (1, 2, 3))
     (tmp_path / "vm/acceleration-0123456789abcdef.json").touch()
     assert images.unneeded(lambda: {one}) == tuple(sorted((two, three)))
-    assert images.size(two) > 0
+    before = images.size(two)
+    below = tmp_path / "vm" / two / "ready-0123456789abcdef"
+    below.mkdir()
+    (below / "memory").write_bytes(bytes(1 << 16))
+    assert images.size(two) >= before + (1 << 16) > 1 << 16, "what lies below it counts as well"
     assert images.sweep(lambda: {one}, among=(one, two)) == (two,)
     assert {entry.name for entry in (tmp_path / "vm").iterdir()} == {
         *("lock", "acceleration-0123456789abcdef.json", one, three)
