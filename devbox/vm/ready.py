@@ -5,7 +5,7 @@
 | `ready-<16 hex>/memory` | all that was in memory; each that goes on from it keeps what it changes to itself |
 | `ready-<16 hex>/state` | what else QEMU must know |
 | `ready-<16 hex>/root.qcow2` | its root disk as it stood then, on top of the image's |
-| `ready-<16 hex>/data.qcow2` | a disk for volumes that has none yet, as large as the one that it had |
+| `ready-<16 hex>/data.qcow2` | the disk for volumes that it had, with none on it; mounted, or never looked into |
 | `ready-<16 hex>/initrd` | what it was booted with; QEMU wants to have it again |
 | `ready-<16 hex>/under` | what it was saved under; without it there is none |
 | `ready.lock` | flock of whoever makes one |
@@ -78,12 +78,13 @@ class Ready:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def key(spec: MachineSpec, *, agent: str, sizes: tuple[int, ...]) -> str:
+def key(spec: MachineSpec, *, agent: str, sizes: tuple[int, ...], mounted: bool) -> str:
     """Return the name (16 hex) of what machines have in common that can go on from one. Pure.
 
-    `agent`: the build of the agent's program; `sizes`: of the disks, in bytes.
+    `agent`: the build of the agent's program; `sizes`: of the disks, in bytes; `mounted`: the disk for volumes is the
+    one that is kept with it, and in place.
     """
-    return hashlib.sha256(f"{snapshot.digest(spec, '')} {agent} {sizes}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{snapshot.digest(spec, '')} {agent} {sizes} {mounted}".encode()).hexdigest()[:16]
 
 
 def find(image: Path, name: str, processes: Processes) -> Ready | None:

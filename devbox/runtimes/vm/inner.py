@@ -20,6 +20,7 @@ Fact = tuple[str, bytes]
 """Its kind and its value; devbox/agent/src/settle.h has all kinds."""
 
 
+DATA: Final[Fact] = ("data", SERIAL.encode())  # the disk that holds the volumes is mounted
 GROWN: Final[Fact] = ("grow", b"/")  # the root file system fills its disk
 
 
@@ -58,7 +59,7 @@ def placed(volumes: Sequence[DataVolume]) -> tuple[Fact, ...]:
     """
     ordered = sorted(volumes, key=lambda one: one.target.count("/"))
     texts = ["\0".join((one.name, one.target, "bare" if one.bare else "filled")) for one in ordered]
-    return ("data", SERIAL.encode()), *(("volume", _encoded(text)) for text in texts)
+    return DATA, *(("volume", _encoded(text)) for text in texts)
 
 
 def file(target: str, content: bytes) -> Fact:

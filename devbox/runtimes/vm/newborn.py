@@ -31,7 +31,7 @@ from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
 from devbox.vm.ready import Ready
 
-NOBODY: Final = "nobody"  # a file in the machine's directory
+NOBODY: Final = "nobody"  # a file in the machine's directory: whose disk for volumes goes with it, if any
 _IDENTITY: Final = "0" * 64  # by which the agent of nobody knows itself
 _NAME: Final = "devbox"
 _WAKING: Final = 30.0  # seconds for the agent of one that goes on to answer
@@ -76,6 +76,8 @@ def forget(machine: Machine, directory: Path, socket: Path) -> None:
         lines.end(socket)
         machine.kill()
         machine.disk.unlink(missing_ok=True)
+        if data := (directory / NOBODY).read_text(encoding="utf-8", errors="surrogateescape"):
+            Path(data).unlink(missing_ok=True)
         (directory / NOBODY).unlink()
 
 
@@ -86,9 +88,11 @@ def started(new: Newborn) -> bool:
     """
     if new.machine.disk.exists() or not new.stored.machine.ready:
         return False
-    record.write_text(str(new.directory / NOBODY), "")
+    data = boot.data_of(new.stored)
+    own = data.exists()
+    record.write_text(str(new.directory / NOBODY), "" if own else str(data))
     try:
-        _go_on(new, _found(new))
+        _go_on(new, _found(new, data, mounted=not own))
     except BaseException as error:
         forget(new.machine, new.directory, new.socket)
         if not isinstance(error, _NotReadyError):
@@ -103,16 +107,19 @@ class _NotReadyError(Exception):
     """Nothing is kept from which it could go on; the text says why."""
 
 
-def _found(new: Newborn) -> tuple[Ready, MachineSpec]:
-    """Return what it can go on from, made if it is not there, and the machine as it would boot."""
+def _found(new: Newborn, data: Path, *, mounted: bool) -> tuple[Ready, MachineSpec]:
+    """Return what it can go on from, made if it is not there, and the machine as it would boot.
+
+    `mounted`: `data`, the disk for its volumes, is not there yet. It becomes a copy of one that is kept mounted: to
+    mount one is half of the work of a machine that goes on.
+    """
     image = boot.machine_image(new.stored.image, new.stored.labels, new.bench)
     record.write_text(str(new.directory / boot.BASE), image.content)
     boot.say(new.bench, network.lacking(new.bench.processes))
-    data = boot.data_of(new.stored)
     spec = boot.by_fastest(boot.spec_of(new.stored, new.machine, new.directory, image, data), new.bench)
-    size = disk.virtual_size(data) if data.exists() else boot.DATA_SIZE
+    size = boot.DATA_SIZE if mounted else disk.virtual_size(data)
     sizes = (new.stored.machine.disk or boot.ROOT_SIZE, size)
-    name = ready.key(spec, agent=new.stored.agent.build, sizes=sizes)
+    name = ready.key(spec, agent=new.stored.agent.build, sizes=sizes, mounted=mounted)
     place, processes = image.disk.parent, new.bench.processes
     found = ready.find(place, name, processes)
     if found is None:
@@ -120,13 +127,13 @@ def _found(new: Newborn) -> tuple[Ready, MachineSpec]:
             new.bench.reporter.step("boot the first machine of this image") as progress,
             ready.making(place, lambda: progress.update("waiting for another devbox that does")) as draft,
         ):
-            found = ready.find(place, name, processes) or _made(new, image, draft, name)
-    if not data.exists():
+            found = ready.find(place, name, processes) or _made(new, image, draft, name, mounted=mounted)
+    if mounted:
         copy(found.directory / ready.DATA, data)
     return found, spec
 
 
-def _made(new: Newborn, image: MachineImage, draft: Path, name: str) -> Ready:
+def _made(new: Newborn, image: MachineImage, draft: Path, name: str, *, mounted: bool) -> Ready:
     """Boot it as nobody and keep that."""
     bench, machine = new.bench, new.machine
     boot.lay_root(image, machine, new.stored, bench)
@@ -141,7 +148,8 @@ def _made(new: Newborn, image: MachineImage, draft: Path, name: str) -> Ready:
     try:
         nobody = _Nobody(new)
         failure, hint = "its disk cannot be had whole", "devbox logs"
-        nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told([inner.GROWN]))
+        facts = [inner.GROWN, *([inner.DATA] if mounted else [])]
+        nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
         with contextlib.closing(nobody.exec(_as_root("/bin/sh", "-c", _SETTLED))) as settling:
             settling.exit_code()
         known = under.require(under.read(new.directory / paths.MACHINE_STARTED))
