@@ -71,6 +71,7 @@ def machine(tmp_path: Path) -> Machine:
     made.stub("apt-get")
     made.quiet_stub("id", "echo 0")
     made.quiet_stub("mmdebstrap", "")
+    made.quiet_stub("newuidmap", "")
     for name in ("passt", "qemu-img", f"qemu-system-{architecture()}"):
         made.quiet_stub(name, "")
     # .venv's Python is asked three things: whether it runs, for pip, and whether an engine answers

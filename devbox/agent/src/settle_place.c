@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <libgen.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -26,7 +25,7 @@
 #define IMAGE "/run/devbox/image" /* the root disk without what is mounted over it */
 #define RESIZE _IOW('f', 16, uint64_t) /* ext4's */
 
-enum { CANNOT = 127, DESCRIPTORS = 16, DIRECTORIES = 0777, FILES = 0666 };
+enum { CANNOT = 127, DIRECTORIES = 0777, FILES = 0666 };
 /* Of ext4: where its first block begins, which is as long, and what lies where in it. */
 enum { SUPERBLOCK = 1024, BLOCKS = 4, BLOCK_SCALE = 24, SCALE_MOST = 15, BLOCKS_HIGH = 336 };
 
@@ -185,25 +184,28 @@ bool settle_end(void) {
     return true;
 }
 
-static bool copy_all(const char *from, const char *to) {
+/* It says on stderr what is in its way. */
+static bool run(const char *program, const char *const *words) {
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
-        execl("/bin/cp", "cp", "-a", from, to, (char *)NULL);
+        execv(program, (char *const *)words);
         _exit(CANNOT);
     }
     if (child < 0 || waitpid(child, &status, 0) != child) {
         return false;
     }
-    errno = EIO; /* it has said more on stderr */
+    errno = EIO;
     return status == 0;
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *place) {
-    (void)found;
-    (void)kind;
-    (void)place;
-    return remove(path);
+static bool copy_all(const char *from, const char *to) {
+    return run("/bin/cp", (const char *const[]){"cp", "-a", from, to, NULL});
+}
+
+static bool remove_all(const char *path) {
+    struct stat found;
+    return stat(path, &found) != 0 || run("/bin/rm", (const char *const[]){"rm", "-rf", path, NULL});
 }
 
 /* A new volume under its name, or none: whoever is killed in between begins again. */
@@ -213,10 +215,7 @@ static bool make_volume(const char *place, const char *path, bool filled) {
     if (stat(path, &found) == 0) {
         return true;
     }
-    if (nftw(NEW, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT) {
-        return false;
-    }
-    if (mkdir(NEW, DIRECTORIES) != 0) {
+    if (!remove_all(NEW) || mkdir(NEW, DIRECTORIES) != 0) {
         return false;
     }
     if (filled) {

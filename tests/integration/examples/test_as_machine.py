@@ -21,12 +21,14 @@ def _both_ways(devbox: Devbox) -> None:
     assert (devbox.directory / "made" / "by hand").read_text(encoding="utf-8") == "inside\n"
 
 
-@pytest.mark.parametrize("example", sorted(TESTS))
+@pytest.mark.parametrize("example", ["python-flask", pytest.param("node-express", marks=pytest.mark.nightly)])
 def test_an_example_as_a_machine(example: str) -> None:
     command, closing = TESTS[example]
     with project(invoker(), source=ROOT / "examples" / example) as devbox:
         assert closing in devbox(*VM, *command).stdout
-        assert devbox.json("status")["runtime"] == "vm"
+        assert len(processes_of(devbox, "qemu")) == 1
+        (devbox.directory / "devbox.local.toml").write_text('runtime = "vm"\n', encoding="utf-8")
+        assert devbox.json("status")["state"] == "running"
         _both_ways(devbox)
         require_an_answer(devbox, example)
         devbox("halt")

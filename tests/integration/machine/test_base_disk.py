@@ -70,6 +70,7 @@ def test_a_disk_with_a_loader_of_its_own_is_entered_like_any_machine(devbox: Dev
     assert disk.stat().st_mtime_ns == before, "nothing writes to somebody else's file"
 
 
+@pytest.mark.nightly
 def test_a_system_that_takes_no_seed_is_left_to_a_person_at_its_serial_console(devbox: Devbox) -> None:
     """It needs UEFI, and knows neither cloud-init nor ssh."""
     tiny_disk(devbox.directory.parent / "x.raw", seeded=False, uefi=True)
