@@ -152,13 +152,9 @@ class SyncSession:
         return self._thread.is_alive() and not self._ended
 
     def flush(self, timeout: float = FLUSH, *, inward: bool = False) -> Report:
-        """Bring over all that was changed on either side before this call, and say what is left.
+        """Bring over all that was changed on either side (`inward`: on the host) before this call; say what is left.
 
-        `inward`: what was changed on the host is enough, for somebody who is about to look at it inside; what was
-        changed inside is not asked for, which is a journey there and back.
-
-        Returns when there is nothing more to do, at once if nothing will be done (halted, paused), and in any case
-        after `timeout` seconds.
+        Returns when nothing is left to do, at once if nothing will be (halted, paused), or after `timeout` seconds.
         """
         if self._ended:
             return Report(settled=False, halted=self._lost)

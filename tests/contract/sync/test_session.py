@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 
 from devbox.errors import SyncError
-from devbox.sync import live
 from devbox.sync.core.entry import Side
 from devbox.sync.core.modes import Mode
-from devbox.sync.endpoint import Barrier
 from devbox.sync.host import HostEndpoint
-from devbox.sync.pump import Ask
 from devbox.sync.report import Doing, Rule, Settings
 from devbox.sync.state import State
 from tests.support.agent import host_agent
@@ -55,31 +52,6 @@ def test_what_the_host_has_comes_to_the_guest(bed: Bed) -> None:
     bed.both()
     assert os.access(bed.guest / "run", os.X_OK)
     assert (bed.guest / "d").stat().st_mtime_ns == 1_600_000_000_123_456_789
-
-
-def test_what_was_changed_here_is_inside_with_no_word_of_what_was_changed_there(
-    bed: Bed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    agreed(bed, {"a": "one"})
-    asked: list[Side] = []
-
-    def barrier(side: Side, request: object) -> Ask:
-        if isinstance(request, Barrier):
-            asked.append(side)
-        return Ask(side, request)  # type: ignore[arg-type]
-
-    with bed.running() as session:
-        flushed(session)
-        monkeypatch.setattr(live, "Ask", barrier)
-        for number in range(20):
-            put(bed.host, {"a": f"edit {number}"})
-            assert session.flush(timeout=30, inward=True).settled
-            assert tree(bed.guest)["a"] == f"edit {number}".encode()
-        assert set(asked) == {Side.HOST}
-        put(bed.guest, {"b": "inside"})
-        flushed(session)
-        assert tree(bed.host)["b"] == b"inside"
-        assert set(asked) == set(Side)
 
 
 def test_an_edit_comes_over_by_itself_in_both_directions(bed: Bed) -> None:
