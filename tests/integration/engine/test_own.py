@@ -17,7 +17,6 @@ from devbox.engine.policy_container import STEP_CAPABILITIES
 from devbox.errors import EngineUnavailableError
 from devbox.values import LABEL_ROLE, ROLE_ENVIRONMENT, ROLE_STEP
 from tests.support.images import tiny_image
-from tests.support.skips import NOT_HERE
 from tests.support.tree import ROOT
 from tests.support.waiting import until
 
@@ -30,7 +29,7 @@ def engine(tmp_path: Path) -> Iterator[OwnEngine]:
     if os.getuid() != 0 and shutil.which("newuidmap") is None:
         pytest.skip("an ordinary user needs newuidmap: scripts/setup.sh test")
     if os.getuid() != 0 and f"{getpass.getuser()}:" not in Path("/etc/subuid").read_text():
-        pytest.skip(f"{NOT_HERE}this user has no line in /etc/subuid")
+        pytest.skip("an ordinary user needs a line in /etc/subuid and /etc/subgid: usermod --add-subuids, --add-subgids")
     made = OwnEngine(tmp_path / "store", EngineUnavailableError("nobody is here"))
     yield made
     for one in made.containers({}):
