@@ -24,6 +24,7 @@ _FLAGS = (
     "-std=c11",
     "-D_GNU_SOURCE",
     "-Os",
+    "-fomit-frame-pointer",
     "-static",
     "-s",
     "-Wall",

@@ -29,7 +29,7 @@ def engine(tmp_path: Path) -> Iterator[OwnEngine]:
     if os.getuid() != 0 and shutil.which("newuidmap") is None:
         pytest.skip("an ordinary user needs newuidmap: scripts/setup.sh test")
     if os.getuid() != 0 and f"{getpass.getuser()}:" not in Path("/etc/subuid").read_text():
-        pytest.skip("an ordinary user needs a line in /etc/subuid and /etc/subgid: usermod --add-subuids, --add-subgids")
+        pytest.skip("an ordinary user needs lines in /etc/subuid and /etc/subgid: usermod --add-subuids")
     made = OwnEngine(tmp_path / "store", EngineUnavailableError("nobody is here"))
     yield made
     for one in made.containers({}):
