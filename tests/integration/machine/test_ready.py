@@ -101,8 +101,8 @@ def test_a_kill_while_the_first_is_kept_costs_only_its_time(machine: Devbox, poi
             return
         devbox("up")
         assert inside(devbox, "uname -n; cat a.txt") == "first\nfirst"
-        (kept,) = _kept(machine)
-        assert not list(kept.parent.glob("making-ready-*"))
+        assert _kept(machine)
+        assert not [one for kept in _kept(machine) for one in kept.parent.glob("making-ready-*")]
 
 
 @pytest.mark.nightly
@@ -131,5 +131,6 @@ def test_it_boots_if_its_profile_says_so(machine: Devbox) -> None:
 
 def test_nobody_else_comes_to_what_is_kept_of_an_image(machine: Devbox) -> None:
     """QEMU, which is another user where devbox is root, is given each of them by a descriptor."""
-    (kept,) = _kept(machine)
-    assert [one.stat().st_mode & 0o077 for one in (kept, kept.parent.parent)] == [0, 0]
+    found = _kept(machine)
+    assert found
+    assert not [one for kept in found for one in (kept, kept.parent.parent) if one.stat().st_mode & 0o077]
