@@ -75,6 +75,9 @@ MACHINE_DISK = "disk.qcow2"
 MACHINE_STATE = "state"
 MACHINE_SAVED = "saved"  # what that was saved under
 MACHINE_STARTED = "started"  # what it was started with
+MACHINE_SHARE = "share"  # who shares the project with it live
+MACHINE_SHARE_LOG = "share.log"
+MACHINE_SHARE_DOOR = "share.sock"  # for as long as it takes to connect
 
 
 def _xdg(variable: str, fallback: str) -> str:

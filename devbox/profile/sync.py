@@ -31,7 +31,7 @@ class Sync(Part):
     """How the project's files get inside."""
 
     mode: Literal["auto", "mount", "two-way", "two-way-resolved", "one-way", "one-way-replica"] = "auto"
-    """auto: mounted where the engine sees them, else two-way; mount: the files themselves; all else: copies in sync."""
+    """auto: mounted where the engine sees them, else two-way; mount: the files (vm: virtiofs); else: copies in sync."""
     ignore: Annotated[tuple[Text, ...], Unstrict, Field(examples=[["/dist"]])] = ()
     """What is not synced, as patterns of a .gitignore, beside what .gitignore and .devboxignore say."""
     volumes: Annotated[tuple[RepoPath, ...], Unstrict, Field(examples=[["node_modules"]])] = ()

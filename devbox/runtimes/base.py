@@ -38,6 +38,7 @@ class Features:
     own_kernel: bool = False
     bind_mounts: bool = True
     snapshots: bool = False
+    live_share: bool = False  # without bind mounts: the project itself can be seen inside all the same, if asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

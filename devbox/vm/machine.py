@@ -26,6 +26,7 @@ from devbox.vm.mark import Mark, Marks, boot_id
 from devbox.vm.network import wired
 from devbox.vm.qemu_args import MachineSpec, argv
 from devbox.vm.qmp import Qmp, listener
+from devbox.vm.share import LiveShare
 
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
 _QUIT: Final = 5.0  # seconds in which it ends when it is told to, or killed
@@ -54,6 +55,7 @@ class Machine:
         self._processes = processes
         self._marks = Marks(processes)
         self._console = Console(directory)
+        self._share = LiveShare(directory, processes)
         self._file = directory / paths.MACHINE_RECORD
 
     def start(self, spec: MachineSpec) -> None:
@@ -66,8 +68,10 @@ class Machine:
         refuse(spec)
         paths.private_directory(str(self._directory))
         self._directory.chmod(0o700)
-        if self._found():
+        if self.running():
             return
+        if self._found():
+            self.kill()  # nobody answers for its files
         self._forget()
         self._console.clear()
         if not spec.incoming:
@@ -77,7 +81,7 @@ class Machine:
 
     def running(self) -> bool:
         """Tell whether it runs, this very machine and no other process with its number."""
-        return self._found() is not None
+        return self._found() is not None and not self._share.is_lost()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Ask what runs inside to power off, and end QEMU after `timeout` seconds; a no-op if it does not run."""
@@ -168,13 +172,14 @@ class Machine:
                 wire = held.enter_context(wired(self._processes, sshd=spec.sshd)) if spec.network else None
                 account = account_of(spec.uuid, program)
                 given, handed = held.enter_context(handed_over(spec)) if account else (spec, None)
-                inherit = () if wire is None else (wire,)
+                share = held.enter_context(self._share.begun(spec.share)) if spec.share else None
+                inherit = tuple(one for one in (wire, share) if one is not None)
                 keys = {} if spec.kernel else {"stdin": held.enter_context(keyboard(self._directory))}
                 held.enter_context(_without_core())
                 held.enter_context(uninterrupted())  # what came into being while a signal did would be nobody's
                 pid = self._processes.start_into(
                     self._console.reader(),
-                    argv(given, program, wire=wire, handed=handed),
+                    argv(given, program, wire=wire, handed=handed, share=share),
                     cwd=self._directory,
                     inherit=(*inherit, *(handed.all if handed else ())),
                     account=account,
@@ -183,6 +188,7 @@ class Machine:
                 mark = self._marks.started(pid)
             self._write(_Record(uuid=spec.uuid, name=spec.name, mark=mark))
             self._await(self._answers, within=_START, what="QEMU")
+            self._share.require()
         except BaseException:
             if mark:
                 self._marks.kill(mark)
@@ -211,7 +217,7 @@ class Machine:
         name = record.name if record else self._directory.name
         return MachineError(
             f"the machine {name} does not come up: {why}",
-            detail=self._console.around(why) or None,
+            detail="\n".join(filter(None, (self._console.around(why), self._share.said()))) or None,
             hint=f"read all that it said: less {shlex.quote(str(self._console.path))}",
         )
 
@@ -272,6 +278,7 @@ class Machine:
             raise MachineError(why, hint="make room on that disk, and see that you may write there") from error
 
     def _forget(self) -> None:
+        self._share.end()
         for name in (paths.MACHINE_CONTROL, paths.MACHINE_LINE, paths.MACHINE_WIRE, paths.MACHINE_RECORD):
             (self._directory / name).unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from devbox import paths
 from devbox.errors import MachineError
+from devbox.vm.share_args import device
 
 PORT_NAME: Final = "devbox.agent"  # by which the agent inside finds its port
 ACCELERATORS: Final = ("kvm", "hvf", "tcg")
@@ -73,6 +74,7 @@ class MachineSpec:
     memory_file: str | None = None  # holds the memory, so that others can start from it
     memory_kept: bool = False  # they do: what this one changes goes to nobody
     incoming: bool = False  # waits for a state instead of booting
+    share: str = ""  # a directory of this host that it sees itself; such a machine cannot be saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +94,19 @@ class Handed:
         return (self.control, self.line, *wire, *self.files, *self.others)
 
 
-def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Handed | None = None) -> tuple[str, ...]:
+def argv(
+    spec: MachineSpec,
+    program: str,
+    *,
+    wire: int | None = None,
+    handed: Handed | None = None,
+    share: int | None = None,
+) -> tuple[str, ...]:
     """Return the command that starts `spec` by `program` (qemu-system-x86_64 or -aarch64), inside its directory.
 
     `wire`: the descriptor at whose other end its network is; without one it is QEMU's own. `handed`: what it has
-    instead of the right to open it. `MachineError` if `spec` is none that QEMU could start, or if part of it would be
-    taken for something else.
+    instead of the right to open it. `share`: the descriptor at whose other end its shared directory is, if it has one.
+    `MachineError` if `spec` is none that QEMU could start, or if part of it would be taken for something else.
     """
     refuse(spec)
     return (
@@ -116,6 +125,7 @@ def argv(spec: MachineSpec, program: str, *, wire: int | None = None, handed: Ha
         *_disks(spec.drives, first=spec.kernel is None),
         *(_network(spec, wire) if spec.network else ()),
         *(_private(spec, handed) if spec.private else ()),
+        *(() if share is None else device(share)),
     )
 
 
@@ -190,6 +200,8 @@ def _memory(spec: MachineSpec) -> tuple[str, ...]:
             "mem-path": spec.memory_file,
             "share": not spec.memory_kept,
         }
+    elif spec.share:  # whoever answers for the files reads and writes it as well
+        options |= {"qom-type": "memory-backend-memfd", "share": True}
     return ("-object", json.dumps(options))
 
 
@@ -362,13 +374,15 @@ def _about_sshd(spec: MachineSpec) -> str | None:
 
 
 def _about_files(spec: MachineSpec) -> str | None:
-    files = [spec.kernel, spec.directory, spec.initrd, spec.memory_file]
+    files = [spec.kernel, spec.directory, spec.initrd, spec.memory_file, spec.share or None]
     files += [path for drive in spec.drives for path in (drive.path, *drive.below)]
     for path in [file for file in files if file is not None]:
         if not path.startswith("/") or "\0" in path:
             return f"{path!r} is no absolute path"
     if len(spec.command_line.encode()) > _LONGEST_COMMAND_LINE:
         return f"its kernel's command line is longer than {_LONGEST_COMMAND_LINE} bytes"
+    if spec.share and (spec.memory_file or spec.incoming):
+        return "it shares a directory live, and such a machine has no memory that others start from"
     if not spec.command_line.isprintable():
         return "its kernel's command line has characters that cannot be printed"
     return None

@@ -25,7 +25,7 @@ _ANSWER: Final = 60.0  # seconds for an answer of QEMU's, whose disks may be slo
 _PATIENCE: Final = 300.0  # seconds in which gigabytes are written or read
 _PAUSE: Final = 0.01
 _UNDER_WAY: Final = ("setup", "active", "device", "pre-switchover", "cancelling")  # as QEMU calls it
-_OWN: Final = ("name", "uuid", "directory", "drives", "initrd", "memory_file", "memory_kept", "incoming")
+_OWN: Final = ("name", "uuid", "directory", "drives", "initrd", "memory_file", "memory_kept", "incoming", "share")
 
 
 def digest(spec: MachineSpec, version: str) -> str:

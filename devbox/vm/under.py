@@ -42,7 +42,7 @@ class Under:
 def started(spec: MachineSpec, processes: Processes) -> Under:
     """Return what a machine is under that is started from `spec` on this host, now."""
     wire = None if network.lacking(processes) else _ANY
-    arguments = argv(spec, qemu.find(processes), wire=wire)
+    arguments = argv(spec, qemu.find(processes), wire=wire, share=_ANY if spec.share else None)
     return Under(spec=spec, arguments=_digest(*arguments), host=_host(spec.accelerator))
 
 

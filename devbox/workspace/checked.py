@@ -12,6 +12,7 @@ from devbox.runtimes.base import Runtime, not_in_machine
 from devbox.runtimes.container.runtime import unshared
 from devbox.sync.core.ignore import Ignore
 from devbox.values import printable
+from devbox.vm import share
 from devbox.workspace.base_disk import require_sense
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile, load_profile
@@ -60,7 +61,7 @@ def _require_shared(host: Host, workspace: Workspace, loaded: Loaded, runtime: R
     if runtime.features.bind_mounts:
         return
     if runtime.features.own_kernel:
-        _require_nothing_mounted(workspace, loaded, way)
+        _require_nothing_mounted(host, workspace, loaded, way)
         _require_no_devices(loaded)
         return
     url = host.engine.info.url
@@ -70,11 +71,16 @@ def _require_shared(host: Host, workspace: Workspace, loaded: Loaded, runtime: R
         raise unshared(url, str(real(workspace.directory, mount.source)))
 
 
-def _require_nothing_mounted(workspace: Workspace, loaded: Loaded, way: str) -> None:
-    """Raise `RuntimeUnavailableError` for a mount in a machine, which has a file system of its own."""
-    if way == MOUNT:
+def _require_nothing_mounted(host: Host, workspace: Workspace, loaded: Loaded, way: str) -> None:
+    """Raise `RuntimeUnavailableError` for a mount in a machine, which has a file system of its own.
+
+    The project itself can be shared with it live, if it is devbox's own; `MachineError` if this host cannot do that.
+    """
+    if way == MOUNT and loaded.profile.base.disk:
         hint = 'sync it instead: [sync] mode = "two-way" in devbox.toml'
         raise not_in_machine(str(workspace.directory), hint=hint)
+    if way == MOUNT:
+        share.require(host.processes)
     for mount in loaded.profile.mounts:
         raise not_in_machine(str(real(workspace.directory, mount.source)))
 

@@ -18,7 +18,7 @@ from devbox import paths
 from devbox.engine.base import Engine
 from devbox.errors import CommandFailedError, DevboxError, RuntimeUnavailableError
 from devbox.values import format_size
-from devbox.vm import account, disk, network, qemu
+from devbox.vm import account, disk, network, qemu, share
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.known_bad import known_bad
@@ -62,6 +62,7 @@ def diagnose(host: Host) -> list[Check]:
         _bootstrap,
         _qemu,
         _machine_disks,
+        _live_share,
         _acceleration,
         _disk,
         _permissions,
@@ -191,6 +192,18 @@ def _machine_disks(host: Host) -> Check:
     message = f"no {' and no '.join(missing)}: the disk of a virtual machine cannot be made"
     fix = remedies.install(host, *missing.values())
     return _warned("machine-disks", message, _pasted(fix) or f"install {' and '.join(missing.values())}", fix)
+
+
+def _live_share(host: Host) -> Check:
+    """Say whether a machine can see the project's files themselves, and what that costs. Nobody needs it."""
+    name = "live-share"
+    if not host.processes.which(f"qemu-system-{qemu.architecture()}"):
+        return _fine(name, "not looked for, since there is no QEMU; the files of virtual machines are synced")
+    lack = share.lacking(host.processes)
+    if lack is not None:
+        mended = f" (Debian's package {lack.package})" if lack.package else ""
+        return _fine(name, f"not here, and not needed, since machines' files are synced: {lack.why}{mended}")
+    return _fine(name, f'[sync] mode = "mount" works for virtual machines too: {share.TRADE_OFF}')
 
 
 def _version(host: Host, mke2fs: str) -> str:

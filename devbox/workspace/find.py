@@ -20,6 +20,12 @@ def machines(host: Host) -> Runtime | None:
     return backend(host, VM) if os.path.isdir(paths.machines_root()) else None  # noqa: PTH112 (paths are text)
 
 
+def is_machine(host: Host, instance: Instance) -> bool:
+    """Whether it is a machine, and not a container."""
+    others = machines(host)
+    return others is not None and others.find(instance.name) is not None
+
+
 def instances(host: Host, workspace: Workspace) -> list[Instance]:
     """Return every Instance of the Workspace, whatever its name and state."""
     labels = {LABEL_WORKSPACE: workspace.hash, LABEL_OWNER: host.owner, LABEL_ROLE: ROLE_ENVIRONMENT}

@@ -3,7 +3,7 @@
 from devbox.errors import UsageError
 from devbox.runtimes.base import InstanceState
 from devbox.workspace.context import Host, Workspace
-from devbox.workspace.find import instances
+from devbox.workspace.find import instances, is_machine
 from devbox.workspace.ports import end
 from devbox.workspace.state import locked
 from devbox.workspace.syncing import leave
@@ -17,7 +17,7 @@ def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
     with locked(host, workspace, "devbox suspend" if save else "devbox halt"):
         found = instances(host, workspace)
         if save and any(one.saved is None for one in found):
-            raise cannot_be_saved(workspace)
+            raise cannot_be_saved(host, workspace)
         leave(host, workspace)
         end(host, workspace)  # its ports go first, so that nobody waits for an answer from what is being stopped
         up = [one for one in found if one.state in (InstanceState.RUNNING, InstanceState.BROKEN)]
@@ -30,8 +30,13 @@ def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
     return bool(up)
 
 
-def cannot_be_saved(workspace: Workspace) -> UsageError:
-    """Return the refusal to save what runs in a container."""
+def cannot_be_saved(host: Host, workspace: Workspace) -> UsageError:
+    """Return the refusal to save what runs in a container, or in a machine whose memory is not its own alone."""
+    if any(is_machine(host, one) for one in instances(host, workspace)):
+        return UsageError(
+            f"{workspace.shown} shares the project's files live, so what runs in it cannot be saved",
+            hint='devbox halt, to stop it; or sync the files: [sync] mode = "two-way"',
+        )
     return UsageError(
         f"{workspace.shown} is a container: what runs in it cannot be saved, only that of a machine",
         hint='devbox halt, to stop it; or write runtime = "vm"',

@@ -12,11 +12,11 @@ from devbox.workspace.up import up
 def resume(host: Host, workspace: Workspace) -> UpResult:
     """Do what `up` does, if something is saved or it runs already.
 
-    `UsageError` for a container, `NotRunningError` where nothing is saved.
+    `UsageError` for what cannot be saved, `NotRunningError` where nothing is saved.
     """
     found = current(host, workspace)
     if found is not None and found.saved is None:
-        raise cannot_be_saved(workspace)
+        raise cannot_be_saved(host, workspace)
     if found is None or not (found.saved or found.state is InstanceState.RUNNING):
         was = "there is no environment" if found is None else f"it is {found.state.value}"
         raise NotRunningError(f"nothing of {workspace.shown} is saved: {was}", hint=f"devbox up{workspace.option}")

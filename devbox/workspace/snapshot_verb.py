@@ -17,7 +17,7 @@ from devbox.runtimes.vm import snapshots as on_this_host
 from devbox.sync.memory import remembered
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
-from devbox.workspace.find import current
+from devbox.workspace.find import current, is_machine
 from devbox.workspace.locks import lock_digest
 from devbox.workspace.outcome import UpResult
 from devbox.workspace.ports import end
@@ -52,8 +52,8 @@ class Restored:
 
 
 def listed(host: Host, workspace: Workspace) -> tuple[Snapshot, ...]:
-    """Return the Workspace's snapshots, the oldest first; `UsageError` for a container."""
-    _refuse_container(workspace, current(host, workspace))
+    """Return the Workspace's snapshots, the oldest first; `UsageError` for what has none."""
+    _refuse(host, workspace, current(host, workspace))
     return on_this_host.kept_of(workspace.hash)
 
 
@@ -118,7 +118,7 @@ def pop(host: Host, workspace: Workspace, choice: Choice, *, delete_it: bool) ->
 
 def delete(host: Host, workspace: Workspace, name: str) -> Snapshot:
     """Take the snapshot `name` away, also of a machine that is gone; `UsageError` if there is none."""
-    _refuse_container(workspace, current(host, workspace))
+    _refuse(host, workspace, current(host, workspace))
     with locked(host, workspace, "devbox snapshot delete"):
         return on_this_host.delete(workspace.hash, name)
 
@@ -139,14 +139,20 @@ def _free(snapshots: Snapshots) -> str:
 
 def _machine(host: Host, workspace: Workspace) -> tuple[Instance, Snapshots]:
     instance = current(host, workspace)
-    _refuse_container(workspace, instance)
+    _refuse(host, workspace, instance)
     if instance is None or instance.snapshots is None:
         raise NotRunningError(f"there is no machine of {workspace.name}", hint="devbox up")
     return instance, instance.snapshots
 
 
-def _refuse_container(workspace: Workspace, instance: Instance | None) -> None:
+def _refuse(host: Host, workspace: Workspace, instance: Instance | None) -> None:
+    """Refuse what nothing can be kept of."""
     if instance is not None and instance.snapshots is None:
+        if is_machine(host, instance):
+            raise UsageError(
+                f"{workspace.shown} shares the project's files live, so there are no snapshots of it",
+                hint='sync the files: [sync] mode = "two-way" in devbox.toml, devbox up',
+            )
         raise UsageError(
             f"{workspace.shown} is a container: there are snapshots of machines alone",
             hint='write runtime = "vm" in devbox.toml; a container is made anew from it by devbox destroy, devbox up',

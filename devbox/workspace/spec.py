@@ -168,17 +168,20 @@ def _wanted(name: str, port: Port, grants: Grants) -> Wanted:
     )
 
 
-def machine_options(profile: Profile, *, base: str | None, private: str = "") -> MachineOptions | None:
+def machine_options(
+    profile: Profile, *, base: str | None, private: str = "", live: bool = False
+) -> MachineOptions | None:
     """Return what the profile says of its machine; None if it is to be a container. Pure.
 
     `base`: where its disk comes from, if that is not devbox's own. `private`: its address among the project's machines.
+    `live`: the project itself is shared with it, and hence its memory with whoever does that.
     """
     if profile.runtime != "vm":
         return None
     disk = profile.resources.disk
     return MachineOptions(
         init=profile.vm.init,
-        ready=profile.vm.ready and base is None,
+        ready=profile.vm.ready and base is None and not live,
         disk=parse_size(disk) if disk else None,
         base=base,
         private=private if base is None else "",

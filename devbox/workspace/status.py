@@ -14,12 +14,13 @@ from devbox.profile.load import Loaded
 from devbox.profile.trust import TrustStore
 from devbox.record import RecordFromTheFuture
 from devbox.runtimes.base import Instance, InstanceState, PublishedPort
+from devbox.runtimes.registry import CONTAINER, VM
 from devbox.supervisor.words import notice
 from devbox.values import slug
 from devbox.workspace.base_disk import require_sense
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import load_profile
-from devbox.workspace.find import current
+from devbox.workspace.find import current, is_machine
 from devbox.workspace.locks import lock_digest
 from devbox.workspace.ports import Reported, reported
 from devbox.workspace.syncing import is_synced
@@ -69,7 +70,7 @@ def status(host: Host, workspace: Workspace) -> EnvironmentStatus:
     return EnvironmentStatus(
         name=(loaded.profile.name if loaded else None) or slug(workspace.name),
         workspace=str(workspace.directory),
-        runtime=_runtime(loaded, instance),
+        runtime=_runtime(host, loaded, instance),
         engine=host.engine.info.url,
         state=state_word(instance),
         saved=instance is not None and bool(instance.saved),
@@ -100,10 +101,10 @@ def _sync(host: Host, workspace: Workspace, instance: Instance | None) -> tuple[
     return (Problem(message=said, key="sync"),) if said else ()
 
 
-def _runtime(loaded: Loaded | None, instance: Instance | None) -> str:
+def _runtime(host: Host, loaded: Loaded | None, instance: Instance | None) -> str:
     if loaded is not None:
         return loaded.profile.runtime
-    return "container" if instance is None or instance.saved is None else "vm"  # a container cannot be saved
+    return VM if instance is not None and is_machine(host, instance) else CONTAINER
 
 
 def state_word(instance: Instance | None) -> str:

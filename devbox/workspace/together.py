@@ -86,7 +86,7 @@ def halt_all(host: Host, family: Family, *, save: bool = False) -> dict[str, boo
     if save and len(members) > 1:
         members = tuple(one for one in members if _can_be_saved(host, one))
         if not members:
-            raise cannot_be_saved(family.members[0])
+            raise cannot_be_saved(host, family.members[0])
     return in_turn(host, members, lambda one: halt(host, one, save=save))
 
 

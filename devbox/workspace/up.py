@@ -184,7 +184,10 @@ def spec_of(host: Host, workspace: Workspace, order: Checked, made: Made) -> Ins
         grants=order.grants,
         agent=agent_spec(host, workspace, here=profile.runtime == "vm"),
         machine=machine_options(
-            profile, base=place(profile.base, workspace.directory), private=private_address(order.loaded)
+            profile,
+            base=place(profile.base, workspace.directory),
+            private=private_address(order.loaded),
+            live=order.mode == MOUNT,
         ),
         mounts=mounts,
         kept_inside=made.recipe.volumes,

@@ -152,6 +152,7 @@ def spec_of(stored: Stored, machine: Machine, directory: Path, image: MachineIma
         directory=str(directory),
         accelerator=EMULATION,
         private=stored.machine.private,
+        share=stored.share.source if stored.share else "",
     )
 
 

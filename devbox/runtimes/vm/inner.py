@@ -11,6 +11,7 @@ from typing import Final
 from devbox.runtimes.base import DataVolume
 from devbox.runtimes.inside import AGENT
 from devbox.vm import initramfs
+from devbox.vm.share_args import TAG
 
 SERIAL: Final = "devbox-data"  # of the disk that holds the volumes
 SETTLE: Final = (AGENT, "settle")
@@ -60,6 +61,12 @@ def placed(volumes: Sequence[DataVolume]) -> tuple[Fact, ...]:
     ordered = sorted(volumes, key=lambda one: one.target.count("/"))
     texts = ["\0".join((one.name, one.target, "bare" if one.bare else "filled")) for one in ordered]
     return DATA, *(("volume", _encoded(text)) for text in texts)
+
+
+def shared(target: str) -> tuple[str, ...]:
+    """Return the command that has what is shared live with the machine at `target`; done once, it does nothing."""
+    script = 'mkdir -p "$2" && { mountpoint -q "$2" || exec mount -t virtiofs -o nosuid,nodev "$1" "$2"; }'
+    return ("/bin/sh", "-c", script, "sh", TAG, target)
 
 
 def file(target: str, content: bytes) -> Fact:

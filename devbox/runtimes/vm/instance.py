@@ -71,8 +71,8 @@ class VmInstance(Inside):
 
     @property
     def shares(self) -> tuple[Share, ...]:
-        """Nothing of the host is seen inside; what was to be is a copy."""
-        return ()
+        """What it sees of this host itself; what else was to be seen is a copy."""
+        return (self._stored.share,) if self._stored.share else ()
 
     @property
     def state(self) -> InstanceState:
@@ -105,7 +105,7 @@ class VmInstance(Inside):
             if (self._directory / foreign.UNATTACHED).exists():
                 raise foreign.unattached(self.name, self._directory)
             self.stop(timeout=_UNHEARD)
-        self.snapshots.finish()
+        self._snapshots.finish()
         deliver(self._stored.agent, self._bench.engine)
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
         resumed = saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken)
@@ -130,7 +130,9 @@ class VmInstance(Inside):
 
     @property
     def saved(self) -> bool | None:
-        """Whether what ran in it goes on when it is started."""
+        """Whether what ran in it goes on when it is started; None if it shares files, and so its memory, live."""
+        if self._stored.share:
+            return None
         return not self._running and self._machine.state.exists()
 
     def save(self) -> None:
@@ -149,8 +151,12 @@ class VmInstance(Inside):
         self._running = False
 
     @property
-    def snapshots(self) -> VmSnapshots:
-        """What was kept of it under a name, and can be again."""
+    def snapshots(self) -> VmSnapshots | None:
+        """What was kept of it under a name, and can be again; None if it shares files live."""
+        return None if self._stored.share else self._snapshots
+
+    @property
+    def _snapshots(self) -> VmSnapshots:
         self._forget_nobody()
         return VmSnapshots(
             Owner(
@@ -257,7 +263,7 @@ class VmInstance(Inside):
         """Have it go on if somebody who saved or resumed it was killed and left it standing."""
         with contextlib.suppress(MachineError, CommandFailedError):  # one that does not answer is started again
             if snapshot.go_on(self._machine):
-                self.snapshots.sweep()
+                self._snapshots.sweep()
                 self._await_agent(_WAKING)
         self._running = self._machine.running()
 
@@ -302,6 +308,7 @@ class VmInstance(Inside):
         settled = agent_boot and self._has_settled(agent_boot)
         if not settled:
             facts += (inner.GROWN, *self._own())
+            self._mount_share()
         if facts:
             hint = "look at its console: devbox logs"
             failure = "what is its own cannot be put in place"
@@ -311,6 +318,12 @@ class VmInstance(Inside):
             record.write_text(str(self._directory / SETTLED), agent_boot)
             if self._stored.machine.base is not None:
                 foreign.has_come(self._directory)
+
+    def _mount_share(self) -> None:
+        if self._stored.share:
+            failure = "the project cannot be shared live with it"
+            argv = inner.shared(self._stored.share.target)
+            self.run_as_root(argv, failure=failure, hint="look at its console: devbox logs")
 
     def _own(self) -> tuple[inner.Fact, ...]:
         files = [inner.file(share.target, Path(share.source).read_bytes()) for share in self._stored.files]

@@ -12,7 +12,7 @@ from devbox.runtimes.base import Features, Instance, InstanceSpec, not_in_machin
 from devbox.runtimes.vm import stored
 from devbox.runtimes.vm.boot import Bench
 from devbox.runtimes.vm.instance import VmInstance, new_id
-from devbox.vm import disk, qemu
+from devbox.vm import disk, qemu, share
 
 _TOOLS = (("qemu-img", "qemu-utils"), ("mke2fs", "e2fsprogs"))
 
@@ -30,8 +30,9 @@ class VmRuntime:
 
     @property
     def features(self) -> Features:
-        """What it can do: it sees no file of this host but copies."""
-        return Features(own_kernel=True, bind_mounts=False, snapshots=True)
+        """What it can do: it sees no file of this host but copies, unless one directory is shared with it live."""
+        there = share.is_there(self._bench.processes)
+        return Features(own_kernel=True, bind_mounts=False, snapshots=True, live_share=there)
 
     def check(self) -> None:
         """Raise `RuntimeUnavailableError` if QEMU or what makes its disks is missing, before anything is built."""
@@ -49,7 +50,7 @@ class VmRuntime:
             return existing
         if spec.machine is None:
             raise ValueError(f"{spec.name} is not to be a machine")
-        apart = [share for share in spec.shares if not share.file]
+        apart = [one for one in spec.shares if not one.file and one.target != spec.workdir]
         if apart:
             raise not_in_machine(apart[0].source)
         image = self._bench.engine.image(spec.image)

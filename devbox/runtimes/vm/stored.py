@@ -20,6 +20,7 @@ _SCHEMA: Final = 1
 class Stored:
     """One machine. `id`: its UUID; `labels`: as a container would carry them.
 
+    `share`: what it sees of this host itself, if anything.
     `user`: who the user is in a system that devbox has not made; None where the Image has one.
     """
 
@@ -36,6 +37,7 @@ class Stored:
     resources: ResourceLimits
     machine: MachineOptions
     user: GuestUser | None = None
+    share: Share | None = None
 
 
 def from_spec(spec: InstanceSpec, machine: MachineOptions, *, uuid: str, env: Mapping[str, str]) -> Stored:
@@ -55,6 +57,7 @@ def from_spec(spec: InstanceSpec, machine: MachineOptions, *, uuid: str, env: Ma
         resources=spec.resources,
         machine=machine,
         user=None if machine.base is None else spec.user,
+        share=next((share for share in spec.shares if not share.file), None),
     )
 
 
@@ -88,5 +91,6 @@ def _stored(values: dict[str, Any]) -> Stored:
             "resources": ResourceLimits(**{**resources, "devices": tuple(resources["devices"])}),
             "machine": MachineOptions(**values["machine"]),
             "user": None if values.get("user") is None else GuestUser(**values["user"]),
+            "share": None if values.get("share") is None else Share(**values["share"]),
         }
     )

@@ -78,9 +78,9 @@ def test_systemd_runs_and_what_a_container_cannot_do_works(machine: Devbox) -> N
 
 def test_what_a_machine_cannot_have_is_refused_and_nothing_happens(machine: Devbox) -> None:
     before = machine.json("status")["instance"]
-    refused = machine("up", "--set", "sync.mode=mount", status=3)
-    assert "a machine sees no directory of this host" in refused.stderr
     local = machine.directory / "devbox.local.toml"
+    local.write_text('[[mounts]]\nsource = "."\ntarget = "/elsewhere"\n', encoding="utf-8")
+    assert "a machine sees no directory of this host" in machine("up", status=3).stderr
     local.write_text('[resources]\ngpus = "all"\n', encoding="utf-8")
     try:
         machine("trust", "--yes")
