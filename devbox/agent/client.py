@@ -158,6 +158,47 @@ def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes 
     return welcome(first, identity), frames
 
 
+class Greeting:
+    """A HELLO that is said as soon as it is known whom to ask, and what for comes later: meanwhile it is answered.
+
+    Owns `transport`. `NoAgent` if it cannot be said. `told`: see `wire.exit_told`, of what was started over it.
+    """
+
+    __slots__ = ("_answer", "_frames", "_identity", "decoder", "told", "transport")
+
+    def __init__(self, transport: Transport, identity: str) -> None:
+        self.transport = transport
+        self.decoder = wire.Decoder(pieces=True)
+        self.told = b""
+        self._identity = identity
+        self._answer: Hello | None = None
+        self._frames: Iterator[Frame] = iter(())
+        try:
+            _send(transport, wire.hello(identity))
+        except OSError as error:
+            transport.close()
+            raise NoAgent(f"the agent does not answer as one: {error}") from error
+
+    def answer(self) -> Hello:
+        """Return what is answered; errors as `hello`."""
+        if self._answer is None:
+            try:
+                first, self._frames = receive_first(self.transport, self.decoder)
+            except (OSError, wire.WireError) as error:
+                raise NoAgent(f"the agent does not answer as one: {error}") from error
+            self._answer = welcome(first, self._identity)
+        return self._answer
+
+    def ask(self, request: bytes) -> Iterator[Frame]:
+        """Say `request`, and return the frames that have come after the answer; errors and conditions as `hello`."""
+        try:
+            _send(self.transport, request)
+        except OSError as error:
+            raise NoAgent(f"the agent does not answer as one: {error}") from error
+        self.answer()
+        return self._frames
+
+
 def welcome(first: Frame, identity: str) -> Hello:
     """Return the HELLO that is the agent's first frame; errors as `hello`."""
     kind, channel, payload = first

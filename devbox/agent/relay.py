@@ -11,14 +11,13 @@ import errno
 import time
 
 from devbox.agent import wire
-from devbox.agent.client import CHUNK, AgentError, AgentLost, StartError, hello
+from devbox.agent.client import CHUNK, AgentError, AgentLost, Greeting, StartError
 from devbox.agent.streams import READ, WRITE, Input, Output, Raw, Signals, Waiter, is_gone, outputs, terminal_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from devbox.agent.transport import Transport
     from devbox.agent.wire import ExecMessage, Frame
 
 PASSED_ON = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT)
@@ -41,9 +40,8 @@ class _Over(Exception):
 
 
 def relay(
-    transport: Transport,
+    greeting: Greeting,
     *,
-    identity: str,
     request: ExecMessage,
     stdin: int = 0,
     stdout: int = 1,
@@ -56,10 +54,10 @@ def relay(
     waiting for it. `terminal`: stdin is one and its keys go inside untouched; it is as it was before, whatever
     happens. A reader of our output that has gone ends the process by SIGPIPE (141). A terminal that has gone ends
     this at once (129), and the agent ends all that was started from it, SIGHUP first. What was started detached is
-    left at once (0).
+    left at once (0). `greeting`: of the agent.
 
     `NoAgent`, `OtherAgent`: nothing was started and nothing read. `StartError`: it could not be started, and nothing
-    was read. `AgentLost`: the connection ended in the middle. `OutputError`: a full disk. Closes `transport`.
+    was read. `AgentLost`: the connection ended in the middle. `OutputError`: a full disk. Closes the connection.
     `ValueError`: `request` cannot be said (`wire.exec_`).
     """
     signals = Signals((*PASSED_ON, _signal.SIGWINCH, _signal.SIGCONT) if terminal else PASSED_ON)
@@ -68,14 +66,14 @@ def relay(
     try:
         if raw:  # before anything starts: a key that is typed early is for the process inside
             raw.enter()
-        run = _Relay(transport, request, signals=signals, raw=raw, streams=(stdin, stdout, stderr))
-        return run.run(identity)
+        run = _Relay(greeting, request, signals=signals, raw=raw, streams=(stdin, stdout, stderr))
+        return run.run()
     except _Over as end:
         return end.status
     except wire.WireError as error:
         raise AgentLost(f"the agent does not keep to its protocol: {error}") from error
     finally:
-        transport.close()
+        greeting.transport.close()
         if run:
             run.close()
         if raw:
@@ -88,19 +86,19 @@ class _Relay:
 
     def __init__(
         self,
-        transport: Transport,
+        greeting: Greeting,
         request: ExecMessage,
         *,
         signals: Signals,
         raw: Raw | None,
         streams: tuple[int, int, int],
     ) -> None:
-        self._transport = transport
+        self._greeting = greeting
+        self._transport = greeting.transport
         self._request = request
         self._signals = signals
         self._raw = raw
         self._screen = streams[1]
-        self._decoder = wire.Decoder(pieces=True)
         self._waiter = Waiter()
         self._input: Input | None = Input(streams[0]) if request.flags & wire.FLAG_STDIN else None
         self._stdout, self._stderr = outputs(streams[1], streams[2])
@@ -113,13 +111,13 @@ class _Relay:
         self._broken: _Over | OutputError | None = None  # the output cannot be written; the process may end by that
         self._deadline = 0.0  # until when, if so
 
-    def run(self, identity: str) -> int:
+    def run(self) -> int:
         if self._raw:
             self._request.rows, self._request.columns = terminal_size(self._screen)
         start = wire.exec_(_CHANNEL, self._request, window=WINDOW)
         self._signals.breaks = self._end_of_patience
         try:
-            _, frames = hello(self._transport, identity, self._decoder, start)
+            frames = self._greeting.ask(start)
         finally:
             self._signals.breaks = None
         self._take(frames)
@@ -177,7 +175,7 @@ class _Relay:
             raise AgentLost(f"the connection to the environment broke: {error.strerror or error}") from error
         if not data:
             raise AgentLost("the connection to the environment ended")
-        self._take(self._decoder.feed(data))
+        self._take(self._greeting.decoder.feed(data))
 
     def _take(self, frames: Iterable[Frame]) -> None:
         """Act on frames. Output is written when the other stream's comes, or at the end: in its order."""
@@ -216,6 +214,7 @@ class _Relay:
                 self._status = 0
         elif kind == wire.EXIT and self._started:
             self._status = wire.exit_status(payload)
+            self._greeting.told = wire.exit_told(payload)
         elif kind == wire.FAILED and not self._started:
             raise StartError(*wire.parse_failed(payload))
         elif kind != wire.EOF:  # the end of the output, which EXIT says as well

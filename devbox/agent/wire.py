@@ -319,12 +319,17 @@ def parse_failed(payload: Buffer) -> tuple[int, int, str]:
 
 def parse_exit(payload: Buffer) -> tuple[int, int]:
     """Read EXIT: `(exit code, signal)`; the signal is 0 if there was none."""
-    if len(payload) != _PAIR.size:
+    if len(payload) not in (_PAIR.size, 2 * _PAIR.size):
         raise WireError("an EXIT of another length")
-    code, number = _PAIR.unpack(payload)
+    code, number = _PAIR.unpack_from(payload)
     if code > 0xFF or number > 64:
         raise WireError(f"an EXIT with code {code}, signal {number}")
     return code, number
+
+
+def exit_told(payload: Buffer) -> bytes:
+    """Read of EXIT what the one sync program inside had told by then; empty if it has, or may have, more to tell."""
+    return bytes(payload[_PAIR.size :])
 
 
 def exit_status(payload: Buffer) -> int:

@@ -45,6 +45,13 @@ class Case:
         except (OSError, ValueError, record.RecordFromTheFuture):
             return
 
+    def is_there(self) -> bool:
+        """Whether its environment may be spoken to while all else is found out: `why_not` has all of this as well."""
+        entry, environ = self.entry, self.environ
+        if environ.get(inputs.NO_HOT) or environ.get(inputs.FAULT) or not entry:
+            return False
+        return bool(entry["boot"]) and entry["project"] == self.project
+
     def unchanged(self, field: str) -> bool:
         """Whether the paths of a field of the Record are as they were."""
         return inputs.unchanged(record.unpack(self.entry[field]))
@@ -100,15 +107,29 @@ def answer(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     """
     case = Case(arguments, environ)
     words = case.words
-    if words is None or why_not(case):
+    if words is None:
         return None
     try:
         if words.verb in ("shell", "exec"):
-            from devbox.hot.enter import enter  # lazy: each verb reads from the disk what it needs itself
-
-            return enter(words, case.entry, environ, case.cwd)
-        from devbox.hot.report import report  # lazy, as above
+            return _entered(case, words)
+        if why_not(case):
+            return None
+        from devbox.hot.report import report  # lazy: each verb reads from the disk what it needs itself
 
         return report(words, case.entry, environ)
     except (client.NoAgent, client.OtherAgent, client.StartError, wire.WireError, ValueError):
         return None
+
+
+def _entered(case: Case, words: Words) -> int | None:
+    if not case.is_there():
+        return None
+    from devbox.hot.door import Door  # lazy, as above
+
+    door = Door(case.entry, paths.supervisor_socket(case.hash))
+    try:
+        from devbox.hot.enter import enter  # lazy, as above
+
+        return None if why_not(case) else enter(words, case.entry, case.environ, case.cwd, door)
+    finally:
+        door.close()

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from devbox.supervisor.probe import FLUSH, FLUSH_INWARD, FLUSHED, NO_SESSION
+from devbox.supervisor.probe import FLUSH, FLUSH_INWARD, FLUSH_TOLD, FLUSHED, NO_SESSION, TOLD, TOLD_END
 from devbox.supervisor.protocol import (
     VERSION,
     Answer,
@@ -48,8 +48,8 @@ class Control:
                     data = await reader.readline()
                 if not data:
                     break
-                if data in (FLUSH, FLUSH_INWARD):
-                    writer.write(await self._flushed(inward=data == FLUSH_INWARD))
+                if data in (FLUSH, FLUSH_INWARD) or data.startswith(FLUSH_TOLD):
+                    writer.write(await self._flushed(data))
                     await writer.drain()
                     continue
                 message = parse(data)
@@ -78,8 +78,11 @@ class Control:
             self._end_if_idle()
         return {"ok": True, **found}
 
-    async def _flushed(self, *, inward: bool) -> bytes:
-        said = await _aside(functools.partial(self._syncing.flushed, inward=inward))
+    async def _flushed(self, data: bytes) -> bytes:
+        inward, told = data == FLUSH_INWARD, _told(data)
+        said = self._syncing.at_rest(told) if inward or told else None
+        if said is None:
+            said = await _aside(functools.partial(self._syncing.flushed, inward=inward))
         return NO_SESSION if said is None else FLUSHED + said.encode() + b"\n"
 
     async def _answer(self, message: dict[str, Any], *, known: bool) -> tuple[dict[str, object], bool]:
@@ -122,6 +125,15 @@ class Control:
     def _end_if_idle(self) -> None:
         if not self._service.ports and not self._syncing.active:
             self._quit("nothing to relay any more, and nothing to sync")
+
+
+def _told(data: bytes) -> bytes:
+    if not data.startswith(FLUSH_TOLD):
+        return b""
+    told = bytes.fromhex(data[len(FLUSH_TOLD) : -len(TOLD_END)].decode())
+    if len(told) != TOLD:
+        raise ValueError("no number of a program and of bytes")
+    return told
 
 
 async def _aside(work: Callable[[], _T]) -> _T:

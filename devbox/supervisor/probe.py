@@ -6,6 +6,10 @@ from _struct import pack
 
 FLUSH = b'{"op":"sync.flush","plain":true}\n'  # what is said to have both sides of a sync equal
 FLUSH_INWARD = b'{"op":"sync.flush","plain":true,"inward":true}\n'  # what was changed on the host is inside
+# The same, of a sync program that has nothing to tell but what it had told by then; after it come 16 hex, and the end.
+FLUSH_TOLD = b'{"op":"sync.flush","plain":true,"told":"'
+TOLD = 8  # bytes
+TOLD_END = b'"}\n'
 FLUSHED = b"ok"  # how the answer begins; what has to be said of it follows
 NO_SESSION = b"no\n"  # the answer of a Supervisor that syncs nothing
 _FLUSHING = 120  # seconds for the answer: more than any Supervisor takes
@@ -45,27 +49,42 @@ def connected(path: str, *, blocking: bool = True) -> _socket.socket:
     return connection
 
 
-def flush(path: str, *, inward: bool = False) -> str | None:
-    """Have both sides of the sync equal, by the Supervisor at `path`; return what has to be said, in one line.
+class Flush:
+    """Has both sides of the sync equal, by the Supervisor at `path`.
 
-    `inward`: have inside what was changed on the host, and ask for nothing that was changed there.
-    None if there is no Supervisor that syncs, or none that answers.
+    `inward`: has inside what was changed on the host, and asks for nothing that was changed there. `told`: what is
+    known to be all that the guest has to tell, if it is known (`wire.exit_told`).
     """
-    try:
-        connection = connected(path)
-    except OSError:
-        return None
-    try:
-        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, pack("@ll", _FLUSHING, 0))
-        connection.sendall(FLUSH_INWARD if inward else FLUSH)
+
+    def __init__(self, path: str, *, inward: bool = False, told: bytes = b"") -> None:
+        self._connection: _socket.socket | None = None
+        try:
+            self._connection = connected(path)
+            self._connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, pack("@ll", _FLUSHING, 0))
+            both = FLUSH_TOLD + told.hex().encode() + TOLD_END if told else FLUSH
+            self._connection.sendall(FLUSH_INWARD if inward else both)
+        except OSError:
+            self.close()
+
+    def said(self) -> str | None:
+        """Wait for it; return what has to be said, in one line, and None if no Supervisor answers that syncs."""
+        if self._connection is None:
+            return None
         answer = b""
-        while not answer.endswith(b"\n"):
-            piece = connection.recv(_ANSWER_MOST)
-            answer += piece
-            if not piece or len(answer) > _ANSWER_MOST:
-                return None
-    except OSError:
-        return None
-    finally:
-        connection.close()
-    return answer[len(FLUSHED) :].decode("utf-8", "replace").strip() if answer.startswith(FLUSHED) else None
+        try:
+            while not answer.endswith(b"\n"):
+                piece = self._connection.recv(_ANSWER_MOST)
+                answer += piece
+                if not piece or len(answer) > _ANSWER_MOST:
+                    return None
+        except OSError:
+            return None
+        finally:
+            self.close()
+        return answer[len(FLUSHED) :].decode("utf-8", "replace").strip() if answer.startswith(FLUSHED) else None
+
+    def close(self) -> None:
+        """Wait for it no more; may be called again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

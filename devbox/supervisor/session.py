@@ -40,6 +40,7 @@ class LocalSession:
         self._log = log
         self._deeds = Deeds(order.host, order.rules, path_hash, log, machine=order.machine)
         self._session = _made(order, path_hash, guest, self._deeds)
+        self._rest: tuple[int, Document] | None = None  # at which somebody saw it, and what was to be said then
 
     def start(self) -> None:
         """Begin; `ControlError` with the words of whatever is in the way."""
@@ -64,7 +65,14 @@ class LocalSession:
             if report.settled:
                 self._deeds.arm()
             if report.settled or left <= _SLICE or status["state"] in _IDLE:
-                return status | {"settled": report.settled}
+                found = status | {"settled": report.settled}
+                self._rest = (report.rest, found) if report.settled else None
+                return found
+
+    def resting(self, told: bytes = b"") -> Document | None:
+        """Return what the last `flush` did if this one would do no more: nothing has happened since at either end."""
+        rest = self._rest
+        return rest[1] if rest is not None and self._session.rests(rest[0], told) else None
 
     def status(self) -> Document:
         """Return how it goes."""

@@ -37,6 +37,12 @@ class Session(Protocol):
         `inward`: until what was changed on the host is inside.
         """
 
+    def resting(self, told: bytes = b"") -> Document | None:
+        """Return what `flush` would, at once; None if it has to be asked.
+
+        `told`: all that the guest has told by then (`agent.wire.exit_told`); empty: of what it has nothing is asked.
+        """
+
     def status(self) -> Document:
         """Return how it goes."""
 
@@ -94,6 +100,12 @@ class SyncService:
         """
         session = self._session
         return None if session is None else notice(session.flush(PATIENCE, inward=inward))
+
+    def at_rest(self, told: bytes = b"") -> str | None:
+        """Return what `flushed` would, without waiting; None if it has to be asked. `told`: see `Session.resting`."""
+        session = self._session
+        found = None if session is None else session.resting(told)
+        return None if found is None else notice(found)
 
     def close(self) -> None:
         """End it."""

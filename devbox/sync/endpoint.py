@@ -345,5 +345,8 @@ class Endpoint(Protocol):
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
 
+    def has_told(self, told: bytes) -> bool:
+        """Whether all has come of which the guest's agent says that it has been told; False if that is not known."""
+
     def close(self) -> None:
         """Give it back."""

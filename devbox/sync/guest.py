@@ -7,6 +7,7 @@ also while its answers are not read, so neither ever waits for the other. All th
 import os
 import select
 import selectors
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -47,6 +48,8 @@ _CONTENTS_MAX: Final = 1 << 20  # bytes of content that may lie here with them
 _LOOKS: Final = (Stat, List, Read, Hash, Barrier, Settle)
 _STDOUT: Final = 1
 _DIGEST: Final = 32  # bytes
+_TOLD: Final = struct.Struct("<II")
+_WRAPS: Final = 1 << 32  # where the agent's count begins anew
 _EVERYTHING: Final = Event(-1, b"")
 
 
@@ -60,6 +63,10 @@ class Stream(Protocol):
     @property
     def pending(self) -> bool:
         """Whether there is something that `fileno` does not tell of."""
+
+    @property
+    def pid(self) -> int:
+        """The program's number inside."""
 
     @property
     def room(self) -> int:
@@ -157,6 +164,7 @@ class GuestEndpoint:
         self._flying = 0  # bytes sent and not answered
         self._number = 0  # of the request that was asked last
         self._answered = 0
+        self._heard = 0  # bytes
         self._events: dict[tuple[int, bytes], Event] = {}  # the same is told once, as it was the last time
         self._contents = 0  # bytes of content in them
         self._inside = False  # `process`, or a `done` that it calls
@@ -235,6 +243,11 @@ class GuestEndpoint:
         found, self._events, self._contents = self._events, {}, 0
         return iter(found.values())
 
+    def has_told(self, told: bytes) -> bool:
+        """Whether all has come that this very program had told, as the agent says (`agent.wire.exit_told`)."""
+        pid, count = _TOLD.unpack(told)
+        return bool(pid == self._stream.pid and (self._heard - count) % _WRAPS < _WRAPS // 2)
+
     def close(self) -> None:
         """Give it back."""
         if self._woken < 0:
@@ -303,7 +316,9 @@ class GuestEndpoint:
         finally:
             self._inside = False
         self._send()
-        return sum(len(data) for _, data in received)
+        count = sum(len(data) for _, data in received)
+        self._heard += count
+        return count
 
     def _hear(self, data: bytes) -> None:
         for number, verb, payload in self._frames.feed(data):

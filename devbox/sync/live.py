@@ -1,6 +1,5 @@
 """A session over two ends that are there: it waits for what happens, and runs cycles. Of one thread."""
 
-import select
 import time
 from collections.abc import Callable, Collection
 from typing import Final
@@ -19,6 +18,7 @@ from devbox.sync.pump import Ask, Pump, Rank, Work
 from devbox.sync.rows import Node
 from devbox.sync.scene import Scene
 from devbox.sync.settling import Settling
+from devbox.sync.still import Still
 from devbox.sync.trim import release_memory
 
 QUIET: Final = 0.05  # seconds after a cycle; what comes later is acted on at once
@@ -74,9 +74,7 @@ class Live:
         self._polled = 0.0
         self._poll_every = _POLL
         self._active = time.monotonic()
-        self._poll = select.poll()
-        for descriptor in (control, *(end.fileno() for end in ends.values())):
-            self._poll.register(descriptor, select.POLLIN)
+        self.still = Still(control, (end.fileno() for end in ends.values()))
         self._first_save = self._active + _FIRST
         self._save_by = _NEVER
         self.pump.start(self._opening())
@@ -113,10 +111,14 @@ class Live:
     def _busy(self) -> bool:
         return self.cycle.running or not self.pump.idle or self._wanted()
 
+    @property
+    def _rests(self) -> bool:
+        return not (self.working or self.paused or self.cycle.halt or self.scene.troubles.soon) and self.open
+
     def turn(self, until: float = _NEVER) -> None:
         """Wait until something happens, or until then, and do what there is to do."""
         wait = self._wait(until)
-        self.pump.turn({descriptor for descriptor, _ in self._poll.poll(None if wait is None else wait * 1000)})
+        self.pump.turn(self.still.wait(wait, rests=self._rests))
         self._listen()
         self._retry()
         if self._due():

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from devbox.sync.core.modes import Git, Mode
+from devbox.sync.still import NEVER
 
 
 class Doing(Enum):
@@ -64,7 +65,10 @@ class Trouble(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a flush came to. `settled`: nothing is left to do but what is listed here."""
+    """What a flush came to. `settled`: nothing is left to do but what is listed here.
+
+    `rest`: what `SyncSession.rests` tells of, if it was then at rest.
+    """
 
     settled: bool
     halted: str = ""
@@ -72,6 +76,7 @@ class Report:
     troubles: tuple[Trouble, ...] = ()
     files: int = 0
     bytes: int = 0
+    rest: int = NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

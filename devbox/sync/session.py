@@ -165,6 +165,14 @@ class SyncSession:
             return Report(settled=False, halted="the session does not answer")
         return flush.report
 
+    def rests(self, rest: int, told: bytes = b"") -> bool:
+        """Whether nothing has happened on the host since a `flush` came to this `Report.rest`.
+
+        `told`: what the guest had told when nothing more had happened there; empty: that is not asked for.
+        """
+        live = self._live
+        return live is not None and (not told or live.ends[Side.GUEST].has_told(told)) and live.still.since(rest)
+
     def status(self) -> Status:
         """Return what it does and knows."""
         return self._ask(lambda: tell.status(self._settings, self._live, self._memory, self._doing()))
@@ -203,15 +211,6 @@ class SyncSession:
                 f"not all was read: {why}", hint="look at devbox sync status, then again: devbox sync verify"
             )
         return tuple(map(shown, asked.found))
-
-    def __enter__(self) -> "SyncSession":
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.stop()
 
     # What follows runs in the thread.
 

@@ -12,6 +12,7 @@ from devbox.sync.memory import Memory
 from devbox.sync.pump import EndLost
 from devbox.sync.report import Difference, Doing, Report, Settings, Status, Trouble, shown
 from devbox.sync.rows import Node
+from devbox.sync.still import NEVER
 from devbox.sync.troubles import Troubles
 
 _SYSCTL = "raise fs.inotify.max_user_watches"
@@ -77,6 +78,7 @@ def report(live: Live | None, *, settled: bool, halted: str, files: int, bytes_:
         troubles=_troubles(live.scene.troubles),
         files=counters.files - files,
         bytes=counters.bytes - bytes_,
+        rest=live.still.count if settled and not any(live.scene.polled.values()) else NEVER,
     )
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from devbox.agent.client import Greeting
 from devbox.agent.relay import OutputError, relay
 from devbox.errors import DevboxError
 from devbox.runtimes.agent import exec_message, explained
@@ -49,8 +50,7 @@ def attach(instance: Instance, spec: ExecSpec, *, streams: Streams) -> int:
     """
     with told_apart(instance.name, spec):
         return relay(
-            instance.connect(),
-            identity=instance.spec_digest,
+            Greeting(instance.connect(), instance.spec_digest),
             request=exec_message(spec),
             stdin=streams.stdin,
             stdout=streams.stdout,

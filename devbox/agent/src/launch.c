@@ -18,6 +18,8 @@ pid_t launch(struct exec_message *message, struct plumbing *plumbing) {
         .message = message,
         .descriptors = {plumbing->theirs[0], plumbing->theirs[1], plumbing->theirs[2]},
         .report = plumbing->report_theirs,
+        .queue = plumbing->queue,
+        .idle = plumbing->idle,
         .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,
     };
     pid_t pid = spawn_start(&spawn);

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -35,6 +37,25 @@ void plumbing_close_ours(struct plumbing *plumbing) {
         close_one(&plumbing->ours[index]);
     }
     close_one(&plumbing->report);
+    plumbing_close_watch(plumbing->queue, plumbing->idle);
+}
+
+void plumbing_close_watch(int queue, uint32_t *idle) {
+    if (idle != NULL) {
+        munmap(idle, sizeof *idle);
+        close_one(&queue);
+    }
+}
+
+/* Without events all is looked at again and again: no reason to fail. */
+static bool open_watch(struct plumbing *plumbing) {
+    void *shared = mmap(NULL, sizeof *plumbing->idle, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        return false;
+    }
+    plumbing->idle = shared;
+    plumbing->queue = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    return true;
 }
 
 static bool make_pipe(int *from, int *to, int ours) {
@@ -87,7 +108,7 @@ static bool open_terminal(struct plumbing *plumbing, const struct exec_message *
     int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     struct termios settings;
     plumbing->ours[0] = terminal;
-    if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
+    if (terminal < 0 || unlockpt(terminal) != 0) { /* devpts gives it to us: there is no grantpt to be done */
         return false;
     }
     plumbing->theirs[0] = open_peer(terminal);
@@ -108,9 +129,10 @@ static bool open_terminal(struct plumbing *plumbing, const struct exec_message *
 }
 
 bool plumbing_open(struct plumbing *plumbing, const struct exec_message *message) {
-    *plumbing = (struct plumbing){{-1, -1, -1}, {-1, -1, -1}, -1, -1};
+    *plumbing = (struct plumbing){{-1, -1, -1}, {-1, -1, -1}, -1, -1, -1, NULL};
     bool terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0;
     bool good = terminal ? open_terminal(plumbing, message) : open_pipes(plumbing, message->flags);
+    good = good && ((message->flags & EXEC_SYNC) == 0 || open_watch(plumbing));
     if (good && make_pipe(&plumbing->report, &plumbing->report_theirs, 0)) {
         return true;
     }

@@ -12,6 +12,7 @@
 #include "launch.h"
 #include "output.h"
 #include "plumbing.h"
+#include "quiet.h"
 #include "sessions.h"
 #include "spawn.h"
 #include "vanish.h"
@@ -28,6 +29,7 @@ struct process {
     struct output out;  /* with a terminal its source is both directions */
     struct output err;
     struct sink sink;
+    struct quiet quiet;
     struct spawn_report failure;
     bool terminal;
     bool detached;
@@ -67,6 +69,7 @@ static void destroy(struct process *process) {
         process->session->waiter = NULL;
     }
     source_close(&process->start);
+    quiet_remove(&process->quiet);
     buffer_free(&process->sink.waiting); /* not given back: the channel is over */
     let_go(process);
     channel_remove(&process->channel);
@@ -74,16 +77,18 @@ static void destroy(struct process *process) {
 }
 
 static void pump(struct process *process, struct output *output) {
+    uint32_t before = process->channel.credit;
     bool full = !output_pump(output, &process->channel);
+    process->quiet.told += before - process->channel.credit;
     process->blocked = process->blocked || full;
 }
 
 static void say_exit(struct process *process) {
-    uint8_t bytes[8];
+    uint8_t bytes[16];
     int status = process->status;
     put_u32(bytes, WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0);
     put_u32(bytes + 4, WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0);
-    channel_send(&process->channel, FRAME_EXIT, bytes, sizeof bytes);
+    channel_send(&process->channel, FRAME_EXIT, bytes, 8 + quiet_say(bytes + 8));
 }
 
 /* Send what an ended process had written, and then its EXIT; or wait for room. Frees the process at the end. */
@@ -356,6 +361,7 @@ static void take_child(struct process *process, struct session *session, pid_t p
     process->waiter.ended = ended;
     process->session = session;
     session->waiter = &process->waiter;
+    quiet_add(&process->quiet, plumbing, pid);
     session_add(session, pid);
     vanish_forget(pid); /* the number may have been that of a session that was to end */
     if (!adopt(process, plumbing)) {

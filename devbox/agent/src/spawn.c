@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,17 @@
 #include "credentials.h"
 #include "sftp.h"
 #include "sync.h"
+#include "text.h"
 #include "userdb.h"
 #include "wire.h"
 
-enum { REPORT = 3, OLD_KERNEL_DESCRIPTORS = 65536 };
+enum { REPORT = 3, QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 4 };
 
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+static char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
 static int report_to = REPORT; /* in a child */
+/* What a child that borrows our memory has taken of it and cannot give back. */
+static void *borrowed[2];
 
 bool spawn_prepare(void) {
     if (getrlimit(RLIMIT_NOFILE, &original_files) != 0) {
@@ -45,6 +49,10 @@ static _Noreturn void give_up(uint32_t stage, int error) {
     _exit(127);
 }
 
+static __attribute__((noinline)) _Noreturn void lack(void) {
+    give_up(STAGE_RESOURCES, errno);
+}
+
 /* Other processes' pipes are open here until exec, and an sftp server or sync program never gets there. */
 static void close_from(unsigned first) {
     if (syscall(SYS_close_range, first, ~0U, 0) == 0) {
@@ -59,19 +67,20 @@ static void place_descriptors(const struct spawn *spawn) {
     report_to = spawn->report;
     int kept = fcntl(spawn->report, F_DUPFD_CLOEXEC, 10);
     if (kept < 0) {
-        give_up(STAGE_RESOURCES, errno);
+        lack();
     }
     report_to = kept;
     for (int target = 0; target < 3; target++) {
         if (dup2(spawn->descriptors[target], target) < 0) {
-            give_up(STAGE_RESOURCES, errno);
+            lack();
         }
     }
+    (void)dup3(spawn->queue, QUEUE, O_CLOEXEC); /* there is none, or it is there already, or it is there now */
     if (dup3(kept, REPORT, O_CLOEXEC) < 0) {
-        give_up(STAGE_RESOURCES, errno);
+        lack();
     }
     report_to = REPORT;
-    close_from(REPORT + 1);
+    close_from(spawn->queue < 0 ? QUEUE : QUEUE + 1);
 }
 
 static void reset_signals(void) {
@@ -83,7 +92,7 @@ static void reset_signals(void) {
     sigset_t none;
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) != 0) {
-        give_up(STAGE_RESOURCES, errno);
+        lack();
     }
 }
 
@@ -95,41 +104,69 @@ static void give_descriptors(const struct spawn *spawn, const struct user *user)
     for (int fd = 0; fd < 3; fd++) {
         struct stat found;
         if (fstat(fd, &found) != 0) {
-            give_up(STAGE_RESOURCES, errno);
+            lack();
         }
         bool ours = S_ISFIFO(found.st_mode) || (spawn->terminal && S_ISCHR(found.st_mode));
         if (ours && fchown(fd, user->uid, spawn->terminal ? (gid_t)-1 : user->gid) != 0) {
-            give_up(STAGE_RESOURCES, errno);
+            lack();
         }
     }
 }
 
+static char **borrow(int place, size_t count) {
+    borrowed[place] = calloc(count, sizeof(char *));
+    if (borrowed[place] == NULL) {
+        lack();
+    }
+    return borrowed[place];
+}
+
+/* What has the same name is replaced, if it may be; what has none is left out. */
+static void put(char **list, char *pair, bool replaces) {
+    const char *equals = strchr(pair, '=');
+    if (equals == NULL || equals == pair) {
+        return;
+    }
+    while (*list != NULL && strncmp(*list, pair, (size_t)(equals - pair) + 1) != 0) {
+        list++;
+    }
+    if (*list == NULL || replaces) {
+        *list = pair;
+    }
+}
+
+/* Not by setenv: the list may be in memory that is the agent's as well. */
 static void set_environment(const struct exec_message *message, const struct user *user) {
-    bool failed = unsetenv("HOME") != 0 || unsetenv("USER") != 0 || unsetenv("LOGNAME") != 0; /* the agent's own */
+    static char room[3][sizeof "LOGNAME=" + sizeof user->home];
+    static const char *const names[] = {"HOME=", "USER=", "LOGNAME="};
+    size_t count = message->env.count + DEFAULTS_MOST + 1;
+    for (char **own = environ; *own != NULL; own++) {
+        count++;
+    }
+    char **list = borrow(0, count);
     char *item = message->env.first;
     for (uint32_t index = 0; index < message->env.count; index++) {
-        char *next = list_next(item);
-        char *equals = strchr(item, '=');
-        if (equals != NULL && equals != item) {
-            *equals = '\0';
-            failed = setenv(item, equals + 1, 1) != 0 || failed;
+        put(list, item, true);
+        item = list_next(item);
+    }
+    for (int index = 0; index < 3; index++) {
+        const char *value = index == 0 ? user->home : user->name;
+        if (value[0] != '\0') {
+            text_join(room[index], sizeof room[index], (const char *const[]){names[index], value, NULL});
+            put(list, room[index], false);
         }
-        item = next;
     }
-    failed = setenv("HOME", user->home, 0) != 0 || failed;
-    if (user->name[0] != '\0') {
-        failed = setenv("USER", user->name, 0) != 0 || setenv("LOGNAME", user->name, 0) != 0 || failed;
+    for (char **own = environ; *own != NULL; own++) {
+        if (strncmp(*own, "USER=", 5) != 0 && strncmp(*own, "LOGNAME=", 8) != 0) {
+            put(list, *own, false);
+        }
     }
-    if (failed || setenv("PATH", default_path, 0) != 0) {
-        give_up(STAGE_RESOURCES, errno);
-    }
+    put(list, default_path, false);
+    environ = list;
 }
 
 static _Noreturn void run(const struct list *argv) {
-    char **words = calloc((size_t)argv->count + 1, sizeof *words);
-    if (words == NULL) {
-        give_up(STAGE_RESOURCES, errno);
-    }
+    char **words = borrow(1, (size_t)argv->count + 1);
     char *item = argv->first;
     for (uint32_t index = 0; index < argv->count; index++) {
         words[index] = item;
@@ -148,15 +185,15 @@ static void enter(const char *cwd) {
     }
 }
 
-static _Noreturn void child(const struct spawn *spawn) {
+static __attribute__((noinline)) _Noreturn void child(const struct spawn *spawn) {
     static struct user user;
     struct exec_message *message = spawn->message;
     place_descriptors(spawn);
     if (setsid() < 0 || (spawn->terminal && ioctl(0, TIOCSCTTY, 0) != 0)) {
-        give_up(STAGE_RESOURCES, errno);
+        lack();
     }
     if (setrlimit(RLIMIT_NOFILE, &original_files) != 0) {
-        give_up(STAGE_RESOURCES, errno);
+        lack();
     }
     umask(022);
     if (!user_find(message->user, &user)) {
@@ -165,7 +202,7 @@ static _Noreturn void child(const struct spawn *spawn) {
     report(0, user.uid);
     give_descriptors(spawn, &user);
     if (!credentials_become(&user)) {
-        give_up(STAGE_RESOURCES, errno);
+        lack();
     }
     enter(message->cwd);
     set_environment(message, &user);
@@ -176,15 +213,37 @@ static _Noreturn void child(const struct spawn *spawn) {
     }
     if ((message->flags & EXEC_SYNC) != 0) {
         close(REPORT);
-        _exit(sync_serve(message->argv.first));
+        _exit(sync_serve(message->argv.first, spawn->queue < 0 ? -1 : QUEUE, spawn->idle));
     }
     run(&message->argv);
 }
 
+/* Whether the way there is in the kernel's memory. While a child borrows our memory we stand still, and whoever has the
+   file system of a directory may take long to answer for it. */
+static bool is_near(const char *path) {
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0; /* before Linux 5.12 never */
+}
+
+/* To copy our memory, and all that is touched then once more, takes longer than many a command. */
 pid_t spawn_start(const struct spawn *spawn) {
-    pid_t pid = fork();
+    static char **own; /* not on the stack, which a child that borrows it goes on with */
+    own = environ;
+    bool execs = (spawn->message->flags & (EXEC_SFTP | EXEC_SYNC)) == 0;
+    pid_t pid = execs && is_near(spawn->message->cwd) ? vfork() : fork();
     if (pid == 0) {
         child(spawn);
     }
+    int error = errno;
+    environ = own;
+    for (int index = 0; index < 2; index++) {
+        free(borrowed[index]);
+        borrowed[index] = NULL;
+    }
+    errno = error;
     return pid;
 }

@@ -12,6 +12,8 @@ struct spawn {
     struct exec_message *message;
     int descriptors[3]; /* stdin, stdout, stderr of the child, each above 2 */
     int report;         /* where the child says what went wrong; it is closed by exec */
+    int queue;          /* of a sync program: see plumbing.h */
+    uint32_t *idle;
     bool terminal;      /* descriptors[0] becomes its controlling terminal */
 };
 

@@ -68,7 +68,8 @@ static void handle_all(void) {
     }
 }
 
-int sync_serve(const char *root) {
+int sync_serve(const char *root, int queue, uint32_t *idle) {
+    events_begin(queue, idle);
     for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
         if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) {
             return 1;

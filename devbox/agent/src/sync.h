@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Serve `root` on stdin and stdout with the rights of this process; the exit code. */
-int sync_serve(const char *root);
+/* Serve `root` on stdin and stdout with the rights of this process; the exit code. `queue`, `idle`: see plumbing.h. */
+int sync_serve(const char *root, int queue, uint32_t *idle);
 /* Have `root` as the directory that requests are about, and say hello. False: it cannot be, which is said too. */
 bool sync_begin(const char *root);
 /* Handle one request, whole but for its length; it is changed. */

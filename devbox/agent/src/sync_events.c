@@ -1,6 +1,5 @@
 #include "sync_events.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -31,18 +30,27 @@ struct held {
 static struct held held[HELD_MOST];
 static size_t held_count;
 static int queue = -1;
+static uint32_t *idle;
 static struct writer *frame; /* that is being filled */
 static int last_watch;
 static char last_name[SYNC_NAME_MOST + 1];
+
+void events_begin(int from, uint32_t *flag) {
+    queue = from;
+    idle = flag;
+}
+
+void events_rest(bool rests) {
+    if (idle != NULL) {
+        __atomic_store_n(idle, rests && held_count == 0, __ATOMIC_SEQ_CST);
+    }
+}
 
 int events_descriptor(void) {
     return queue;
 }
 
 int events_watch(int directory) {
-    if (queue < 0) {
-        queue = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    }
     if (queue < 0 || fchdir(directory) != 0) { /* the one way to name it that no link can bend */
         return -1;
     }

@@ -3,6 +3,13 @@
 #ifndef SYNC_EVENTS_H
 #define SYNC_EVENTS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Have them from this inotify instance (-1: none), and say in `idle` whether there is nothing to say. */
+void events_begin(int queue, uint32_t *idle);
+/* We wait now, for whatever comes; or no longer. */
+void events_rest(bool rests);
 /* Tell of this directory from now on; its number, or -1: there can be no more of them. */
 int events_watch(int directory);
 /* Say all that has happened until now. */

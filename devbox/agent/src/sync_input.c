@@ -49,7 +49,10 @@ void input_wait(short what) {
         {.fd = what == POLLOUT ? STDOUT_FILENO : events_descriptor(), .events = what},
     };
     paths_forget();
-    if (poll(waits, 2, what == POLLOUT ? -1 : events_patience()) > 0 && waits[0].revents != 0) {
+    events_rest(what == POLLIN);
+    int found = poll(waits, 2, what == POLLOUT ? -1 : events_patience());
+    events_rest(false);
+    if (found > 0 && waits[0].revents != 0) {
         take();
     }
 }

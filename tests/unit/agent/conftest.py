@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devbox.agent import wire
-from devbox.agent.client import dial
+from devbox.agent.client import Greeting, dial
 from devbox.agent.relay import relay
 from tests.fakes.agent import FakeAgent
 from tests.fakes.agent_process import FakeProcess, Program
@@ -61,8 +61,7 @@ def relayed(
     request = wire.ExecMessage(["x"], flags=flags | wire.FLAG_TERMINAL * terminal)
     stdin, stdout, stderr = streams
     return relay(
-        dial(agent.path),
-        identity="it",
+        Greeting(dial(agent.path), "it"),
         request=request,
         stdin=stdin,
         stdout=stdout,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devbox.agent import wire
-from devbox.agent.client import dial
+from devbox.agent.client import Greeting, dial
 from devbox.agent.relay import OutputError, relay
 from tests.fakes.agent import FakeAgent
 from tests.fakes.agent_process import FakeProcess
@@ -196,5 +196,5 @@ def test_outcomes_of_a_hook(agent: FakeAgent, ends: Ends) -> None:
     agent.program = None
     request = wire.ExecMessage(["x"])
     streams = dict(zip(("stdin", "stdout", "stderr"), ends.streams, strict=True))
-    assert relay(dial(agent.path), identity="", request=request, terminal=False, **streams) == 3
+    assert relay(Greeting(dial(agent.path), ""), request=request, terminal=False, **streams) == 3
     assert (ends.output(), ends.output(ends.stderr)) == (b"TEXT", b"e")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devbox.agent import wire
-from devbox.agent.client import AgentLost, NoAgent, OtherAgent, StartError, dial
+from devbox.agent.client import AgentLost, Greeting, NoAgent, OtherAgent, StartError, dial
 from devbox.agent.relay import relay
 from tests.fakes import agent_messages as says
 from tests.fakes.agent import FakeAgent
@@ -94,8 +94,7 @@ def test_an_agent_that_misbehaves_is_an_error(tmp_path: Path, ends: Ends, after:
     try:
         with pytest.raises(AgentLost, match=text):
             relay(
-                dial(str(tmp_path / "agent.sock")),
-                identity="it",
+                Greeting(dial(str(tmp_path / "agent.sock")), "it"),
                 request=wire.ExecMessage(["x"]),
                 terminal=False,
                 **streams,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from devbox.agent import wire
-from devbox.agent.client import AgentLost, dial
+from devbox.agent.client import AgentLost, Greeting, dial
 from devbox.agent.relay import relay
 from tests.fakes import agent_messages as says
 from tests.fakes.agent import FakeAgent
@@ -188,7 +188,7 @@ def test_an_agent_that_reads_nothing_is_left_at_the_third_signal(tmp_path: Path,
             with contextlib.suppress(BaseException):
                 request = wire.ExecMessage(["x" * 1000] * words)  # a thousand are more than a socket holds
                 streams = {"stdin": zeros.fileno(), "stdout": out.fileno(), "stderr": out.fileno()}
-                status = relay(dial(str(path)), identity="it", request=request, terminal=False, **streams)
+                status = relay(Greeting(dial(str(path)), "it"), request=request, terminal=False, **streams)
             os._exit(status)
         agent, _ = door.accept()
         with agent:

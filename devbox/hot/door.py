@@ -1,0 +1,32 @@
+"""The ways into an Environment, opened as soon as the Record says where they are.
+
+Meanwhile it is found out whether all is as the Record says: the agent is greeted, and what was changed here goes in.
+"""
+
+from __future__ import annotations
+
+from devbox.agent.client import Greeting, dial
+from devbox.supervisor.probe import Flush
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Door:
+    """To the agent of `entry`, and the Supervisor at `supervisor`; `client.NoAgent` if no agent is there.
+
+    Nothing comes of it but that what was changed here is inside.
+    """
+
+    __slots__ = ("greeting", "inward")
+
+    def __init__(self, entry: Mapping[str, str], supervisor: str) -> None:
+        self.greeting = Greeting(dial(entry["socket"]), entry["spec"])
+        self.inward = Flush(supervisor, inward=True) if entry["sync"] else None
+
+    def close(self) -> None:
+        """Leave it; may be called again."""
+        self.greeting.transport.close()
+        if self.inward:
+            self.inward.close()
