@@ -8,7 +8,7 @@ from devbox.engine.own.engine import OwnEngine
 from devbox.errors import CommandFailedError, EngineUnavailableError
 from devbox.process import Completed
 from devbox.reporter import SilentReporter
-from devbox.vm import disk
+from devbox.vm import disk, share
 from devbox.vm.qemu import architecture
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
@@ -208,6 +208,18 @@ def test_where_passt_alone_is_missing_it_is_what_is_installed() -> None:
     assert check.fix == (Command(argv=("apk", "add", "passt")),)
     nowhere = by_id(diagnose(make_host(FakeProcesses(name, "brew"))))["qemu"]
     assert (nowhere.status, nowhere.fix, nowhere.remedy) == (Status.WARN, (), "install passt")
+
+
+def test_a_live_share_is_nobodys_duty_and_its_price_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"qemu-system-{architecture()}"
+    monkeypatch.setattr(share, "lacking", lambda processes: None)
+    there = by_id(diagnose(make_host(FakeProcesses(name))))["live-share"]
+    assert (there.status, share.TRADE_OFF in there.message) == (Status.OK, True)
+    monkeypatch.setattr(share, "lacking", lambda processes: share.Lack(why="virtiofsd is not installed", package="vfs"))
+    missing = by_id(diagnose(make_host(FakeProcesses(name))))["live-share"]
+    assert missing.status is Status.OK
+    assert "virtiofsd is not installed (Debian's package vfs)" in missing.message
+    assert "there is no QEMU" in by_id(diagnose(make_host(FakeProcesses())))["live-share"].message
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,18 @@ def test_a_container_is_not_saved_and_runs_on(desk: Desk) -> None:
     assert not up(desk.host, desk.workspace).changed
 
 
+def test_a_machine_that_shares_its_files_is_not_saved_and_is_told_why(
+    desk: Desk, machine: FakeInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.saved = None
+    monkeypatch.setattr(halting, "is_machine", lambda host, instance: True)
+    for verb in (lambda: halt(desk.host, desk.workspace, save=True), lambda: resume(desk.host, desk.workspace)):
+        with pytest.raises(UsageError, match="shop shares the project's files live") as caught:
+            verb()
+        assert "two-way" in (caught.value.hint or "")
+    assert machine.state is InstanceState.RUNNING
+
+
 def test_where_nothing_is_there_is_nothing_to_suspend_and_nothing_to_resume(desk: Desk) -> None:
     assert not halt(desk.host, desk.workspace, save=True)
     with pytest.raises(NotRunningError, match="nothing of shop is saved: there is no environment"):
