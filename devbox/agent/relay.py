@@ -12,7 +12,19 @@ import time
 
 from devbox.agent import wire
 from devbox.agent.client import CHUNK, AgentError, AgentLost, Greeting, StartError
-from devbox.agent.streams import READ, WRITE, Input, Output, Raw, Signals, Waiter, is_gone, outputs, terminal_size
+from devbox.agent.streams import (
+    READ,
+    WRITE,
+    Input,
+    Output,
+    Raw,
+    Signals,
+    Waiter,
+    is_gone,
+    is_nothing,
+    outputs,
+    terminal_size,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +111,8 @@ class _Relay:
         self._signals = signals
         self._raw = raw
         self._screen = streams[1]
+        if not request.flags & (wire.FLAG_SFTP | wire.FLAG_SYNC) and is_nothing(streams[0]):
+            request.flags &= ~wire.FLAG_STDIN  # so that there is no pipe to be filled, and no end of it to be told of
         self._waiter = Waiter()
         self._input: Input | None = Input(streams[0]) if request.flags & wire.FLAG_STDIN else None
         self._stdout, self._stderr = outputs(streams[1], streams[2])

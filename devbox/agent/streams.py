@@ -26,6 +26,7 @@ ROWS, COLUMNS = 24, 80
 _CAREFUL = 4096  # what a pipe or terminal that is writable takes without blocking
 _BATCH = 64  # pieces that are written at once
 _PIECES = 256  # small pieces in a row that are made one
+_NULL = os.makedev(1, 3)  # what /dev/null is on Linux
 _HANGUP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
@@ -36,6 +37,15 @@ def terminal_size(descriptor: int) -> tuple[int, int]:
     except OSError:
         return ROWS, COLUMNS
     return rows or ROWS, columns or COLUMNS
+
+
+def is_nothing(descriptor: int) -> bool:
+    """Whether it is /dev/null, of which there is one inside as well."""
+    try:
+        found = os.fstat(descriptor)
+        return stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL
+    except OSError:
+        return False
 
 
 def _opened_again(descriptor: int, flags: int) -> int:

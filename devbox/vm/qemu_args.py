@@ -138,7 +138,7 @@ def probe_argv(program: str, *, accelerator: str, kernel: str) -> tuple[str, ...
         *_confinement(),
         "-no-reboot",
         *("-machine", _machine_type(program)),
-        *_speed(accelerator, _TRANSLATED),
+        *_speed(program, accelerator, _TRANSLATED),
         *("-smp", "1"),
         *("-m", "256M"),
         *("-kernel", kernel),
@@ -174,7 +174,7 @@ def _confinement() -> tuple[str, ...]:
 def _board(spec: MachineSpec, program: str) -> tuple[str, ...]:
     return (
         *("-machine", f"{_machine_type(program)},memory-backend=ram{_flash(spec)}"),
-        *_speed(spec.accelerator, _TRANSLATED_ONCE if _is_kept(spec) else _TRANSLATED),
+        *_speed(program, spec.accelerator, _TRANSLATED_ONCE if _is_kept(spec) else _TRANSLATED),
         *("-smp", str(spec.cpus)),
         *("-m", f"{_mebibytes(spec)}M"),
         *_memory(spec),
@@ -213,10 +213,11 @@ def _machine_type(program: str) -> str:
     return "virt,gic-version=max" if _is_arm(program) else "q35,vmport=off,smm=off,graphics=off,dump-guest-core=off"
 
 
-def _speed(accelerator: str, translated: int) -> tuple[str, ...]:
+def _speed(program: str, accelerator: str, translated: int) -> tuple[str, ...]:
     """Return by what the processors run. `translated`: MiB that the emulation keeps of what it has translated."""
     if accelerator == "tcg":
-        return ("-accel", f"tcg,tb-size={translated}", "-cpu", "max")
+        # Five levels of page tables are walked one by one, for more memory than any machine has.
+        return ("-accel", f"tcg,tb-size={translated}", "-cpu", "max" if _is_arm(program) else "max,la57=off")
     return ("-accel", accelerator, "-cpu", "host")
 
 

@@ -36,8 +36,8 @@ def failed(channel: int, errno: int, stage: int, what: str) -> bytes:
     return frame(wire.FAILED, channel, _U32.pack(errno) + bytes((stage,)) + text(what))
 
 
-def exited(channel: int, code: int, signal: int = 0) -> bytes:
-    return frame(wire.EXIT, channel, _U32.pack(code) + _U32.pack(signal))
+def exited(channel: int, code: int, signal: int = 0, told: bytes = b"") -> bytes:
+    return frame(wire.EXIT, channel, _U32.pack(code) + _U32.pack(signal) + told)
 
 
 def closed(channel: int, errno: int = 0) -> bytes:

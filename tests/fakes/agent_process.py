@@ -17,6 +17,8 @@ _GRACE = 0.2  # seconds without input after which a process that might read all 
 class FakeProcess(Waits):
     """One run of a program. `send` takes frames, from any thread; `host_gone` is set when nobody takes them."""
 
+    told = b""  # what its EXIT says of a sync program
+
     def __init__(self, message: ExecMessage, channel: int, window: int, *, pid: int, send: Send) -> None:
         self.message = message
         self.channel = channel
@@ -94,7 +96,7 @@ class FakeProcess(Waits):
             self.ended = True
             on_end(self)
         if not self.message.flags & wire.FLAG_DETACH:
-            self._send(says.exited(self.channel, code & 0xFF))
+            self._send(says.exited(self.channel, code & 0xFF, told=self.told))
 
     # the agent's side
 

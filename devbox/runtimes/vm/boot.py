@@ -35,7 +35,7 @@ DATA_SIZE: Final = 32 << 30  # the same of the disk with the volumes
 NETWORK: Final = f"{ADDRESS} {GATEWAY} {NAME_SERVER}"
 _COMMAND_LINE: Final = "console=ttyS0 quiet loglevel=4 panic=-1 rw"
 # Under emulation alone: what it guards against cannot be reached from there, and it costs half a second.
-_EMULATED: Final = "mitigations=off cryptomgr.notests norandmaps"
+_EMULATED: Final = "mitigations=off cryptomgr.notests norandmaps init_on_alloc=0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

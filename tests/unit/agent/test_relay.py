@@ -49,6 +49,15 @@ def test_a_process_that_reads_nothing_is_not_waited_for(agent: FakeAgent, ends: 
     assert relayed(agent, true, ends.streams) == 0
 
 
+def test_nothing_as_input_is_nothing_inside_too(agent: FakeAgent, ends: Ends) -> None:
+    with Path("/dev/null").open("rb") as nothing, Path("/dev/zero").open("rb") as zeros:
+        assert relayed(agent, true, [nothing.fileno(), *ends.streams[1:]]) == 0
+        assert relayed(agent, true, [zeros.fileno(), *ends.streams[1:]]) == 0
+        assert relayed(agent, cat, [nothing.fileno(), *ends.streams[1:]], flags=wire.FLAG_SFTP | wire.FLAG_STDIN) == 0
+    flags = [process.message.flags & wire.FLAG_STDIN for process in agent.processes]
+    assert flags == [0, wire.FLAG_STDIN, wire.FLAG_STDIN]
+
+
 def _feed(ends: Ends, size: int) -> None:
     piece = b"x" * 65536
     for _ in range(size // len(piece)):

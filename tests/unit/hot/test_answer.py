@@ -13,7 +13,7 @@ import pytest
 from devbox.agent import client
 from devbox.agent.client import StartError
 from devbox.agent.protocol import GuestSession
-from devbox.agent.wire import FLAG_DETACH, FLAG_STDIN, ExecMessage
+from devbox.agent.wire import FLAG_DETACH, ExecMessage
 from tests.fakes import agent_messages as says
 from tests.fakes.agent import FakeAgent
 from tests.fakes.engine_streams import Outcome
@@ -37,7 +37,7 @@ def test_exec_is_passed_on_and_so_is_how_it_ends(stand: Stand, monkeypatch: pyte
     assert stand.capture.readouterr() == (b"out\n", b"err\n")
     (message,) = stand.seen
     assert (message.argv, message.user, message.cwd) == (("make", "-j2"), "1000:1000", "/workspaces/a project")
-    assert message.flags == FLAG_STDIN
+    assert message.flags == 0, "pytest's own stdin is /dev/null"
     env = ["HOME=/home/dev", "USER=dev", "LOGNAME=dev", "TZ=UTC", "AWS_PROFILE=one", "A=1"]
     assert list(message.env) == env  # and no TERM: there is no terminal
 

@@ -10,7 +10,8 @@ import pytest
 
 from devbox import paths
 from devbox.hot import inputs
-from devbox.supervisor.probe import FLUSH, FLUSH_INWARD
+from devbox.supervisor.probe import FLUSH, FLUSH_INWARD, FLUSH_TOLD, TOLD_END
+from tests.fakes.agent_process import FakeProcess
 from tests.support.stand import Stand, standing
 
 
@@ -55,6 +56,13 @@ def test_before_it_what_is_here_goes_in_and_after_it_both_are_equal(stand: Stand
         assert stand("exec", "--", "true") == 0
     assert asked == [FLUSH_INWARD, FLUSH]
     assert stand.capture.readouterr() == (b"", b"")
+
+
+def test_what_is_known_of_the_guest_by_then_is_said(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeProcess, "told", b"12345678")
+    with supervisor(stand, b"ok\n", b"ok\n") as asked:
+        assert stand("exec", "--", "true") == 0
+    assert asked == [FLUSH_INWARD, FLUSH_TOLD + b"3132333435363738" + TOLD_END]
 
 
 def test_what_is_in_the_way_is_said_once_in_one_line(stand: Stand) -> None:

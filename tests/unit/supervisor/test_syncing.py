@@ -24,6 +24,7 @@ class FakeSession:
         self._said = said
         self.now = dict(QUIET)
         self.alive = True
+        self.rests: tuple[bytes, ...] = ()  # what may have been told of when there is nothing to do
 
     def start(self) -> None:
         self._said.append(f"start {self.order.mode}")
@@ -34,6 +35,9 @@ class FakeSession:
     def flush(self, timeout: float, *, inward: bool = False) -> dict[str, Any]:
         self._said.append(f"flush {timeout:g}" + (" inward" if inward else ""))
         return self.now
+
+    def resting(self, told: bytes = b"") -> dict[str, Any] | None:
+        return self.now if told in self.rests else None
 
     def status(self) -> dict[str, Any]:
         return self.now

@@ -48,7 +48,7 @@ def test_it_is_known_by_its_name_and_its_uuid() -> None:
 @pytest.mark.parametrize(
     ("program", "accelerator", "board", "cpu"),
     [
-        (X86, "tcg", "q35", "max"),
+        (X86, "tcg", "q35", "max,la57=off"),
         (X86, "kvm", "q35", "host"),
         (ARM, "tcg", "virt", "max"),
         (ARM, "hvf", "virt", "host"),
