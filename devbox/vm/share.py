@@ -87,6 +87,8 @@ def _lacks_room(processes: Processes, daemon: Daemon) -> Lack | None:
     grouped = _grouped(daemon, uid)
     if (grouped or (daemon.is_rust and uid)) and not processes.which("newgidmap"):
         return Lack(why="newuidmap and newgidmap are not installed", package="uidmap")
+    if daemon.is_rust and uid:
+        return None  # it makes its own
     unshare = processes.which("unshare")
     if unshare is None:
         return Lack(why="unshare is not installed", package="util-linux")
@@ -122,6 +124,7 @@ class LiveShare:
         self._stamp = directory / paths.MACHINE_SHARE
         self._log = directory / paths.MACHINE_SHARE_LOG
         self._end = directory / f"{paths.MACHINE_SHARE_LOG}.end"
+        self._door = directory / paths.MACHINE_SHARE_DOOR
 
     @contextlib.contextmanager
     def begun(self, shared: str) -> Iterator[int]:
@@ -137,12 +140,11 @@ class LiveShare:
         write_text(str(self._stamp), f"{own}\n")
         for path in (self._log, self._end):
             path.unlink(missing_ok=True)
-        door = self._directory / paths.MACHINE_SHARE_DOOR
-        door.unlink(missing_ok=True)
-        with bound(door) as listening:
+        self._door.unlink(missing_ok=True)
+        with bound(self._door) as listening:
             listening.listen(1)
-            ours = connected(door, _PATIENCE)
-            door.unlink()
+            ours = connected(self._door, _PATIENCE)
+            self._door.unlink()
             with ours:
                 number = listening.fileno()
                 argv = daemon_argv(daemon, socket=number, directory=shared, files=_files())
@@ -175,8 +177,14 @@ class LiveShare:
             self._marks.ended(mark, _PATIENCE)
         if mark is not None:
             self._marks.reap(mark)
-        for path in (self._stamp, self._log, self._end):
+            self._await_all_said()  # nothing is written after that
+        for path in (self._stamp, self._log, self._end, self._door):
             path.unlink(missing_ok=True)
+
+    def _await_all_said(self) -> None:
+        until = time.monotonic() + _LATE
+        while not self._end.exists() and time.monotonic() < until:
+            time.sleep(_PAUSE)
 
     def _who(self, daemon: Daemon, shared: str) -> tuple[Account | None, tuple[str, ...]]:
         """Return whom the daemon is to be, where that is for us to say, and what stands before its command."""
@@ -198,9 +206,8 @@ class LiveShare:
 
     def said(self) -> str:
         """Return the last lines that the daemon said, safe to be shown; empty if there is none."""
-        until = time.monotonic() + _LATE
-        while self.is_lost() and not self._end.exists() and time.monotonic() < until:
-            time.sleep(_PAUSE)
+        if self.is_lost():
+            self._await_all_said()
         with contextlib.suppress(OSError):
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
             return "\n".join(printable(line) for line in lines[-_SHOWN:])

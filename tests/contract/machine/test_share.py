@@ -1,14 +1,18 @@
 """The real virtiofsd beside a QEMU that boots nothing: who it is, and that neither outlives the other."""
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from devbox.errors import CommandFailedError, MachineError
+from devbox.process import HostProcesses
 from devbox.vm import share, share_watch
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
@@ -17,7 +21,16 @@ from tests.contract.machine.test_machine import ended, pid_of
 from tests.fakes.processes import FakeProcesses, completed
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.vm
 OWNER = 54321
+STARTING = """
+from pathlib import Path
+from devbox.process import HostProcesses
+from devbox.reporter import SilentReporter
+from devbox.vm.machine import Machine
+from devbox.vm.qemu_args import MachineSpec
+Machine(Path({!r}), HostProcesses(SilentReporter())).start({!r})
+"""
 
 
 @pytest.fixture
@@ -52,7 +65,7 @@ def serving(machine: Machine) -> list[int]:
 
 
 def test_the_daemon_has_the_rights_of_the_directorys_owner_and_sees_nothing_else(
-    machine: Machine, shared: MachineSpec
+    machine: Machine, shared: MachineSpec, processes: HostProcesses
 ) -> None:
     until(lambda: serving(machine))
     (pid,) = serving(machine)
@@ -61,8 +74,10 @@ def test_the_daemon_has_the_rights_of_the_directorys_owner_and_sees_nothing_else
     facts = status_of(pid)
     assert facts["Uid"] == [str(owner.st_uid)] * 4
     assert facts["Gid"] == [str(owner.st_gid)] * 4
-    assert facts["Groups"] == []
-    assert (facts["CapEff"], facts["CapBnd"], facts["NoNewPrivs"]) == (["0" * 16], ["0" * 16], ["1"])
+    assert facts["NoNewPrivs"] == ["1"]
+    daemon = share.find(processes)
+    if daemon is not None and not daemon.is_rust:  # that one keeps what it has in its own namespace
+        assert (facts["Groups"], facts["CapEff"], facts["CapBnd"]) == ([], ["0" * 16], ["0" * 16])
     for kind in ("user", "mnt", "pid", "net"):
         assert Path(f"/proc/{pid}/ns/{kind}").readlink() != Path(f"/proc/self/ns/{kind}").readlink()
     assert list(Path(f"/proc/{pid}/root").iterdir()) == []
@@ -105,6 +120,43 @@ def test_without_whoever_would_end_it_the_next_command_does(machine: Machine, sh
     machine.start(shared)
     assert ended(qemu)
     assert machine.running()
+
+
+def test_whoever_starts_it_may_be_killed_anywhere(
+    machine: Machine, shared: MachineSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.kill()
+    monkeypatch.setenv("DEVBOX_FAULT", f"count:{tmp_path / 'points'}")
+    assert started_elsewhere(shared) == 0
+    points = (tmp_path / "points").read_text(encoding="utf-8").splitlines()
+    named = [number for number, point in enumerate(points, start=1) if "unshare" in point or "qemu" in point]
+    assert len(named) >= 4
+    for number in range(min(named), len(points) + 1):
+        machine.kill()
+        until(lambda: not daemons_of(shared))
+        monkeypatch.setenv("DEVBOX_FAULT", f"{number}:kill")
+        assert started_elsewhere(shared) == -signal.SIGKILL
+        until(lambda: machine.running() or not daemons_of(shared))
+        monkeypatch.delenv("DEVBOX_FAULT")
+        machine.start(shared)
+        assert machine.running()
+        until(lambda: len(daemons_of(shared)) == 2)  # the one that answers, and the one that waits for it
+
+
+def started_elsewhere(spec: MachineSpec) -> int:
+    """Return how a process ended that starts the machine."""
+    return subprocess.run([sys.executable, "-c", STARTING.format(spec.directory, spec)], check=False).returncode
+
+
+def daemons_of(spec: MachineSpec) -> list[int]:
+    """Return the processes that share its directory."""
+    words = {f"source={spec.share}".replace(",", "\\,").encode(), f"--shared-dir={spec.share}".encode()}
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if words & {*(process / "cmdline").read_bytes().split(b"\0")}:
+                found.append(int(process.name))
+    return found
 
 
 def watchers(machine: Machine) -> list[int]:

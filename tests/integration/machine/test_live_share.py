@@ -46,7 +46,7 @@ def test_the_files_themselves_are_inside_and_whatever_ends_is_repaired(live: Dev
         time.sleep(FRESH)
         assert inside(live, "cat edited.txt; printf ' and back' >> edited.txt") == text
         assert edited.read_text(encoding="utf-8") == f"{text} and back"
-    inside(live, "mkdir -p made && echo x > made/x && chmod 600 made/x && echo y > modules/y")
+    inside(live, "mkdir -p made && echo x > made/x && chmod 600 made/x && echo y > modules/y && sync modules/y")
     made, owner = (live.directory / "made" / "x").stat(), live.directory.stat()
     assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (owner.st_uid, owner.st_gid, 0o600)
     assert not list((live.directory / "modules").iterdir())
