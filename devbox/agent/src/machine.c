@@ -67,17 +67,22 @@ static void begin(void) {
 }
 
 static bool take_environment(void) {
-    size_t size;
+    size_t size, count = 0;
     char *text = facts_read(MACHINE_FACTS "/environment", &size);
-    if (text == NULL || clearenv() != 0) {
-        return text == NULL && errno == ENOENT; /* then the machine's own is good enough */
+    if (text == NULL) {
+        return errno == ENOENT; /* then the machine's own is good enough */
+    }
+    char **list = calloc(size / 2 + 2, sizeof *list);
+    if (list == NULL) {
+        return false;
     }
     for (char *item = text; item < text + size; item += strlen(item) + 1) {
-        if (strchr(item, '=') != NULL && *item != '=' && putenv(item) != 0) {
-            return false;
+        if (strchr(item, '=') != NULL) {
+            list[count++] = item;
         }
     }
-    return true; /* the text is the environment from now on */
+    environ = list; /* and the text is what is in it, from now on */
+    return true;
 }
 
 /* `agent settle` has written down who the machine is. What cannot be read leaves it nobody, which its host sees. */

@@ -156,11 +156,16 @@ def _made(new: Newborn, image: MachineImage, draft: Path, name: str, *, mounted:
         lines.end(new.socket)
         ready.keep(machine, known, draft, name)
     except (DevboxError, OSError) as error:
-        raise _NotReadyError(f"what has booted could not be kept: {error}") from error
+        raise _NotReadyError(f"what has booted could not be kept: {_said(error)}") from error
     found = ready.find(image.disk.parent, name, bench.processes)
     if found is None:
         raise _NotReadyError("what was kept cannot be used")
     return found
+
+
+def _said(error: DevboxError | OSError) -> str:
+    detail = error.detail if isinstance(error, DevboxError) else None
+    return f"{error}: {detail}" if detail else str(error)
 
 
 def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
@@ -182,7 +187,7 @@ def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
         raise
     except (DevboxError, OSError) as error:
         kept.forget()  # the next one makes another
-        raise _NotReadyError(f"what was kept of its image cannot go on: {error}") from error
+        raise _NotReadyError(f"what was kept of its image cannot go on: {_said(error)}") from error
 
 
 def _become(new: Newborn, kept: Ready) -> None:
