@@ -53,11 +53,8 @@ class Bed:
     @contextmanager
     def running(self) -> Iterator[SyncSession]:
         session = self.session()
-        session.start()
-        try:
+        with started(session):
             yield session
-        finally:
-            session.stop()
 
     def once(self) -> Report:
         """Run a session until nothing is left to do."""
@@ -69,6 +66,15 @@ class Bed:
         host, guest = tree(self.host), tree(self.guest)
         assert host == guest
         return host
+
+
+@contextmanager
+def started(session: SyncSession) -> Iterator[None]:
+    session.start()
+    try:
+        yield
+    finally:
+        session.stop()
 
 
 def flushed(session: SyncSession) -> Report:

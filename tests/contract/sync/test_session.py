@@ -18,7 +18,7 @@ from devbox.sync.host import HostEndpoint
 from devbox.sync.report import Doing, Rule, Settings
 from devbox.sync.state import State
 from tests.support.agent import host_agent
-from tests.support.sync_bed import Bed, eventually, flushed, put, trash, tree
+from tests.support.sync_bed import Bed, eventually, flushed, put, started, trash, tree
 from tests.support.sync_guest import agent_program, guest_of
 
 pytestmark = pytest.mark.long
@@ -539,7 +539,7 @@ def test_a_session_that_ends_by_a_fault_of_ours_says_so(bed: Bed) -> None:
     ends = guest_ends(bed)
     session = bed.session()
     assert not session.alive
-    with session:
+    with started(session):
         flushed(session)
         assert session.alive
         ends[0].process = None  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from devbox.sync.host import HostEndpoint
 from devbox.sync.rows import digest_of
 from devbox.sync.session import SyncSession
 from devbox.sync.state import State
-from tests.support.sync_bed import Bed, eventually, flushed, put, trash
+from tests.support.sync_bed import Bed, eventually, flushed, put, started, trash
 
 ROOT = Path(__file__).parents[3]
 
@@ -91,7 +91,7 @@ Three = tuple[Bed, SyncSession, type[Unsure]]
 
 def test_a_flush_ends_when_it_is_on_the_disk(unsure: Three) -> None:
     bed, session, end = unsure
-    with session:
+    with started(session):
         flushed(session)
         put(bed.guest, {"file": "x"})
         before = end.asked
@@ -101,7 +101,7 @@ def test_a_flush_ends_when_it_is_on_the_disk(unsure: Three) -> None:
 
 def test_it_comes_to_the_disk_without_anybody_asking(unsure: Three) -> None:
     bed, session, end = unsure
-    with session:
+    with started(session):
         flushed(session)
         before = end.asked
         put(bed.guest, {"file": "x"})
@@ -111,7 +111,7 @@ def test_it_comes_to_the_disk_without_anybody_asking(unsure: Three) -> None:
 def test_what_the_disk_refuses_is_not_known_as_brought_over(unsure: Three) -> None:
     bed, session, end = unsure
     put(bed.host, {"file": "old"})
-    with session:
+    with started(session):
         flushed(session)
     end.failing = True
     put(bed.guest, {"file": "new"})
@@ -122,7 +122,7 @@ def test_what_the_disk_refuses_is_not_known_as_brought_over(unsure: Three) -> No
         connect_host=lambda: end(bed.host),
         connect_guest=lambda: HostEndpoint(bed.guest),
     )
-    with session:
+    with started(session):
         eventually(lambda: bool(session.status().troubles))
         assert (bed.host / "file").read_text() == "new"
         assert not session.flush(timeout=0.2).settled

@@ -54,8 +54,8 @@ def test_what_the_relay_could_not_do_is_an_error_in_words(
     error: type[DevboxError],
     said: str,
 ) -> None:
-    def fail(transport: object, **_: object) -> int:
-        transport.close()  # type: ignore[attr-defined]
+    def fail(greeting: object, **_: object) -> int:
+        greeting.transport.close()  # type: ignore[attr-defined]
         raise cause
 
     monkeypatch.setattr(module, "relay", fail)
