@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devbox.hot.door import Door
     from devbox.hot.words import Words
 
+_LOST = "sync does not answer any more; devbox sync status"
 _TERMINAL = ("TERM", "COLORTERM")  # what is told of a terminal; see devbox.workspace.guest_env
 _WHO = ("HOME", "USER", "LOGNAME")  # another user than the usual one gets these from the agent
 
@@ -46,7 +47,7 @@ def enter(words: Words, entry: Mapping[str, str], environ: Mapping[str, str], cw
     if entry["sync"] and not words.detach:
         supervisor = paths.supervisor_socket(workspace_hash(entry["project"], words.machine))
         after = Flush(supervisor, told=door.greeting.told).said()
-        _warn(words, after if after != said else "")
+        _warn(words, _LOST if after is None else after if after != said else "")
     return status
 
 

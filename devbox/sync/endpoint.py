@@ -345,6 +345,10 @@ class Endpoint(Protocol):
     def events(self) -> Iterator[Event]:
         """Take the events that have come, in their order."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether something has happened that it has seen and tells of later, or when it is asked by Barrier."""
+
     def has_told(self, told: bytes) -> bool:
         """Whether all has come of which the guest's agent says that it has been told; False if that is not known."""
 

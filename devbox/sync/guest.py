@@ -243,6 +243,11 @@ class GuestEndpoint:
         found, self._events, self._contents = self._events, {}, 0
         return iter(found.values())
 
+    @property
+    def holds(self) -> bool:
+        """Nothing on this side of the connection: what the program holds back it says to the agent."""
+        return False
+
     def has_told(self, told: bytes) -> bool:
         """Whether all has come that this very program had told, as the agent says (`agent.wire.exit_told`)."""
         pid, count = _TOLD.unpack(told)

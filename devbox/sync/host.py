@@ -129,6 +129,11 @@ class HostEndpoint:
         """Take the events that have come, in their order."""
         return self._watch.events()
 
+    @property
+    def holds(self) -> bool:
+        """Whether something has happened that is told of later."""
+        return self._watch.holds
+
     def has_told(self, told: bytes) -> bool:  # noqa: ARG002 (the protocol's)
         """Nobody counts what this one tells."""
         return False

@@ -113,7 +113,9 @@ class Live:
 
     @property
     def _rests(self) -> bool:
-        return not (self.working or self.paused or self.cycle.halt or self.scene.troubles.soon) and self.open
+        if self.working or self.paused or self.cycle.halt or self.scene.troubles.soon or not self.open:
+            return False
+        return not any(end.holds for end in self.ends.values())
 
     def turn(self, until: float = _NEVER) -> None:
         """Wait until something happens, or until then, and do what there is to do."""

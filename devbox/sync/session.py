@@ -166,7 +166,7 @@ class SyncSession:
         return flush.report
 
     def rests(self, rest: int, told: bytes = b"") -> bool:
-        """Whether nothing has happened on the host since a `flush` came to this `Report.rest`.
+        """Whether nothing has happened on the host, or come from the guest, since a `flush` came to this `Report.rest`.
 
         `told`: what the guest had told when nothing more had happened there; empty: that is not asked for.
         """

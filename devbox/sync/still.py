@@ -20,7 +20,7 @@ class Still:
         self._control = control
         # Goes up whenever it wakes for more than a question, and begins where no session before it has come to.
         self._count = time.monotonic_ns()
-        self._waits = False
+        self._rests = False
         self._asked = threading.Lock()
         self._own, self._others = select.poll(), select.poll()  # one of these takes one thread at a time
         self._own.register(control, select.POLLIN)
@@ -38,18 +38,18 @@ class Still:
 
         `rests`: there is nothing to be done but what may come.
         """
-        self._waits = rests
+        self._rests = rests
         readable = {descriptor for descriptor, _ in self._own.poll(None if seconds is None else seconds * 1000)}
         if readable != {self._control}:
             self._count += 1  # before anything of it is taken
-        self._waits = False
+        self._rests = False
         return readable
 
     def since(self, count: int) -> bool:
         """Whether it rests as it did when its `count` was this, and nothing has happened at either end until now."""
 
-        def waits() -> bool:
-            return self._waits and self._count == count
+        def rests() -> bool:
+            return self._rests and self._count == count
 
         with self._asked:
-            return waits() and not self._others.poll(0) and waits()
+            return rests() and not self._others.poll(0) and rests()

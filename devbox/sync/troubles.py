@@ -12,6 +12,7 @@ NO_ROOM: Final = (errnos.ENOSPC, errnos.EDQUOT)
 BUSY: Final = 5  # tries after which a file that keeps changing is told as busy
 _FIRST: Final = 0.05
 _LONGEST: Final = 30.0
+_DOUBLED: Final = 16  # times, after which it is the longest for long: of a thousand no number can be made
 _NEVER: Final = float("inf")
 _EACH: Final = 2e-6  # seconds until all are looked at again, for each of them: a tenth of the time at most goes into it
 
@@ -42,7 +43,7 @@ class Troubles:
 
     def _note(self, into: dict[bytes, Trouble], path: bytes, side: Side, text: str, *, again: bool) -> Trouble:
         tries = into[path].tries + 1 if path in into else 1
-        wait = min(_FIRST * 2**tries, _LONGEST) if again else _NEVER
+        wait = min(_FIRST * 2 ** min(tries, _DOUBLED), _LONGEST) if again else _NEVER
         found = into[path] = Trouble(path, side, text, tries, time.monotonic() + wait)
         self._next = min(self._next, max(found.due, self._rest))
         return found

@@ -46,6 +46,10 @@ class Watcher(Protocol):
     def add(self, directory: int, path: bytes) -> int:
         """Watch an open directory, which is at `path`; the number of the watch, NONE if no more are to be had."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether there is something to tell that was not held long enough."""
+
     def gather(self) -> None:
         """Take what has come, without waiting."""
 
@@ -76,6 +80,11 @@ class Blind:
     def add(self, directory: int, path: bytes) -> int:  # noqa: ARG002 (the protocol's)
         """Refuse."""
         return NONE
+
+    @property
+    def holds(self) -> bool:
+        """Never."""
+        return False
 
     def gather(self) -> None:
         """Nothing comes."""
@@ -130,6 +139,11 @@ class Inotify:
         if ctypes.get_errno() in (errno.ENOSPC, errno.ENOMEM, errno.ENOENT, errno.EACCES):  # ENOENT: no /proc
             return NONE
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    @property
+    def holds(self) -> bool:
+        """Whether a file is being written that was not told of yet."""
+        return bool(self._held)
 
     def gather(self) -> None:
         """Read the queue to its end, and let go what was held long enough."""

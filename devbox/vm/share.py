@@ -87,13 +87,14 @@ def _lacks_room(processes: Processes, daemon: Daemon) -> Lack | None:
     grouped = _grouped(daemon, uid)
     if (grouped or (daemon.is_rust and uid)) and not processes.which("newgidmap"):
         return Lack(why="newuidmap and newgidmap are not installed", package="uidmap")
-    if daemon.is_rust and uid:
-        return None  # it makes its own
     unshare = processes.which("unshare")
     if unshare is None:
         return Lack(why="unshare is not installed", package="util-linux")
+    room = room_argv(unshare, uid=uid, gid=gid, grouped=grouped)
+    if daemon.is_rust and uid:
+        room = (unshare, "--user")  # it makes its own, in which it is nobody until it has been mapped
     try:
-        processes.run([*room_argv(unshare, uid=uid, gid=gid, grouped=grouped), "true"], timeout=_PATIENCE)
+        processes.run([*room, "true"], timeout=_PATIENCE)
     except CommandFailedError as error:
         said = (error.detail or error.message).strip().splitlines()[-1]
         return Lack(why=f"there is no user namespace to be had: {printable(said)}")

@@ -23,7 +23,10 @@ def watch(log: str, control: str, stamp: str, own: str) -> None:
     """
     ring.keep(0, log, _LIMIT)
     with suppress(OSError):
-        handle = os.pidfd_open(_listener(control))
+        pid = _listener(control)
+        handle = os.pidfd_open(pid)
+        if _listener(control) != pid:
+            return  # it has ended, and what has its number now is somebody else
         with open(stamp, encoding="ascii") as file:  # noqa: PTH123 (pathlib takes longer than all of this)
             is_ours = file.readline().strip() == own
         if is_ours:

@@ -115,6 +115,13 @@ class Tapped:
     def identity(self) -> Identity:
         return self._end.identity
 
+    @property
+    def holds(self) -> bool:
+        return self._end.holds
+
+    def has_told(self, told: bytes) -> bool:
+        return self._end.has_told(told)
+
     def fileno(self) -> int:
         return self._end.fileno()
 

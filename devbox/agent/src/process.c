@@ -374,7 +374,6 @@ static void take_child(struct process *process, struct session *session, pid_t p
     process->err.over = process->err.source.fd < 0;
     process->sink.broken = input_of(process) < 0;
     source_want(&process->start, EPOLLIN);
-    hear(process); /* one that had our memory until its exec has said all there is */
 }
 
 void process_exec(struct connection *connection, uint32_t channel, uint8_t *payload, size_t size) {

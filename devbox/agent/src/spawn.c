@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,6 @@ enum { REPORT = 3, QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 4 };
 static char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
 static int report_to = REPORT; /* in a child */
-/* What a child that borrows our memory has taken of it and cannot give back. */
-static void *borrowed[2];
 
 bool spawn_prepare(void) {
     if (getrlimit(RLIMIT_NOFILE, &original_files) != 0) {
@@ -113,12 +110,12 @@ static void give_descriptors(const struct spawn *spawn, const struct user *user)
     }
 }
 
-static char **borrow(int place, size_t count) {
-    borrowed[place] = calloc(count, sizeof(char *));
-    if (borrowed[place] == NULL) {
+static char **make_list(size_t count) {
+    char **list = calloc(count, sizeof *list);
+    if (list == NULL) {
         lack();
     }
-    return borrowed[place];
+    return list;
 }
 
 /* What has the same name is replaced, if it may be; what has none is left out. */
@@ -135,7 +132,6 @@ static void put(char **list, char *pair, bool replaces) {
     }
 }
 
-/* Not by setenv: the list may be in memory that is the agent's as well. */
 static void set_environment(const struct exec_message *message, const struct user *user) {
     static char room[3][sizeof "LOGNAME=" + sizeof user->home];
     static const char *const names[] = {"HOME=", "USER=", "LOGNAME="};
@@ -143,7 +139,7 @@ static void set_environment(const struct exec_message *message, const struct use
     for (char **own = environ; *own != NULL; own++) {
         count++;
     }
-    char **list = borrow(0, count);
+    char **list = make_list(count);
     char *item = message->env.first;
     for (uint32_t index = 0; index < message->env.count; index++) {
         put(list, item, true);
@@ -166,7 +162,7 @@ static void set_environment(const struct exec_message *message, const struct use
 }
 
 static _Noreturn void run(const struct list *argv) {
-    char **words = borrow(1, (size_t)argv->count + 1);
+    char **words = make_list((size_t)argv->count + 1);
     char *item = argv->first;
     for (uint32_t index = 0; index < argv->count; index++) {
         words[index] = item;
@@ -185,7 +181,7 @@ static void enter(const char *cwd) {
     }
 }
 
-static __attribute__((noinline)) _Noreturn void child(const struct spawn *spawn) {
+static _Noreturn void child(const struct spawn *spawn) {
     static struct user user;
     struct exec_message *message = spawn->message;
     place_descriptors(spawn);
@@ -218,32 +214,10 @@ static __attribute__((noinline)) _Noreturn void child(const struct spawn *spawn)
     run(&message->argv);
 }
 
-/* Whether the way there is in the kernel's memory. While a child borrows our memory we stand still, and whoever has the
-   file system of a directory may take long to answer for it. */
-static bool is_near(const char *path) {
-    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_CACHED};
-    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return fd >= 0; /* before Linux 5.12 never */
-}
-
-/* To copy our memory, and all that is touched then once more, takes longer than many a command. */
 pid_t spawn_start(const struct spawn *spawn) {
-    static char **own; /* not on the stack, which a child that borrows it goes on with */
-    own = environ;
-    bool execs = (spawn->message->flags & (EXEC_SFTP | EXEC_SYNC)) == 0;
-    pid_t pid = execs && is_near(spawn->message->cwd) ? vfork() : fork();
+    pid_t pid = fork();
     if (pid == 0) {
         child(spawn);
     }
-    int error = errno;
-    environ = own;
-    for (int index = 0; index < 2; index++) {
-        free(borrowed[index]);
-        borrowed[index] = NULL;
-    }
-    errno = error;
     return pid;
 }

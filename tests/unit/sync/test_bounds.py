@@ -147,3 +147,11 @@ def test_what_is_not_to_be_tried_again_by_itself_is_not_waited_for(monkeypatch: 
     assert not troubles.soon  # it is being tried; whoever waits for that sees it at work
     troubles.add(b"path", Side.GUEST, CHANGING)
     assert troubles.soon
+
+
+def test_what_has_not_worked_a_thousand_times_is_tried_again_all_the_same() -> None:
+    troubles = Troubles()
+    for _ in range(3000):
+        found = troubles.add(b"log", Side.HOST, "busy")
+    assert found.tries == 3000
+    assert 0 < found.due - time.monotonic() <= 31
