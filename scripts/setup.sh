@@ -160,6 +160,15 @@ start_engine() {
     done
 }
 
+# Root has all ids; anybody else is given some, to be the users of a root file system. Only root can give them.
+require_further_ids() {
+    [ "$(id -u)" -ne 0 ] || return 0
+    name=$(id -un)
+    if grep -q "^$name:" /etc/subuid && grep -q "^$name:" /etc/subgid; then return 0; fi 2>/dev/null
+    missing="$missing
+  further ids for $name (as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $name)"
+}
+
 # A base of the Debian family is bootstrapped where no registry answers.
 set_up_bootstrap() {
     if have mmdebstrap && have newuidmap && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then return 0; fi
@@ -246,6 +255,7 @@ demo)
 test | test-all)
     set_up_venv dev
     set_up_bootstrap
+    require_further_ids
     set_up_machines
     set_up_engine
     set_up_client

@@ -150,12 +150,25 @@ def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes 
     `OtherAgent` if it is another version or identity: then `request` has not been looked at. `NoAgent` if none
     answers within 5 s, or what answers is no agent. `identity` empty: any.
     """
+    _say(transport, wire.hello(identity) + request)
+    return _answered(transport, identity, decoder)
+
+
+def _answered(transport: Transport, identity: str, decoder: Decoder) -> tuple[Hello, Iterator[Frame]]:
     try:
-        _send(transport, wire.hello(identity) + request)
         first, frames = receive_first(transport, decoder)
     except (OSError, wire.WireError) as error:
         raise NoAgent(f"the agent does not answer as one: {error}") from error
     return welcome(first, identity), frames
+
+
+def _say(transport: Transport, data: bytes) -> None:
+    try:
+        transport.send(data)
+    except (BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
+        return
+    except OSError as error:
+        raise NoAgent(f"the agent does not answer as one: {error}") from error
 
 
 class Greeting:
@@ -174,27 +187,20 @@ class Greeting:
         self._answer: Hello | None = None
         self._frames: Iterator[Frame] = iter(())
         try:
-            _send(transport, wire.hello(identity))
-        except OSError as error:
+            _say(transport, wire.hello(identity))
+        except NoAgent:
             transport.close()
-            raise NoAgent(f"the agent does not answer as one: {error}") from error
+            raise
 
     def answer(self) -> Hello:
         """Return what is answered; errors as `hello`."""
         if self._answer is None:
-            try:
-                first, self._frames = receive_first(self.transport, self.decoder)
-            except (OSError, wire.WireError) as error:
-                raise NoAgent(f"the agent does not answer as one: {error}") from error
-            self._answer = welcome(first, self._identity)
+            self._answer, self._frames = _answered(self.transport, self._identity, self.decoder)
         return self._answer
 
     def ask(self, request: bytes) -> Iterator[Frame]:
         """Say `request`, and return the frames that have come after the answer; errors and conditions as `hello`."""
-        try:
-            _send(self.transport, request)
-        except OSError as error:
-            raise NoAgent(f"the agent does not answer as one: {error}") from error
+        _say(self.transport, request)
         self.answer()
         return self._frames
 
@@ -215,13 +221,6 @@ def welcome(first: Frame, identity: str) -> Hello:
     if not answer.accepted or (identity and answer.identity != identity):
         raise OtherAgent("the agent belongs to another environment")
     return answer
-
-
-def _send(transport: Transport, data: bytes) -> None:
-    try:
-        transport.send(data)
-    except (BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
-        return
 
 
 def ask(transport: Transport, identity: str, question: bytes) -> memoryview:

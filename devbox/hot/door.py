@@ -19,9 +19,10 @@ class Door:
     Nothing comes of it but that what was changed here is inside.
     """
 
-    __slots__ = ("greeting", "inward")
+    __slots__ = ("greeting", "inward", "supervisor")
 
     def __init__(self, entry: Mapping[str, str], supervisor: str) -> None:
+        self.supervisor = supervisor
         self.greeting = Greeting(dial(entry["socket"]), entry["spec"])
         self.inward = Flush(supervisor, inward=True) if entry["sync"] else None
 

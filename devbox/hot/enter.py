@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 
-from devbox import paths
 from devbox.agent import wire
 from devbox.agent.relay import relay
 from devbox.hot import place
-from devbox.hot.inputs import workspace_hash
 from devbox.record import unpack
 from devbox.supervisor.probe import Flush
 
@@ -44,9 +42,8 @@ def enter(words: Words, entry: Mapping[str, str], environ: Mapping[str, str], cw
         return None
     _warn(words, said)
     status = relay(door.greeting, request=message, terminal=terminal)
-    if entry["sync"] and not words.detach:
-        supervisor = paths.supervisor_socket(workspace_hash(entry["project"], words.machine))
-        after = Flush(supervisor, told=door.greeting.told).said()
+    if door.inward and not words.detach:
+        after = Flush(door.supervisor, told=door.greeting.told).said()
         _warn(words, _LOST if after is None else after if after != said else "")
     return status
 

@@ -40,9 +40,9 @@ class Machine:
     def called(self) -> list[str]:
         return self.calls.read_text().splitlines() if self.calls.exists() else []
 
-    def setup(self, **variables: str) -> subprocess.CompletedProcess[str]:
+    def setup(self, goal: str = "demo", **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["/bin/sh", "scripts/setup.sh", "demo"],
+            ["/bin/sh", "scripts/setup.sh", goal],
             cwd=self.clone,
             env={"PATH": str(self.bin), **variables},
             stdin=subprocess.DEVNULL,
@@ -78,8 +78,9 @@ def machine(tmp_path: Path) -> Machine:
     answers = f'case "$1" in -) [ -e "{made.engine}" ] || {{ echo no engine >&2; exit 1; }} ;; esac'
     for name in ("python", "devbox"):
         made.script(made.clone / ".venv" / "bin" / name, answers)
-    stamp = """printf '%s %s %s\\n' run "$(cksum <pyproject.toml)" "$PWD" > .venv/stamp-run"""
-    subprocess.run(["sh", "-c", stamp], cwd=made.clone, check=True)
+    stamp = """printf '%s %s %s\\n' $0 "$(cksum <pyproject.toml)" "$PWD" > .venv/stamp-$0"""
+    for extra in ("run", "dev"):
+        subprocess.run(["sh", "-c", stamp, extra], cwd=made.clone, check=True)
     return made
 
 
@@ -133,6 +134,17 @@ def test_an_ordinary_user_gets_nothing_installed_and_is_told_what_is_missing(mac
     assert "a container engine that answers" in done.stderr
     assert "nothing was installed" in done.stderr
     assert machine.called() == []
+
+
+def test_an_ordinary_user_is_told_how_to_get_the_ids_that_the_tests_take(machine: Machine) -> None:
+    machine.engine.touch()
+    machine.quiet_stub("id", 'case "$*" in -un) echo nobody-of-here ;; *) echo 1000 ;; esac')
+    done = machine.setup("test")
+    assert done.returncode == 3
+    ids = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 nobody-of-here"
+    assert f"further ids for nobody-of-here (as root: {ids})" in done.stderr
+    machine.quiet_stub("id", "echo 0")
+    assert "further ids" not in machine.setup("test").stderr
 
 
 def test_an_engine_that_was_asked_for_and_does_not_answer_is_not_replaced(machine: Machine) -> None:

@@ -14,6 +14,7 @@ from devbox.sync.host import HostEndpoint
 from tests.support.agent import HostAgent, host_agent
 from tests.support.ends import End, left_open, open_files
 from tests.support.filtered import filtered
+from tests.support.sync_bed import Bed
 from tests.support.sync_guest import agent_program, guest_of
 
 Opener = Callable[[Path], Endpoint]
@@ -62,3 +63,14 @@ def outside(tmp_path: Path) -> Path:
     found.mkdir()
     (found / "secret").write_bytes(b"secret")
     return found
+
+
+@pytest.fixture(params=["host", "agent"])
+def bed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
+    """Two directories for a session: the guest's end once of this host, once by the real agent."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    if request.param == "host":
+        yield Bed(tmp_path / "bed", guest_end=HostEndpoint)
+        return
+    with host_agent(argv=[agent_program()]) as agent:
+        yield Bed(tmp_path / "bed", guest_end=lambda root: guest_of(agent, root))

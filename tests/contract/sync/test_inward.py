@@ -1,28 +1,12 @@
 """What is enough before a command: what was changed on the host is inside, and nothing of the guest is asked for."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from devbox.sync import live
 from devbox.sync.core.entry import Side
 from devbox.sync.endpoint import Barrier
-from devbox.sync.host import HostEndpoint
 from devbox.sync.pump import Ask
-from tests.support.agent import host_agent
 from tests.support.sync_bed import Bed, flushed, put, tree
-from tests.support.sync_guest import agent_program, guest_of
-
-
-@pytest.fixture(params=["host", "agent"])
-def bed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    if request.param == "host":
-        yield Bed(tmp_path / "bed", guest_end=HostEndpoint)
-        return
-    with host_agent(argv=[agent_program()]) as agent:
-        yield Bed(tmp_path / "bed", guest_end=lambda root: guest_of(agent, root))
 
 
 def test_what_was_changed_here_is_inside_with_no_word_of_what_was_changed_there(

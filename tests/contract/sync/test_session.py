@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,24 +14,11 @@ import pytest
 from devbox.errors import SyncError
 from devbox.sync.core.entry import Side
 from devbox.sync.core.modes import Mode
-from devbox.sync.host import HostEndpoint
 from devbox.sync.report import Doing, Rule, Settings
 from devbox.sync.state import State
-from tests.support.agent import host_agent
 from tests.support.sync_bed import Bed, eventually, flushed, put, started, trash, tree
-from tests.support.sync_guest import agent_program, guest_of
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(params=["host", "agent"])
-def bed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    if request.param == "host":
-        yield Bed(tmp_path / "bed", guest_end=HostEndpoint)
-        return
-    with host_agent(argv=[agent_program()]) as agent:
-        yield Bed(tmp_path / "bed", guest_end=lambda root: guest_of(agent, root))
 
 
 def agreed(bed: Bed, files: dict[str, str]) -> None:

@@ -1,7 +1,6 @@
 """What makes images where there is no engine: real programs in a real root file system, confined."""
 
 import contextlib
-import getpass
 import os
 import shutil
 import subprocess
@@ -28,8 +27,6 @@ STEP = ((LABEL_ROLE, ROLE_STEP),)
 def engine(tmp_path: Path) -> Iterator[OwnEngine]:
     if os.getuid() != 0 and shutil.which("newuidmap") is None:
         pytest.skip("an ordinary user needs newuidmap: scripts/setup.sh test")
-    if os.getuid() != 0 and f"{getpass.getuser()}:" not in Path("/etc/subuid").read_text():
-        pytest.skip("an ordinary user needs lines in /etc/subuid and /etc/subgid: usermod --add-subuids")
     made = OwnEngine(tmp_path / "store", EngineUnavailableError("nobody is here"))
     yield made
     for one in made.containers({}):

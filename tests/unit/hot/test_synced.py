@@ -77,6 +77,13 @@ def test_what_is_in_the_way_is_said_once_in_one_line(stand: Stand) -> None:
     assert stand.capture.readouterr().err == b""
 
 
+@pytest.mark.parametrize("words", [b"no\n", b""])
+def test_one_that_goes_away_meanwhile_is_said_and_costs_the_command_nothing(stand: Stand, words: bytes) -> None:
+    with supervisor(stand, b"ok\n", words):
+        assert stand("exec", "--", "true") == 0
+    assert stand.capture.readouterr().err == b"warning: sync does not answer any more; devbox sync status\n"
+
+
 @pytest.mark.parametrize("words", [b"no\n", b"", b"{}\n"])
 def test_a_supervisor_that_syncs_nothing_leaves_it_to_the_whole_command_line(stand: Stand, words: bytes) -> None:
     with supervisor(stand, words):
