@@ -1,5 +1,6 @@
 """New machines of one image go on from where the first had booted to: each is one of its own, and none boots."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def project_beside(machine: Devbox, name: str) -> Iterator[Devbox]:
     finally:
         found("destroy", "-f", status=None)
         sweep(found.hash)
+        shutil.rmtree(directory)  # another test may use the same name
 
 
 def _kept(machine: Devbox) -> list[Path]:
@@ -107,9 +109,11 @@ def test_a_kill_while_the_first_is_kept_costs_only_its_time(machine: Devbox, poi
 
 @pytest.mark.nightly
 def test_what_was_kept_and_is_damaged_is_said_once_and_made_anew(machine: Devbox) -> None:
-    for kept in _kept(machine):
-        (kept / "state").write_bytes(b"no state")
     with project_beside(machine, "damaged") as devbox:
+        devbox("up")  # whatever the tests before have left: now one is kept
+        devbox("destroy", "-f")
+        for kept in _kept(machine):
+            (kept / "state").write_bytes(b"no state")
         assert "boots as ever: what was kept of its image cannot go on" in devbox("up").stderr
         assert inside(devbox, "cat a.txt") == "damaged"
         devbox("destroy", "-f")
