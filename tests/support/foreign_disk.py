@@ -28,7 +28,7 @@ _PACKAGES = (
 )
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*")
 _LABEL = "foreign-root"
-_WORDS = f"root=LABEL={_LABEL} rw console=ttyS0 quiet mitigations=off"
+_WORDS = f"root=LABEL={_LABEL} rw console=ttyS0 quiet mitigations=off no_timer_check"
 _BOOT_CODE = ("/usr/lib/SYSLINUX/gptmbr.bin", "/usr/lib/syslinux/mbr/gptmbr.bin")
 ESP_LOADER = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
 

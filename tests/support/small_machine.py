@@ -34,7 +34,7 @@ from tests.support.waiting import until
 
 PROCESSES = HostProcesses(SilentReporter())
 IDENTITY = "ab" * 32
-COMMAND_LINE = "console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 mitigations=off cryptomgr.notests"
+COMMAND_LINE = "console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 mitigations=off cryptomgr.notests no_timer_check"
 NETWORK = "10.0.2.15/24 10.0.2.2 10.0.2.3"
 BOOTS = 60  # seconds for the agent to answer
 _PROGRAMS = ("sh", "id", "cat", "uname", "mount", "head", "sleep", "env", "dd", "sync")

@@ -24,7 +24,8 @@ def _cases() -> Iterator[object]:
         for scenario in SCENARIOS:
             if fits(scenario, kind):
                 late = scenario.nightly or scenario.number not in _BY_DAY.get(kind, (scenario.number,))
-                marks = [*kind.marks, *([pytest.mark.nightly] if late else [])]
+                long = [pytest.mark.timeout(3600)] if scenario.nightly else []  # the first one counts
+                marks = [*long, *kind.marks, *([pytest.mark.nightly] if late else [])]
                 yield pytest.param(scenario, kind, id=f"{kind.name}-{scenario.id}", marks=marks)
 
 

@@ -171,7 +171,7 @@ def booted(image: MachineImage, directory: Path, init: str) -> Iterator[Guest]:
         memory=1024**3,
         kernel=str(image.kernel),
         initrd=str(directory / "initrd"),
-        command_line=f"console={'ttyAMA0' if qemu.architecture() == 'aarch64' else 'ttyS0'} quiet panic=-1",
+        command_line=f"console={'ttyAMA0' if qemu.architecture() == 'aarch64' else 'ttyS0'} quiet panic=-1 no_timer_check",
         drives=(Drive(path=str(machine.disk), format="qcow2", serial="root"),),
         directory=str(place),
         accelerator="tcg",

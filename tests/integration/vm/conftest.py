@@ -43,7 +43,7 @@ def making(tmp_path: Path) -> Making:
             memory=256 * 1024**2,
             kernel=str(guest_kernel()),
             initrd=str(initrd),
-            command_line=f"console={CONSOLE} quiet panic=-1",
+            command_line=f"console={CONSOLE} quiet panic=-1 no_timer_check",
             directory=str(tmp_path / "machine"),
             accelerator="tcg",
             network=False,

@@ -3,7 +3,11 @@
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 
 from devbox.errors import MachineError, RuntimeUnavailableError
 from devbox.process import HostProcesses
+from devbox.runtimes.vm.boot import COMMAND_LINE
 from devbox.vm import qemu
 from devbox.vm.accel import Accelerator, choose
 from devbox.vm.machine import Machine
@@ -38,6 +43,20 @@ def qemu_of(machine: Machine, spec: MachineSpec) -> int:
     return int((Path(spec.directory) / "qemu").read_text().split("\n")[2])
 
 
+@contextmanager
+def held_up(pid: int) -> Iterator[None]:
+    """Let the first thread of a process, which is QEMU's clock, have next to nothing of the one processor it may use."""
+    processor = {min(os.sched_getaffinity(0))}
+    os.sched_setaffinity(pid, processor)
+    os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        os.sched_setaffinity(busy.pid, processor)
+        try:
+            yield
+        finally:
+            busy.kill()
+
+
 def test_a_kernel_boots_is_found_by_another_command_and_stops(
     machine: Machine, making: Making, processes: HostProcesses
 ) -> None:
@@ -54,6 +73,14 @@ def test_a_kernel_boots_is_found_by_another_command_and_stops(
     machine.stop(1)
     assert not machine.running()
     assert {path.name for path in Path(spec.directory).iterdir()} == {"console", "console.end"}
+
+
+@pytest.mark.nightly
+def test_one_boots_where_the_clock_of_qemu_has_to_wait_for_a_processor(machine: Machine, making: Making) -> None:
+    machine.start(replace(making(UP), command_line=COMMAND_LINE))
+    with held_up(qemu_of(machine, making(UP))):
+        time.sleep(8)  # a kernel that counts ticks has panicked by then, more often than not
+    machine.await_agent(lambda: up(machine), 60)
 
 
 def test_one_that_powers_off_by_itself_has_ended(machine: Machine, making: Making) -> None:

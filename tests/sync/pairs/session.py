@@ -24,6 +24,7 @@ from tests.sync.tap import Tap, Tapped
 from tests.sync.trees import HostTree, Tree
 
 PATIENCE = 240.0
+_LONG_PATIENCE = 1800.0  # for what is nightly since it is large: an emulated machine takes 2 MiB in a second
 _SHORT = 0.3  # for a flush that need not end
 COMMON = frozenset({Can.MODES, Can.TELL, Can.RESOLVE, Can.CUT, Can.TAP, Can.BRAKE, Can.TRASH, Can.LOCK})
 
@@ -44,6 +45,7 @@ class SessionPair:
         self.gate = threading.Event()  # closed: the guest is not to be reached
         self.gate.set()
         self.settings = Settings(mode=Mode(scenario.mode), ignore=scenario.ignore)
+        self._patience = _LONG_PATIENCE if scenario.nightly else PATIENCE
         self._report = Report(settled=False)
         self._session: SyncSession | None = None
 
@@ -70,7 +72,7 @@ class SessionPair:
         assert not left, f"still open after the end: {left[:4]}"
 
     def settle(self) -> None:
-        self._report = self.session.flush(timeout=PATIENCE)
+        self._report = self.session.flush(timeout=self._patience)
         assert self._report.settled or self._report.halted, "it did not come to rest"
 
     def settle_if_it_can(self) -> None:

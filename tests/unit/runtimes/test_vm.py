@@ -8,6 +8,9 @@ import pytest
 from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOptions, Share
 from devbox.runtimes.vm import boot, inner, stored
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, LABEL_WORKSPACE, GuestUser
+from devbox.vm.images import MachineImage
+from devbox.vm.machine import Machine
+from tests.fakes.processes import FakeProcesses
 
 AGENT = AgentSpec(build="0123456789abcdef", protocol=1, program="/state/agent", directory="/state/s/agent")
 SPEC = InstanceSpec(
@@ -67,6 +70,16 @@ def test_the_initial_ram_disk_is_told_who_it_is(init: str, expected: str) -> Non
     told = boot.identity(made(replace(SPEC, machine=MachineOptions(init=init))), now=1_700_000_000)
     assert (told.init, told.hostname, told.epoch) == (expected, "shop", 1_700_000_000)
     assert dict(told.environment) == {"LANG": "C.UTF-8", "PATH": "/bin", "WORD": "a word"}
+
+
+def test_its_kernel_does_not_count_ticks_to_find_out_whether_its_timer_works(tmp_path: Path) -> None:
+    """A busy host may let the emulated timer wait for longer than the kernel does, which then panics."""
+    image = MachineImage(
+        kernel=tmp_path / "kernel", modules=tmp_path / "modules", disk=tmp_path / "disk", content="", release="6.1"
+    )
+    machine = Machine(tmp_path, FakeProcesses())
+    spec = boot.spec_of(made(), machine, tmp_path, image, tmp_path / "data")
+    assert "no_timer_check" in spec.command_line.split()
 
 
 def test_outer_places_come_before_those_below_them() -> None:
