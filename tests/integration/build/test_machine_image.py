@@ -164,6 +164,7 @@ def booted(image: MachineImage, directory: Path, init: str) -> Iterator[Guest]:
     )
     agent = agent_archive(binary(os.uname().machine).read_bytes())
     (directory / "initrd").write_bytes(image.modules.read_bytes() + agent + machine_archive(told))
+    console = "ttyAMA0" if qemu.architecture() == "aarch64" else "ttyS0"
     spec = MachineSpec(
         name="devbox-test",
         uuid=str(uuid.uuid4()),
@@ -171,7 +172,7 @@ def booted(image: MachineImage, directory: Path, init: str) -> Iterator[Guest]:
         memory=1024**3,
         kernel=str(image.kernel),
         initrd=str(directory / "initrd"),
-        command_line=f"console={'ttyAMA0' if qemu.architecture() == 'aarch64' else 'ttyS0'} quiet panic=-1 no_timer_check",
+        command_line=f"console={console} quiet panic=-1 no_timer_check",
         drives=(Drive(path=str(machine.disk), format="qcow2", serial="root"),),
         directory=str(place),
         accelerator="tcg",

@@ -45,7 +45,7 @@ def qemu_of(machine: Machine, spec: MachineSpec) -> int:
 
 @contextmanager
 def held_up(pid: int) -> Iterator[None]:
-    """Let the first thread of a process, which is QEMU's clock, have next to nothing of the one processor it may use."""
+    """Let the first thread of QEMU, its clock, have next to nothing of the one processor that it may use."""
     processor = {min(os.sched_getaffinity(0))}
     os.sched_setaffinity(pid, processor)
     os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
