@@ -258,6 +258,12 @@ class MachineError(DevboxError):
     exit_status = 3
 
 
+class StandstillError(MachineError):
+    """A machine stands still, with nothing lost, since this host cannot write what it writes."""
+
+    code = "machine-stands-still"
+
+
 class UnattachedError(MachineError):
     """A machine runs and devbox is not inside it; `directory` is where its console is found."""
 

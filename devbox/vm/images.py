@@ -29,6 +29,7 @@ from devbox.faults import fault
 from devbox.process import Processes
 from devbox.reporter import Progress, Reporter
 from devbox.tarstream import TarStreamError
+from devbox.values import format_size
 from devbox.vm.disk import draw, to_qcow2
 from devbox.vm.ext4 import Ext4Error
 from devbox.vm.initramfs import modules_archive
@@ -37,6 +38,8 @@ from devbox.vm.rootfs import RootFiles, write_root
 
 FORMAT = 1  # of what is kept; another number, and all is made anew
 _ELF = b"\x7fELF"
+_NO_ROOM = "no space left on device"
+_SPARE = 8  # of what files take, so much more is taken by the file system that holds them
 _KEY = re.compile(r"[0-9a-f]{16}")
 
 
@@ -88,12 +91,18 @@ class MachineImages:
                 return known
             with self._reporter.step("make the machine's disk") as progress, self._locked(progress):
                 return _known(place) or self._made(place, order, progress)
+        except CommandFailedError as error:
+            if _NO_ROOM not in (error.detail or "").lower():
+                raise
+            raise self._unusable(_NO_ROOM) from error
         except OSError as error:
-            raise MachineError(
-                f"{self._root}, where the disks of machines lie, cannot be used: "
-                f"{(error.strerror or str(error)).lower()}",
-                hint="make room there, or set XDG_CACHE_HOME to another directory",
-            ) from error
+            raise self._unusable((error.strerror or str(error)).lower()) from error
+
+    def _unusable(self, why: str) -> MachineError:
+        return MachineError(
+            f"{self._root}, where the disks of machines lie, cannot be used: {why}",
+            hint="make room there, or set XDG_CACHE_HOME to another directory",
+        )
 
     def unneeded(self, needed: Callable[[], Collection[str]]) -> tuple[str, ...]:
         """Return the keys of the images that are not in `needed`."""
@@ -158,6 +167,7 @@ class MachineImages:
             root = write_root(order.export(), tar)
             release = self._boot_files(root, making)
             progress.update(f"writing {root.members} files")
+            self._require_room(root.size)
             draw(root, raw, self._processes, identity=order.image_id)
         except (TarStreamError, KernelError, Ext4Error) as error:
             raise MachineError(f"the image {order.image_id[:19]} cannot become a machine: it {error}") from error
@@ -168,6 +178,12 @@ class MachineImages:
         (making / "disk.qcow2").chmod(0o400)
         (making / "content").write_text(_digest(making / "disk.qcow2"), encoding="ascii")
         (making / "release").write_text(release, encoding="utf-8")
+
+    def _require_room(self, size: int) -> None:
+        """Raise `MachineError` if what is to be written cannot be: to fill a disk takes minutes, and others' room."""
+        free, needed = shutil.disk_usage(self._root).free, size + size // _SPARE
+        if free < needed:
+            raise self._unusable(f"{_NO_ROOM}: {format_size(needed)} are needed, and {format_size(free)} are free")
 
     def _boot_files(self, root: RootFiles, making: Path) -> str:
         """Write the kernel and its modules; return the kernel's version."""

@@ -1,7 +1,6 @@
 """One machine: QEMU started, found again, watched and ended. All that is known of it lies in its directory."""
 
 import contextlib
-import os
 import resource
 import shlex
 import signal
@@ -16,9 +15,9 @@ from devbox.errors import MachineError
 from devbox.interrupts import uninterrupted
 from devbox.process import Processes
 from devbox.record import write_text
-from devbox.values import format_size
-from devbox.vm import qemu, qemu_args
+from devbox.vm import host_memory, qemu, qemu_args, standstill
 from devbox.vm.account import account_of
+from devbox.vm.advice import advice
 from devbox.vm.console import Console
 from devbox.vm.hand_over import handed_over
 from devbox.vm.keyboard import keyboard
@@ -31,6 +30,7 @@ from devbox.vm.share import LiveShare
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
 _QUIT: Final = 5.0  # seconds in which it ends when it is told to, or killed
 _PAUSE: Final = 0.02
+_LOOKS: Final = 2.0  # seconds after which it is looked whether it stands still
 _KILLED: Final = 128 + signal.SIGKILL
 
 
@@ -197,12 +197,17 @@ class Machine:
 
     def _await(self, check: Callable[[], bool], *, within: float, what: str) -> None:
         until = time.monotonic() + within
+        looking = time.monotonic() + _LOOKS
         while not check():
             if self._found() is None:
                 self._console.settle()
                 raise self._broken(self._console.failure() or f"{self._ended()} before {what} answered")
             if failure := self._console.failure():
                 raise self._broken(failure)
+            if time.monotonic() > looking:
+                if reason := standstill.why(self._directory):
+                    raise self._broken(f"it stands still: {reason}")
+                looking = time.monotonic() + _LOOKS
             if time.monotonic() > until:
                 raise self._broken(f"{what} does not answer within {within:g} s")
             time.sleep(_PAUSE)
@@ -215,10 +220,11 @@ class Machine:
     def _broken(self, why: str) -> MachineError:
         record = self._read()
         name = record.name if record else self._directory.name
+        said = "\n".join(filter(None, (self._console.around(why), self._share.said())))
         return MachineError(
             f"the machine {name} does not come up: {why}",
-            detail="\n".join(filter(None, (self._console.around(why), self._share.said()))) or None,
-            hint=f"read all that it said: less {shlex.quote(str(self._console.path))}",
+            detail=said or None,
+            hint=advice(f"{why}\n{said}") or f"read all that it said: less {shlex.quote(str(self._console.path))}",
         )
 
     def _answers(self) -> bool:
@@ -286,13 +292,7 @@ class Machine:
 def refuse(spec: MachineSpec) -> None:
     """Raise the `MachineError` of a machine that `start` would not start, whatever it is run by."""
     qemu_args.refuse(spec)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if spec.memory > there:
-        raise MachineError(
-            f"the machine {spec.name} is to have {format_size(spec.memory)} of memory, and this host has "
-            f"{format_size(there)}",
-            hint="set resources.memory in devbox.toml to less",
-        )
+    host_memory.require(spec.memory, f"the machine {spec.name}")
 
 
 @contextlib.contextmanager

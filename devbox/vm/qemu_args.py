@@ -12,6 +12,7 @@ from typing import Final
 
 from devbox import paths
 from devbox.errors import MachineError
+from devbox.vm.host_memory import LEAST
 from devbox.vm.share_args import device
 
 PORT_NAME: Final = "devbox.agent"  # by which the agent inside finds its port
@@ -28,7 +29,6 @@ _SSH: Final = 22
 # in place of 440; it boots about a tenth slower than with 128 (MiB each).
 _TRANSLATED: Final = 64
 _TRANSLATED_ONCE: Final = 256
-_LEAST_MEMORY: Final = 64 * _MIB
 _MOST_CPUS: Final = 255
 _LONGEST_COMMAND_LINE: Final = 2047  # of the kernel, on x86
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -355,8 +355,8 @@ def _about_itself(spec: MachineSpec) -> str | None:
         return f"{spec.uuid!r} is no UUID in lower case"
     if not 1 <= spec.cpus <= _MOST_CPUS:
         return f"it must have between 1 and {_MOST_CPUS} cpus, not {spec.cpus}"
-    if spec.memory < _LEAST_MEMORY:
-        return f"it must have at least {_LEAST_MEMORY // _MIB} MiB of memory, not {spec.memory // _MIB}"
+    if spec.memory < LEAST:
+        return f"it must have at least {LEAST // _MIB} MiB of memory, not {spec.memory // _MIB}"
     if spec.accelerator not in ACCELERATORS:
         return f"{spec.accelerator!r} is none of {', '.join(ACCELERATORS)}"
     return None

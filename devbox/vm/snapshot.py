@@ -16,6 +16,7 @@ from typing import Final
 
 from devbox.errors import MachineError
 from devbox.faults import fault
+from devbox.vm import standstill
 from devbox.vm.copying import opened, to_disk
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
@@ -135,11 +136,11 @@ def go_on(machine: Machine) -> bool:
     """Have `machine` go on, if a `save` or `resume` that was killed has left it standing; its state is gone then.
 
     Return False if it was not. One that has not all of its memory yet is ended, and its state is as it was.
-    `MachineError` if QEMU does not answer.
+    `MachineError` if QEMU does not answer, `StandstillError` if it stands still since this host cannot write its disk.
     """
     with Qmp(machine.control, patience=_ANSWER) as asked:
         status = _status(asked, "query-status")
-        if status == "running":
+        if status == "running" or standstill.go_on(asked, machine.disk.parent):
             return False
         if status != "inmigrate":
             _give_up_migration(asked)

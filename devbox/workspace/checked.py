@@ -11,8 +11,8 @@ from devbox.profile.load import Loaded
 from devbox.runtimes.base import Runtime, not_in_machine
 from devbox.runtimes.container.runtime import unshared
 from devbox.sync.core.ignore import Ignore
-from devbox.values import printable
-from devbox.vm import share
+from devbox.values import parse_size, printable
+from devbox.vm import host_memory, share
 from devbox.workspace.base_disk import require_sense
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.effective import has_profile, load_profile
@@ -49,6 +49,7 @@ def checked(
     runtime.check()
     way = mode(loaded.profile.sync, runtime.features)
     _require_shared(host, workspace, loaded, runtime, way)
+    _require_memory(loaded, runtime)
     _require_no_rules(loaded, way)
     _require_patterns(loaded)
     for sentence in excess(loaded.profile, host.engine.info):
@@ -104,6 +105,13 @@ def _require_no_devices(loaded: Loaded) -> None:
             )
     if problems:
         raise ProfileError("the profile asks for what a machine cannot have", problems=problems)
+
+
+def _require_memory(loaded: Loaded, runtime: Runtime) -> None:
+    """Raise `MachineError` for a machine with more memory than this host has, or too little for any."""
+    memory = loaded.profile.resources.memory
+    if runtime.features.own_kernel and memory:
+        host_memory.require(parse_size(memory), "the machine")
 
 
 def _require_no_rules(loaded: Loaded, way: str) -> None:

@@ -189,12 +189,13 @@ def machine_options(
 
 
 def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:
-    """More than the machine has is cut down to what it has; `excess` says so."""
+    """More than the engine's machine has is cut down to what it has; `excess` says so. Virtual machines are not its."""
     wanted = profile.resources
     memory = parse_size(wanted.memory) if wanted.memory else None
+    most = 0 if profile.runtime == "vm" else engine.memory
     return ResourceLimits(
         cpus=min(float(wanted.cpus), engine.cpus or float(wanted.cpus)) if wanted.cpus else None,
-        memory=min(memory, engine.memory or memory) if memory else None,
+        memory=min(memory, most or memory) if memory else None,
         pids=wanted.pids or PIDS,
         devices=wanted.devices,
         gpus=wanted.gpus is not None,
@@ -207,6 +208,6 @@ def excess(profile: Profile, engine: EngineInfo) -> list[str]:
     wanted = profile.resources
     if wanted.cpus and engine.cpus and wanted.cpus > engine.cpus:
         found.append(f"resources.cpus is {wanted.cpus}, this machine has {engine.cpus}; all of them are used")
-    if wanted.memory and engine.memory and parse_size(wanted.memory) > engine.memory:
+    if profile.runtime != "vm" and wanted.memory and engine.memory and parse_size(wanted.memory) > engine.memory:
         found.append(f"resources.memory is {wanted.memory}, more than this machine has; no more than all is used")
     return found

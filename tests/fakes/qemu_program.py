@@ -2,7 +2,8 @@
 
 `FAKE_QEMU` in its environment is JSON: `say` is printed at once; with `exit` it ends with that code, with `sleep` it
 does nothing more. `uuid` is answered instead of its own. `deaf` has the commands that it takes and does not carry out;
-`killed` is the one at which it is killed. What is in its memory is MEMORY, which it writes to the descriptor that it is
+`killed` is the one at which it is killed, `stands` how often it cannot
+go on since its second disk is full. What is in its memory is MEMORY, which it writes to the descriptor that it is
 given when it is to migrate.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 ENDS = ("quit", "system_powerdown")
 MEMORY = b"all that was in memory " * 100
 _running = True
+_stands = int(json.loads(os.environ.get("FAKE_QEMU", "{}")).get("stands", 0))
 _given: list[int] = []  # descriptors
 
 
@@ -69,16 +71,23 @@ def _served(client: socket.socket, uuid: str, deaf: list[str], killed: str) -> b
     return True
 
 
-def _carried_out(command: str, version: dict[str, Any]) -> dict[str, Any]:
-    global _running  # noqa: PLW0603 (it is a program of one machine)
+def _disk(node: str, state: str) -> dict[str, Any]:
+    return {"device": "", "io-status": state, "inserted": {"node-name": node, "file": "/dev/fdset/3"}}
+
+
+def _carried_out(command: str, version: dict[str, Any]) -> object:
+    global _running, _stands  # noqa: PLW0603 (it is a program of one machine)
     if command in ("stop", "cont"):
         _running = command == "cont"
+        _stands -= _running
     elif command == "migrate":
         os.write(_given[-1], MEMORY)
     elif command == "query-migrate":
         return {"status": "completed"}
     elif command == "query-status":
-        return {"status": "running" if _running else "paused"}
+        return {"status": "io-error" if _stands > 0 else "running" if _running else "paused"}
+    elif command == "query-block":
+        return [_disk("disk0", "ok"), _disk("disk1", "nospace" if _stands > 0 else "ok")]
     return version if command == "query-version" else {}
 
 

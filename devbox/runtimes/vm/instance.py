@@ -14,12 +14,13 @@ from typing import Final
 from devbox import paths, record
 from devbox.agent import client
 from devbox.agent.transport import Transport
-from devbox.errors import AgentError, CommandFailedError, DevboxError, EngineError, MachineError
+from devbox.errors import AgentError, CommandFailedError, DevboxError, EngineError, MachineError, StandstillError
 from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
 from devbox.runtimes.vm import boot, foreign, inner, newborn, saving
+from devbox.runtimes.vm.room import told_of_room
 from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
 from devbox.runtimes.vm.stored import SETTLED, UP, Stored
 from devbox.values import LABEL_GROUP, LABEL_WORKSPACE
@@ -111,7 +112,8 @@ class VmInstance(Inside):
         resumed = saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken)
         record.write_text(str(self._directory / UP), "")
         if not resumed:
-            self._boot()
+            with told_of_room(self._directory):
+                self._boot()
         self._running = True
         if self._heard()[0] is AgentState.OTHER:
             raise AgentError(f"the agent of {self.name} is of another version of devbox", hint=AGAIN)
@@ -261,10 +263,14 @@ class VmInstance(Inside):
 
     def _go_on(self) -> None:
         """Have it go on if somebody who saved or resumed it was killed and left it standing."""
-        with contextlib.suppress(MachineError, CommandFailedError):  # one that does not answer is started again
+        try:
             if snapshot.go_on(self._machine):
                 self._snapshots.sweep()
                 self._await_agent(_WAKING)
+        except StandstillError:
+            raise
+        except (MachineError, CommandFailedError):  # one that does not answer is started again
+            pass
         self._running = self._machine.running()
 
     def _write_back_soon(self) -> None:

@@ -12,6 +12,7 @@ from devbox.runtimes.base import Features, Instance, InstanceSpec, not_in_machin
 from devbox.runtimes.vm import stored
 from devbox.runtimes.vm.boot import Bench
 from devbox.runtimes.vm.instance import VmInstance, new_id
+from devbox.runtimes.vm.room import told_of_room
 from devbox.vm import disk, qemu, share
 
 _TOOLS = (("qemu-img", "qemu-utils"), ("mke2fs", "e2fsprogs"))
@@ -56,13 +57,17 @@ class VmRuntime:
         image = self._bench.engine.image(spec.image)
         made = stored.from_spec(spec, spec.machine, uuid=new_id(), env=dict(image.env) if image else {})
         directory = Path(paths.machine_directory(spec.name))
-        paths.private_directory(str(directory.parent))
         draft = directory.with_name(f".{directory.name}.{os.getpid()}")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700)
-        stored.write(draft, made)
-        shutil.rmtree(directory, ignore_errors=True)  # one that says nothing of itself is none
-        draft.rename(directory)
+        try:
+            with told_of_room(directory):
+                paths.private_directory(str(directory.parent))
+                shutil.rmtree(draft, ignore_errors=True)
+                draft.mkdir(mode=0o700)
+                stored.write(draft, made)
+                shutil.rmtree(directory, ignore_errors=True)  # one that says nothing of itself is none
+                draft.rename(directory)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         return VmInstance(directory, made, self._bench)
 
     def find(self, name: str) -> Instance | None:

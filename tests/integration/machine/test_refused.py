@@ -23,7 +23,8 @@ SOON = 20.0  # seconds
 _L1_TABLE = 40  # where the header of qcow2 says where that lies
 
 
-def _refused(devbox: Devbox, *words: str, status: int) -> str:
+def refused(devbox: Devbox, *words: str, status: int) -> str:
+    """Have `devbox up` fail with one error, soon; return what it said."""
     begin = time.monotonic()
     done = devbox("up", *words, status=status)
     assert time.monotonic() - begin < SOON
@@ -60,7 +61,7 @@ def test_without_qemu_nothing_is_made_and_its_package_is_named(tmp_path: Path) -
     with project(invoker()) as devbox:
         (devbox.directory / "devbox.toml").write_text(PROFILE, encoding="utf-8")
         bare = replace(devbox, variables={"PATH": str(programs)})
-        said = _refused(bare, status=3)
+        said = refused(bare, status=3)
         assert f"qemu-system-{qemu.architecture()} is not installed" in said
         assert "apt-get install" in said
         assert not list(machines(devbox))
@@ -77,7 +78,7 @@ def test_a_damaged_disk_is_said_and_stays(machine: Devbox, damage: str) -> None:
                 file.seek(_L1_TABLE)
                 file.write(struct.pack(">Q", 1 << 60))
         before = disk.read_bytes()
-        said = _refused(machine, status=3)
+        said = refused(machine, status=3)
         assert disk.name in said or "does not come up" in said
         if damage == "no disk":  # else QEMU has opened it, and notes so in it
             assert disk.read_bytes() == before
