@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,7 +39,8 @@ from devbox.vm.images import key
 
 _MINUTES: Final = 30 * 60.0
 _MEMORY: Final = 2 << 30  # bytes that the program may use which reads the disk
-_PIECE: Final = 1 << 20
+_PART: Final = ".part"
+_LOCK: Final = "disks.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,29 @@ class ForeignDisks:
                 hint="see that it is there and that you may read it; that there is room below XDG_CACHE_HOME",
             ) from error
 
+    def parts(self) -> dict[str, int]:
+        """Return what was fetched in part, and nobody fetches: names, and how many bytes each takes."""
+        with contextlib.suppress(OSError), self._alone():
+            return {path.name: path.stat().st_blocks * 512 for path in sorted(self._root.glob(f"*{_PART}"))}
+        return {}
+
+    def drop_parts(self, names: Collection[str]) -> tuple[str, ...]:
+        """Remove those of `names`, unless somebody fetches one; return the ones that are gone."""
+        gone = []
+        with contextlib.suppress(OSError), self._alone():
+            for path in sorted(self._root.glob(f"*{_PART}")):
+                if path.name in names:
+                    path.unlink()
+                    gone.append(path.name)
+        return tuple(gone)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of who takes a disk over; `OSError` if somebody does, or nobody ever has."""
+        with (self._root / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
     def _known(self, sha256: str | None) -> ForeignDisk | None:
         if sha256 is None:
             return None
@@ -144,7 +168,7 @@ class ForeignDisks:
         if not source.is_address:
             copy(Path(source.place), raw)
             return
-        part = self._root / f"{source.sha256}.part"
+        part = self._root / f"{source.sha256}{_PART}"
         fetch(source.place, part, progress)
         part.rename(raw)
         fault("disk fetched")
@@ -227,7 +251,7 @@ class ForeignDisks:
 
     @contextlib.contextmanager
     def _locked(self, progress: Progress) -> Iterator[None]:
-        with (self._root / "disks.lock").open("w") as lock:
+        with (self._root / _LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

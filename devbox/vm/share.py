@@ -56,7 +56,7 @@ def find(processes: Processes) -> Daemon | None:
     for program in (*([on_path] if on_path else []), *_PLACES):
         if os.access(program, os.X_OK):
             with contextlib.suppress(CommandFailedError):
-                said = processes.run([program, "--version"], timeout=_PATIENCE, check=False)
+                said = processes.run([program, "--version"], timeout=_PATIENCE)  # one that cannot say it is none
                 return Daemon(program=program, is_rust=_C not in said.stdout + said.stderr)
     return None
 
@@ -67,8 +67,11 @@ def is_there(processes: Processes) -> bool:
     return sys.platform == "linux" and any(place and os.access(place, os.X_OK) for place in places)
 
 
-def lacking(processes: Processes) -> Lack | None:
-    """Return what this host lacks for a live share; None if it has all. It costs about 20 ms."""
+def lacking(processes: Processes, shared: str | None = None) -> Lack | None:
+    """Return what this host lacks for a live share; None if it has all. It costs about 20 ms.
+
+    `shared`: the directory, which the owner of it is to share: by root it is tried whether that user can.
+    """
     if sys.platform != "linux":
         return Lack(why="it takes Linux")
     daemon = find(processes)
@@ -78,13 +81,25 @@ def lacking(processes: Processes) -> Lack | None:
         os.close(os.memfd_create(_NAME, os.MFD_CLOEXEC))
     except OSError as error:
         return Lack(why=f"there is no shared memory here: {(error.strerror or str(error)).lower()}")
-    return _lacks_room(processes, daemon)
+    return _lacks_room(processes, daemon, _owner(shared))
 
 
-def _lacks_room(processes: Processes, daemon: Daemon) -> Lack | None:
+def _owner(shared: str | None) -> tuple[int, int]:
+    """Return the user and group that the daemon is: the directory's where devbox can be anybody, else ours."""
+    own = os.geteuid(), os.getegid()
+    if own[0] or shared is None:
+        return own
+    try:
+        found = Path(shared).stat()
+    except OSError:  # whoever starts it says so
+        return own
+    return found.st_uid, found.st_gid
+
+
+def _lacks_room(processes: Processes, daemon: Daemon, owner: tuple[int, int]) -> Lack | None:
     """Return why no user namespace can be had, which the daemon confines itself by."""
-    uid, gid = os.geteuid(), os.getegid()
-    grouped = _grouped(daemon, uid)
+    uid, gid = owner
+    grouped = _grouped(daemon, os.geteuid())
     if (grouped or (daemon.is_rust and uid)) and not processes.which("newgidmap"):
         return Lack(why="newuidmap and newgidmap are not installed", package="uidmap")
     unshare = processes.which("unshare")
@@ -93,17 +108,25 @@ def _lacks_room(processes: Processes, daemon: Daemon) -> Lack | None:
     room = room_argv(unshare, uid=uid, gid=gid, grouped=grouped)
     if daemon.is_rust and uid:
         room = (unshare, "--user")  # it makes its own, in which it is nobody until it has been mapped
+    if uid != os.geteuid():
+        setpriv = processes.which("setpriv")
+        if setpriv is None:
+            return None  # nobody can try it; whoever starts it is told
+        room = (setpriv, f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--", *room)
     try:
-        processes.run([*room, "true"], timeout=_PATIENCE)
+        processes.run([*room, "true"], timeout=_PATIENCE, cwd=Path("/"))
     except CommandFailedError as error:
         said = (error.detail or error.message).strip().splitlines()[-1]
         return Lack(why=f"there is no user namespace to be had: {printable(said)}")
     return None
 
 
-def require(processes: Processes) -> Daemon:
-    """Return the daemon; `MachineError`, with what to install, if this host has no live share."""
-    lack = lacking(processes)
+def require(processes: Processes, shared: str | None = None) -> Daemon:
+    """Return the daemon; `MachineError`, with what to install, if this host has no live share.
+
+    `shared`: see `lacking`.
+    """
+    lack = lacking(processes, shared)
     if lack is not None:
         install = f"apt-get install --no-install-recommends {lack.package}, or " if lack.package else ""
         raise MachineError(
@@ -133,9 +156,9 @@ class LiveShare:
 
         If nobody has inherited it, the daemon ends. `MachineError` if there is none.
         """
-        daemon = require(self._processes)
         if not Path(shared).is_dir():
             raise MachineError(f"{shared} cannot be shared with the machine: it is no directory, or is gone")
+        daemon = require(self._processes, shared)
         account, before = self._who(daemon, shared)
         own = uuid.uuid4().hex
         write_text(str(self._stamp), f"{own}\n")
@@ -189,12 +212,8 @@ class LiveShare:
 
     def _who(self, daemon: Daemon, shared: str) -> tuple[Account | None, tuple[str, ...]]:
         """Return whom the daemon is to be, where that is for us to say, and what stands before its command."""
-        if os.geteuid() == 0:
-            owner = Path(shared).stat()
-            uid, gid = owner.st_uid, owner.st_gid
-            account = Account(uid=uid, gid=gid)
-        else:
-            uid, gid, account = os.geteuid(), os.getegid(), None
+        uid, gid = _owner(shared)
+        account = Account(uid=uid, gid=gid) if os.geteuid() == 0 else None
         if daemon.is_rust and uid:
             return account, ()  # it makes its own user namespace
         unshare = self._processes.which("unshare")

@@ -81,7 +81,7 @@ def _require_nothing_mounted(host: Host, workspace: Workspace, loaded: Loaded, w
         hint = 'sync it instead: [sync] mode = "two-way" in devbox.toml'
         raise not_in_machine(str(workspace.directory), hint=hint)
     if way == MOUNT:
-        share.require(host.processes)
+        share.require(host.processes, str(workspace.directory))
     for mount in loaded.profile.mounts:
         raise not_in_machine(str(real(workspace.directory, mount.source)))
 

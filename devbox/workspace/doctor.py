@@ -18,7 +18,7 @@ from devbox import paths
 from devbox.engine.base import Engine
 from devbox.errors import CommandFailedError, DevboxError, RuntimeUnavailableError
 from devbox.values import format_size
-from devbox.vm import account, disk, network, qemu, share
+from devbox.vm import account, disk, firmware, network, qemu, share
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
 from devbox.workspace.known_bad import known_bad
@@ -63,6 +63,7 @@ def diagnose(host: Host) -> list[Check]:
         _qemu,
         _machine_disks,
         _live_share,
+        _uefi,
         _acceleration,
         _disk,
         _permissions,
@@ -204,6 +205,18 @@ def _live_share(host: Host) -> Check:
         mended = f" (Debian's package {lack.package})" if lack.package else ""
         return _fine(name, f"not here, and not needed, since machines' files are synced: {lack.why}{mended}")
     return _fine(name, f'[sync] mode = "mount" works for virtual machines too: {share.TRADE_OFF}')
+
+
+def _uefi(host: Host) -> Check:
+    """Say whether a disk that only UEFI starts (`base.disk`) could be; no other machine needs it."""
+    name = "uefi"
+    if not host.processes.which(f"qemu-system-{qemu.architecture()}"):
+        return _fine(name, "not looked for, since there is no QEMU; only some disks of base.disk need it")
+    try:
+        found = firmware.uefi(qemu.architecture())
+    except RuntimeUnavailableError as error:
+        return _fine(name, f"not here, and needed for disks of base.disk alone that only UEFI starts: {error.hint}")
+    return _fine(name, f"{found.code}: disks of base.disk that only UEFI starts can be")
 
 
 def _version(host: Host, mke2fs: str) -> str:

@@ -1,6 +1,7 @@
 """`prune`: take away what carries our labels and belongs to no Environment of this owner.
 
-On this host: the builds of the agent that no container mounts, and the disks that no machine stands on.
+On this host: the builds of the agent that no container mounts, the disks that no machine stands on, and
+those that were fetched in part.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from devbox.engine.base import ContainerInfo, Engine, ImageInfo, MountKind, VolumeInfo
 from devbox.errors import EngineError
 from devbox.runtimes.vm import shelf
+from devbox.runtimes.vm.foreign import foreign_disks
 from devbox.runtimes.vm.kept import machine_images, needed
 from devbox.values import (
     LABEL_GROUP,
@@ -63,16 +65,20 @@ def prune(host: Host, *, dry_run: bool = False) -> Pruned:
     engine = host.engine
     found = _leftovers(host, engine)
     shared = machine_images(host.processes, host.reporter)
-    sizes = {name: shared.size(name) for name in found.disks}
+    fetched = foreign_disks(host.processes, host.reporter)
+    parts = fetched.parts()
+    sizes = {name: shared.size(name) for name in found.disks} | parts
     gone = found if dry_run else _remove(host, engine, found)
+    dropped = tuple(parts) if dry_run else fetched.drop_parts(parts)
+    disks = (*gone.disks, *dropped)
     return Pruned(
         images=tuple(_image_name(image) for image in gone.images),
         containers=tuple(one.name for one in gone.containers),
         volumes=gone.volumes,
         networks=gone.networks,
         agents=gone.agents,
-        disks=gone.disks,
-        bytes=own_bytes(gone.images, engine.images({})) + sum(sizes[name] for name in gone.disks),
+        disks=disks,
+        bytes=own_bytes(gone.images, engine.images({})) + sum(sizes[name] for name in disks),
     )
 
 

@@ -1,5 +1,6 @@
 """Disks that somebody else has made, taken over by the real qemu-img (S-21, S-22)."""
 
+import fcntl
 import hashlib
 import http.server
 import os
@@ -232,3 +233,20 @@ def test_a_disk_from_an_address_is_kept_by_its_digest_and_a_wrong_one_is_fetched
         assert handler.asked == [None], "nothing of the wrong one was kept"
     assert found.sha256 == wanted
     assert disks.prepared(Source(place=f"{address}/x.qcow2", sha256=wanted)) == found, "nobody serves it any more"
+
+
+def test_what_was_fetched_in_part_can_be_taken_away_unless_somebody_fetches(
+    disks: ForeignDisks, raw: Path, tmp_path: Path
+) -> None:
+    assert disks.parts() == {}, "there is no directory yet"
+    disks.prepared(Source(place=str(raw), sha256=None))
+    part = tmp_path / "vm" / f"{'a' * 64}.part"
+    part.write_bytes(b"some of it" * 1000)
+    assert list(disks.parts()) == [part.name]
+    assert disks.parts()[part.name] >= 10_000
+    with (tmp_path / "vm" / "disks.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert (disks.parts(), disks.drop_parts([part.name])) == ({}, ())
+    assert disks.drop_parts([]) == ()
+    assert disks.drop_parts([part.name]) == (part.name,)
+    assert not part.exists()

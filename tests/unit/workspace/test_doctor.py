@@ -8,7 +8,7 @@ from devbox.engine.own.engine import OwnEngine
 from devbox.errors import CommandFailedError, EngineUnavailableError
 from devbox.process import Completed
 from devbox.reporter import SilentReporter
-from devbox.vm import disk, share
+from devbox.vm import disk, firmware, share
 from devbox.vm.qemu import architecture
 from devbox.workspace import remedies
 from devbox.workspace.context import Host
@@ -243,3 +243,14 @@ def test_what_the_disk_of_a_machine_is_made_with_is_looked_for(
     check = by_id(diagnose(make_host(programs, uid=uid)))["machine-disks"]
     assert check.status is (Status.WARN if missing else Status.OK)
     assert tuple(check.fix[-1].argv[-len(missing) :] if check.fix else ()) == missing
+
+
+def test_the_firmware_that_some_disks_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there is no QEMU" in by_id(diagnose(make_host(FakeProcesses())))["uefi"].message
+    host = make_host(FakeProcesses(f"qemu-system-{architecture()}"))
+    monkeypatch.setattr(firmware, "_PLACES", {})
+    missing = by_id(diagnose(host))["uefi"]
+    assert (missing.status, "apt-get install" in missing.message) == (Status.OK, True)
+    there = firmware.Firmware(code=Path("/a/code"), variables=Path("/a/variables"))
+    monkeypatch.setattr(firmware, "uefi", lambda architecture: there)
+    assert "/a/code" in by_id(diagnose(host))["uefi"].message

@@ -31,7 +31,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_a_host_without_it_is_one_error_and_nothing_is_made(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     lack = share.Lack(why="virtiofsd is not installed", package="virtiofsd")
-    monkeypatch.setattr(share, "lacking", lambda processes: lack)
+    monkeypatch.setattr(share, "lacking", lambda processes, shared: lack)
     with pytest.raises(MachineError, match="shared live with a machine: virtiofsd is not installed") as caught:
         up(desk.host, desk.workspace)
     assert "apt-get install --no-install-recommends virtiofsd, or" in (caught.value.hint or "")
@@ -40,13 +40,13 @@ def test_a_host_without_it_is_one_error_and_nothing_is_made(desk: Desk, monkeypa
 
 def test_a_host_that_has_it_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(share, "require", asked.append)
+    monkeypatch.setattr(share, "require", lambda processes, shared: asked.append(shared))
     assert checked(desk.host, desk.workspace).mode == MOUNT
-    assert len(asked) == 1
+    assert asked == [str(desk.directory)]
 
 
 def test_a_copy_asks_for_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "require", lambda processes: pytest.fail("nobody asked for a share"))
+    monkeypatch.setattr(share, "require", lambda processes, shared: pytest.fail("nobody asked for a share"))
     desk.write()
     assert checked(desk.host, desk.workspace).mode == "two-way"
 
