@@ -4,17 +4,18 @@ What came before a break is taken up where it ended, if the content is still the
 """
 
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from itertools import count
 from typing import Final, NamedTuple
 
 from devbox.sync.core.entry import Entry, Kind, Side, Stamp
 from devbox.sync.endpoint import CHUNK, Abort, Answer, Begin, Chunk, Code, Commit, Copy, Hash, Read, Request
+from devbox.sync.pace import Pace
 from devbox.sync.pump import Ask, Work, one
 from devbox.sync.rows import Node, digest_of
 from devbox.sync.troubles import NO_ROOM
 
-AT_ONCE: Final = 4  # chunks of one file on the way to or from one side
 BLOCK: Final = CHUNK  # what is compared is as long as what is sent
 DELTA: Final = 1 << 20  # files from this size on are compared by blocks
 _DIGEST: Final = 32
@@ -90,24 +91,25 @@ class _File:
 
     def stream(self, there: int) -> Work[Sent | None]:
         """Send all but the first bytes that are there already; returns what made it end early."""
-        offsets = range(min(there, self._stamp.size) // CHUNK * CHUNK, self._stamp.size, CHUNK)
+        at, size = min(there, self._stamp.size) // CHUNK * CHUNK, self._stamp.size
         sends: list[Ask] = []
-        for group in _groups(offsets):
-            reads = [Ask(self._side.other, Read(self._path, self._stamp, at, self._length(at))) for at in group]
+        pace = Pace()
+        while sends or at < size:
+            group = range(at, min(size, at + pace.pieces * CHUNK), CHUNK)
+            at += len(group) * CHUNK
+            reads = [Ask(self._side.other, Read(self._path, self._stamp, each, self._length(each))) for each in group]
+            begun = time.monotonic()
             answers = yield [*sends, *reads]
+            if sends:  # what is read first may lie at hand
+                pace.took(time.monotonic() - begun, len(sends))
             done, read = answers[: len(sends)], answers[len(sends) :]
-            for side, some in ((self._side, done), (self._side.other, read)):
-                for answer in some:
-                    if answer.code is not Code.DONE:
-                        return Sent(side, answer)
+            if failed := _failed(self._side, done) or _failed(self._side.other, read):
+                return failed
             sends = []
-            for at, answer in zip(group, read, strict=True):
-                if len(answer.data) != self._length(at):
+            for each, answer in zip(group, read, strict=True):
+                if len(answer.data) != self._length(each):
                     return Sent(self._side.other, Answer(Code.CHANGED))
-                sends.append(Ask(self._side, self._sending(at, answer.data)))
-        for answer in (yield sends):
-            if answer.code is not Code.DONE:
-                return Sent(self._side, answer)
+                sends.append(Ask(self._side, self._sending(each, answer.data)))
         return None
 
     def _length(self, at: int) -> int:
@@ -120,6 +122,5 @@ class _File:
         return Chunk(self.handle, at, data)
 
 
-def _groups(offsets: range) -> Iterator[range]:
-    for first in range(0, len(offsets), AT_ONCE):
-        yield offsets[first : first + AT_ONCE]
+def _failed(side: Side, answers: Sequence[Answer]) -> Sent | None:
+    return next((Sent(side, answer) for answer in answers if answer.code is not Code.DONE), None)
