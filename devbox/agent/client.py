@@ -200,8 +200,14 @@ class Greeting:
 
     def ask(self, request: bytes) -> Iterator[Frame]:
         """Say `request`, and return the frames that have come after the answer; errors and conditions as `hello`."""
-        _say(self.transport, request)
-        self.answer()
+        if self._answer is None:
+            _say(self.transport, request)
+            self.answer()
+            return self._frames
+        try:
+            self.transport.send(request)
+        except OSError as error:  # it has answered and gone since, so nobody has `request` whole
+            raise NoAgent("the agent has ended since it answered") from error
         return self._frames
 
 

@@ -11,7 +11,7 @@ import errno
 import time
 
 from devbox.agent import wire
-from devbox.agent.client import CHUNK, AgentError, AgentLost, Greeting, StartError
+from devbox.agent.client import CHUNK, AgentError, AgentLost, Greeting, NoAgent, StartError
 from devbox.agent.streams import (
     READ,
     WRITE,
@@ -186,6 +186,8 @@ class _Relay:
         except BlockingIOError:
             return
         except OSError as error:
+            if isinstance(error, ConnectionResetError) and not self._started:  # it ended with our words unread
+                raise NoAgent("the agent has ended since it answered") from error
             raise AgentLost(f"the connection to the environment broke: {error.strerror or error}") from error
         if not data:
             raise AgentLost("the connection to the environment ended")

@@ -76,6 +76,30 @@ def _raw_agent(path: Path, answer: bytes) -> threading.Thread:
     return thread
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_one_that_ends_between_its_answer_and_what_it_is_to_start_is_none(
+    tmp_path: Path, ends: Ends, *, late: bool
+) -> None:
+    """So whoever asked looks what has become of the environment, in place of a connection that ended."""
+    os.write(ends.stdin, b"for somebody else")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "agent.sock"))
+        server.listen()
+        greeting = Greeting(dial(str(tmp_path / "agent.sock")), "it")
+        agent = server.accept()[0]
+        agent.recv(65536)
+        agent.sendall(says.hello("it"))
+        greeting.answer()
+        ending = threading.Timer(0.2 if late else 0, agent.close)
+        ending.start()
+        if not late:
+            ending.join()
+        with pytest.raises(NoAgent, match="has ended since it answered"):
+            relay(greeting, request=wire.ExecMessage(["true"]), stdin=ends.streams[0], terminal=False)
+        ending.join()
+    assert os.read(ends.streams[0], 100) == b"for somebody else"
+
+
 @pytest.mark.parametrize(
     ("after", "text"),
     [
