@@ -194,7 +194,7 @@ def test_a_daemon_that_does_not_start_is_quoted(
 ) -> None:
     tell()
     program = tmp_path / "bin" / "virtiofsd"
-    program.write_text("#!/bin/sh\n[ \"$1\" = --version ] && exit\necho no such luck\nexit 1\n", encoding="ascii")
+    program.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\necho no such luck\nexit 1\n', encoding="ascii")
     program.chmod(0o755)
     with pytest.raises(MachineError, match="the machine") as caught:
         machine.start(replace(spec, share=str(tmp_path)))
