@@ -14,6 +14,7 @@ from devbox.agent import program
 from devbox.agent.client import NoAgent, open_socket
 
 IDENTITY = "0123456789abcdef"
+_SPARE = "agent-next"  # how the process is called that waits to become the next program
 _PROGRAMS = Path(paths.cache_root()) / "agent"  # while this process still has the cache that it was started with
 _PATIENCE = 30.0  # seconds; only ever spent by what fails
 
@@ -23,6 +24,26 @@ def share_programs(cache: Path) -> None:
     _PROGRAMS.mkdir(parents=True, exist_ok=True)
     (cache / "devbox").mkdir(mode=0o700, parents=True)
     (cache / "devbox" / "agent").symlink_to(_PROGRAMS)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that the agent `pid` has started, those that wait to be reaped included."""
+    return [one for one, name in _all_children(pid) if name != _SPARE]
+
+
+def spares(pid: int) -> list[int]:
+    """Return the processes of the agent `pid` that wait to become a program: one, or none."""
+    return [one for one, name in _all_children(pid) if name == _SPARE]
+
+
+def _all_children(pid: int) -> Iterator[tuple[int, str]]:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            head, _, rest = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(rest.split()[1]) == pid:
+            yield int(stat.parent.name), head.partition("(")[2]
 
 
 class HostAgent:

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "init.h"
+#include "spare.h"
 #include "spawn.h"
 #include "wire.h"
 
@@ -22,8 +23,14 @@ pid_t launch(struct exec_message *message, struct plumbing *plumbing) {
         .idle = plumbing->idle,
         .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,
     };
-    pid_t pid = spawn_start(&spawn);
+    pid_t pid = spare_start(&spawn);
+    if (pid < 0) {
+        pid = spawn_start(&spawn);
+    }
     int error = errno;
+    if (spawn.queue < 0) { /* a sync program is started once, and much may go on without another one */
+        spare_soon();
+    }
     plumbing_close_theirs(plumbing);
     if (pid < 0) {
         plumbing_close_ours(plumbing);

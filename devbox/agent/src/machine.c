@@ -20,6 +20,7 @@
 #include "loop.h"
 #include "port.h"
 #include "serve.h"
+#include "spare.h"
 
 #define SOCKET_DIRECTORY "/run/devbox/socket"
 
@@ -91,6 +92,7 @@ static void take_up_again(void) {
     const char *identity = facts_read(MACHINE_FACTS "/identity", &size);
     const struct serving serving = {.identity = identity};
     if (identity != NULL && serve_is_good(&serving) && take_environment()) {
+        spare_drop(); /* it would have the environment of before */
         serve_as(identity);
     }
 }

@@ -108,6 +108,8 @@ bool decode_hello(uint8_t *payload, size_t size, struct hello_message *message) 
 
 bool decode_exec(uint8_t *payload, size_t size, struct exec_message *message) {
     struct reader reader = {.at = payload, .left = size};
+    message->bytes = payload;
+    message->size = size;
     message->flags = read_u32(&reader);
     message->window = read_u32(&reader);
     message->rows = read_u16(&reader);

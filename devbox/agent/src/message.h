@@ -57,6 +57,8 @@ struct exec_message {
     const char *cwd;
     struct list argv;
     struct list env;
+    const uint8_t *bytes; /* that all these texts are in */
+    size_t size;
 };
 
 struct connect_message {

@@ -7,42 +7,14 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "channel.h"
 #include "drain.h"
 #include "launch.h"
-#include "output.h"
 #include "plumbing.h"
-#include "quiet.h"
-#include "sessions.h"
-#include "spawn.h"
+#include "process_parts.h"
 #include "vanish.h"
 
-/* The client of a sync has so much more on the way, or both would wait for each other with every 64 KiB. */
-enum { SYNC_ROOM = 983040 };
-
-struct process {
-    struct channel channel;
-    struct session *session; /* NULL once reaped */
-    struct waiter waiter;
-    struct source start;
-    struct source in;   /* closed with a terminal */
-    struct output out;  /* with a terminal its source is both directions */
-    struct output err;
-    struct sink sink;
-    struct quiet quiet;
-    struct spawn_report failure;
-    bool terminal;
-    bool detached;
-    bool user_known;
-    bool started;
-    bool blocked; /* no credit or a full socket */
-    bool closed;  /* by CLOSE */
-    bool reaped;
-    int status;
-};
-
-static void update(struct process *process) {
-    bool reads = process->started && !process->blocked;
+void process_update(struct process *process) {
+    bool reads = (process->started || process->early) && !process->blocked;
     uint32_t feeds = process->sink.waiting.size > 0 ? EPOLLOUT : 0;
     uint32_t out = reads && !process->out.over ? EPOLLIN : 0;
     source_want(&process->out.source, out | (process->terminal ? feeds : 0));
@@ -64,11 +36,11 @@ static void let_go(struct process *process) {
     sink_break(&process->sink, &process->channel);
 }
 
-static void destroy(struct process *process) {
+void process_destroy(struct process *process) {
     if (process->session != NULL) {
         process->session->waiter = NULL;
     }
-    source_close(&process->start);
+    process_cease(process);
     quiet_remove(&process->quiet);
     buffer_free(&process->sink.waiting); /* not given back: the channel is over */
     let_go(process);
@@ -98,17 +70,17 @@ static void finish(struct process *process) {
     }
     if (process->out.over && process->err.over) {
         say_exit(process);
-        destroy(process);
+        process_destroy(process);
     } else {
-        update(process);
+        process_update(process);
     }
 }
 
-static void after_pump(struct process *process) {
+void process_after_pump(struct process *process) {
     if (process->reaped) {
         finish(process);
     } else {
-        update(process);
+        process_update(process);
     }
 }
 
@@ -147,95 +119,41 @@ static void in_ready(struct source *source, uint32_t events) {
     (void)events;
     struct process *process = OWNER(source, struct process, in);
     feed(process);
-    update(process);
+    process_update(process);
 }
 
 static void out_ready(struct source *source, uint32_t events) {
     struct process *process = OWNER(source, struct process, out.source);
+    if (process->early) {
+        process_first(process, source, events);
+        return;
+    }
     if (process->sink.waiting.size > 0 && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
         feed(process);
     }
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !process->blocked && !process->out.over) {
         pump(process, &process->out);
     }
-    after_pump(process);
+    process_after_pump(process);
 }
 
 static void err_ready(struct source *source, uint32_t events) {
     (void)events;
     struct process *process = OWNER(source, struct process, err.source);
+    if (process->early) {
+        process_first(process, source, events);
+        return;
+    }
     pump(process, &process->err);
-    after_pump(process);
+    process_after_pump(process);
 }
 
 static void on_resume(struct channel *channel) {
     struct process *process = OWNER(channel, struct process, channel);
     process->blocked = false;
     if (process->started) {
-        after_pump(process);
+        process_after_pump(process);
     }
-}
-
-static void say_failed(struct process *process) {
-    static const char *const words[] = {
-        [STAGE_USER] = "no such user or group",
-        [STAGE_CWD] = "the working directory cannot be entered",
-        [STAGE_EXEC] = "the program cannot be executed",
-        [STAGE_RESOURCES] = "the process cannot be set up",
-    };
-    uint32_t stage = process->failure.stage;
-    if (stage < STAGE_USER || stage > STAGE_RESOURCES) {
-        stage = STAGE_RESOURCES;
-    }
-    channel_fail(&process->channel, process->failure.value, (uint8_t)stage, words[stage]);
-}
-
-/* The child has come to exec or has given up. */
-static void settle(struct process *process) {
-    source_close(&process->start);
-    if (process->failure.stage == 0 && !process->user_known) { /* ended before it could say anything */
-        process->failure = (struct spawn_report){.stage = STAGE_RESOURCES, .value = EAGAIN};
-    }
-    if (process->failure.stage != 0) {
-        say_failed(process);
-        destroy(process);
-        return;
-    }
-    process->started = true;
-    process->session->started = true;
-    channel_started(&process->channel, (uint32_t)process->session->pid);
-    if ((process->session->flags & EXEC_SYNC) != 0) {
-        channel_widen(&process->channel, SYNC_ROOM);
-    }
-    if (process->reaped) {
-        process->session = NULL;
-    }
-    if (process->detached) {
-        destroy(process);
-    } else {
-        after_pump(process);
-    }
-}
-
-static void hear(struct process *process) {
-    struct spawn_report words;
-    ssize_t got;
-    while ((got = read(process->start.fd, &words, sizeof words)) == (ssize_t)sizeof words) {
-        if (words.stage != 0) {
-            process->failure = words;
-        } else {
-            process->user_known = true;
-            process->session->uid = words.value;
-        }
-    }
-    if (got >= 0 || errno != EAGAIN || process->reaped) {
-        settle(process);
-    }
-}
-
-static void start_ready(struct source *source, uint32_t events) {
-    (void)events;
-    hear(OWNER(source, struct process, start));
 }
 
 /* It was reaped. */
@@ -246,7 +164,7 @@ static void ended(struct waiter *waiter, int status) {
     output_ended(&process->out);
     output_ended(&process->err);
     if (process->start.fd >= 0) {
-        hear(process);
+        process_hear(process);
     } else {
         process->session = NULL;
         finish(process);
@@ -261,7 +179,7 @@ static void on_data(struct channel *channel, const uint8_t *bytes, size_t size) 
     }
     sink_add(&process->sink, channel, input_of(process), bytes, size, &error);
     after_feeding(process);
-    update(process);
+    process_update(process);
 }
 
 static void on_eof(struct channel *channel) {
@@ -269,7 +187,7 @@ static void on_eof(struct channel *channel) {
     if (!process->sink.ended) {
         process->sink.ended = true;
         after_feeding(process);
-        update(process);
+        process_update(process);
     }
 }
 
@@ -309,7 +227,7 @@ static void on_close(struct channel *channel) {
     if (process->reaped) {
         finish(process);
     } else {
-        update(process);
+        process_update(process);
     }
 }
 
@@ -318,7 +236,7 @@ static void on_vanish(struct channel *channel) {
     if (process->session != NULL) { /* a detached one too: that it has started nobody has heard */
         vanish_start(process->session->pid);
     }
-    destroy(process);
+    process_destroy(process);
 }
 
 static const struct channel_kind kind = {
@@ -336,7 +254,7 @@ static bool adopt(struct process *process, const struct plumbing *plumbing) {
     int both = plumbing->ours[0];
     int in = process->terminal ? -1 : both;
     int out = process->terminal ? both : plumbing->ours[1];
-    bool good = source_open(&process->start, plumbing->report, start_ready);
+    bool good = source_open(&process->start, plumbing->report, process_start_ready);
     good = (in < 0 || source_open(&process->in, in, in_ready)) && good;
     good = (out < 0 || source_open(&process->out.source, out, out_ready)) && good;
     return (plumbing->ours[2] < 0 || source_open(&process->err.source, plumbing->ours[2], err_ready)) && good;
@@ -367,13 +285,17 @@ static void take_child(struct process *process, struct session *session, pid_t p
     if (!adopt(process, plumbing)) {
         channel_fail(&process->channel, (uint32_t)errno, STAGE_RESOURCES, "the process cannot be watched");
         vanish_start(pid);
-        destroy(process);
+        process_destroy(process);
         return;
     }
     process->out.over = process->out.source.fd < 0;
     process->err.over = process->err.source.fd < 0;
     process->sink.broken = input_of(process) < 0;
-    source_want(&process->start, EPOLLIN);
+    if (process->detached) {
+        process_ask(process);
+    } else {
+        process_leave(process);
+    }
 }
 
 void process_exec(struct connection *connection, uint32_t channel, uint8_t *payload, size_t size) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "userdb.h"
 #include "wire.h"
 
-enum { REPORT = 3, QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 4 };
+enum { REPORT = SPAWN_KEPT, QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 4 };
 
 static char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
@@ -161,6 +162,33 @@ static void set_environment(const struct exec_message *message, const struct use
     environ = list;
 }
 
+/* execvp would have the kernel prepare for a program in each directory that does not have it. */
+static void look_along_path(char **words) {
+    char file[PATH_MAX];
+    size_t name = strlen(words[0]) + 1;
+    int error = ENOENT;
+    const char *end;
+    for (const char *at = getenv("PATH"); at != NULL; at = *end == '\0' ? NULL : end + 1) {
+        end = strchrnul(at, ':');
+        size_t size = (size_t)(end - at);
+        if (size + 1 + name > sizeof file) {
+            continue;
+        }
+        memcpy(file, at, size);
+        file[size] = '/';
+        memcpy(file + size + (size > 0), words[0], name);
+        if (access(file, F_OK) == 0) {
+            execv(file, words);
+        }
+        if (errno == EACCES) {
+            error = EACCES; /* there may be another one further on */
+        } else if (errno != ENOENT && errno != ENOTDIR) {
+            return;
+        }
+    }
+    errno = error;
+}
+
 static _Noreturn void run(const struct list *argv) {
     char **words = make_list((size_t)argv->count + 1);
     char *item = argv->first;
@@ -168,7 +196,11 @@ static _Noreturn void run(const struct list *argv) {
         words[index] = item;
         item = list_next(item);
     }
-    execvp(words[0], words);
+    if (words[0][0] == '\0' || strchr(words[0], '/') != NULL) {
+        execv(words[0], words);
+    } else {
+        look_along_path(words);
+    }
     give_up(STAGE_EXEC, errno);
 }
 
@@ -181,17 +213,26 @@ static void enter(const char *cwd) {
     }
 }
 
-static _Noreturn void child(const struct spawn *spawn) {
-    static struct user user;
-    struct exec_message *message = spawn->message;
-    place_descriptors(spawn);
-    if (setsid() < 0 || (spawn->terminal && ioctl(0, TIOCSCTTY, 0) != 0)) {
-        lack();
-    }
-    if (setrlimit(RLIMIT_NOFILE, &original_files) != 0) {
+void spawn_begin(void) {
+    if (setsid() < 0 || setrlimit(RLIMIT_NOFILE, &original_files) != 0) {
         lack();
     }
     umask(022);
+    reset_signals();
+}
+
+void spawn_keep(int descriptor) {
+    (void)dup3(descriptor, SPAWN_KEPT, O_CLOEXEC); /* or it is there already */
+    close_from(SPAWN_KEPT + 1);
+}
+
+void spawn_become(const struct spawn *spawn) {
+    static struct user user;
+    struct exec_message *message = spawn->message;
+    place_descriptors(spawn);
+    if (spawn->terminal && ioctl(0, TIOCSCTTY, 0) != 0) {
+        lack();
+    }
     if (!user_find(message->user, &user)) {
         give_up(STAGE_USER, ENOENT);
     }
@@ -202,7 +243,6 @@ static _Noreturn void child(const struct spawn *spawn) {
     }
     enter(message->cwd);
     set_environment(message, &user);
-    reset_signals();
     if ((message->flags & EXEC_SFTP) != 0) {
         close(REPORT);
         _exit(sftp_serve());
@@ -217,7 +257,9 @@ static _Noreturn void child(const struct spawn *spawn) {
 pid_t spawn_start(const struct spawn *spawn) {
     pid_t pid = fork();
     if (pid == 0) {
-        child(spawn);
+        report_to = spawn->report;
+        spawn_begin();
+        spawn_become(spawn);
     }
     return pid;
 }

@@ -28,4 +28,11 @@ bool spawn_prepare(void);
 /* The pid, or -1 and errno. */
 pid_t spawn_start(const struct spawn *spawn);
 
+/* What spawn_start does in its child, in a process that first waits for what it is to become: all that is the same for
+   each; then to have no descriptor above 2 but this one, which is SPAWN_KEPT from then on; and the rest. */
+enum { SPAWN_KEPT = 3 };
+void spawn_begin(void);
+void spawn_keep(int descriptor);
+_Noreturn void spawn_become(const struct spawn *spawn);
+
 #endif

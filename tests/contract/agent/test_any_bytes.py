@@ -15,7 +15,7 @@ from devbox.agent.client import open_socket
 from devbox.agent.session import ask_sessions
 from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
-from tests.support.agent import IDENTITY
+from tests.support.agent import IDENTITY, children, spares
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
@@ -88,21 +88,9 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.001)
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes whose parent is `pid`, those that wait to be reaped included."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found
-
-
 def descriptors(pid: int) -> int:
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    """Return how many it has, without its way to the process that is to be the next."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()) - len(spares(pid))
 
 
 def require_health(target: Target) -> None:

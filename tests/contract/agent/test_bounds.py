@@ -22,7 +22,7 @@ from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
 from tests.contract.agent.test_connection import Client
 from tests.contract.agent.test_processes import ended
-from tests.support.agent import host_agent
+from tests.support.agent import children, host_agent
 from tests.support.skips import NOT_HERE
 from tests.support.waiting import until
 
@@ -92,6 +92,8 @@ def test_who_vanishes_while_there_are_no_descriptors_takes_its_processes_along(r
 
 def test_a_detached_process_is_listed_or_gone(real: Target) -> None:
     """Whoever goes before it has heard that it started, hears of it by the list."""
+    assert real.host
+    pid = real.host.pid
     for pause in (0.0, 0.0005, 0.001, 0.002, 0.004):
         detached = ExecMessage(("sleep", "600"), flags=wire.FLAG_DETACH)
         with contextlib.closing(open_socket(real.path)) as client:
@@ -100,14 +102,7 @@ def test_a_detached_process_is_listed_or_gone(real: Target) -> None:
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
                 continue
-        until(lambda: sorted(children(real)) == sorted(one.pid for one in ask_sessions(real.dial(), real.identity)))
-
-
-def children(target: Target) -> list[int]:
-    """Return the pids of what the agent has started."""
-    assert target.host
-    parent = target.host.pid
-    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        until(lambda: sorted(children(pid)) == sorted(one.pid for one in ask_sessions(real.dial(), real.identity)))
 
 
 def test_nothing_is_said_of_a_channel_that_has_ended(real: Target) -> None:

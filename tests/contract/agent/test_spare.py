@@ -1,0 +1,105 @@
+"""The process that waits to become the next program: what it becomes is what would have been started anew."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from devbox.agent import wire
+from devbox.agent.client import StartError, dial
+from tests.contract.agent.conftest import Target
+from tests.contract.agent.test_any_bytes import until
+from tests.support.agent import host_agent, spares
+
+LOOK = """
+echo "leader $(($$ == $(cut -d' ' -f6 /proc/$$/stat)))"
+echo descriptors
+ls /proc/$$/fd
+cat /proc/$$/limits
+pwd
+env | sort
+exec grep -E '^(Uid|Gid|Groups|Umask|Sig(Blk|Ign|Cgt)|NoNewPrivs|Cap...|Cpus_allowed|Name)' /proc/self/status
+"""
+
+
+def pid_of(real: Target) -> int:
+    assert real.host
+    return real.host.pid
+
+
+def await_spare(real: Target) -> int:
+    """Have one that waits; return its pid."""
+    if not spares(pid_of(real)):
+        assert real.run("true")[0] == 0
+    until(lambda: bool(spares(pid_of(real))), "no process waits to be the next")
+    return spares(pid_of(real))[0]
+
+
+def drop(real: Target) -> None:
+    for pid in spares(pid_of(real)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not spares(pid_of(real)), "it does not go")
+
+
+def test_it_becomes_the_next_program(real: Target) -> None:
+    waiting = await_spare(real)
+    code, out, _ = real.run("sh", "-c", "echo $$")
+    assert (code, int(out)) == (0, waiting)
+
+
+def test_a_program_cannot_tell_by_which_way_it_was_started(real: Target) -> None:
+    values = {"env": ("WHAT=said",), "cwd": "/tmp"}
+    drop(real)
+    anew = real.run("sh", "-c", LOOK, **values)
+    await_spare(real)
+    assert real.run("sh", "-c", LOOK, **values) == anew
+    assert b"\ndescriptors\n0\n1\n2\nLimit" in anew[1]
+    assert b"leader 1" in anew[1]
+    assert b"WHAT=said" in anew[1]
+
+
+def test_what_it_reads_and_writes_is_its_own(real: Target) -> None:
+    await_spare(real)
+    assert real.run("sh", "-c", "cat; echo to >&2; exit 7", stdin=b"from", flags=wire.FLAG_STDIN) == (
+        7,
+        b"from",
+        b"to\n",
+    )
+
+
+def test_it_has_a_terminal_of_its_own(real: Target) -> None:
+    await_spare(real)
+    code, out, _ = real.run("sh", "-c", "test -t 0 && exec </dev/tty && echo there", flags=wire.FLAG_TERMINAL)
+    assert (code, out) == (0, b"there\r\n")
+
+
+@pytest.mark.parametrize("argv", [("no-such-program",), ("/no/such/program",), ("",), ("/",)], ids=repr)
+def test_what_cannot_be_started_is_said_in_the_same_words(real: Target, argv: tuple[str, ...]) -> None:
+    said = []
+    for prepare in (drop, await_spare):
+        prepare(real)
+        with pytest.raises(StartError) as caught:
+            real.run(*argv)
+        said.append((caught.value.errno, str(caught.value)))
+    assert said[0] == said[1]
+
+
+def test_one_that_was_killed_is_not_missed(real: Target) -> None:
+    await_spare(real)
+    drop(real)
+    assert real.run("echo", "here")[1] == b"here\n"
+
+
+def test_a_message_that_is_too_long_for_it_is_for_a_new_one(real: Target) -> None:
+    waiting = await_spare(real)
+    assert real.run("sh", "-c", "echo $$ ${#1}", "sh", "x" * 100_000)[1] != f"{waiting} 100000\n".encode()
+    assert real.run("sh", "-c", "echo $$")[1] == f"{waiting}\n".encode()
+
+
+def test_it_ends_with_the_agent() -> None:
+    with host_agent() as agent:
+        waiting = await_spare(Target(agent.path, lambda: dial(agent.path), host=agent))
+    until(lambda: not Path(f"/proc/{waiting}").exists(), "it is still there")
