@@ -4,7 +4,8 @@
 
 The peer is in vm_peer.py. Both boot from disks in the page cache, accelerated alike: by what devbox finds to work here.
 devbox is an install as pip makes it (installed.py). --quick has no such peer, whose disk alone takes a minute: a cold
-start is compared with the container's. Starts from what was kept of an image are in vm_ready.py.
+start is compared with the container's. virtme-ng and Vagrant with libvirt are peers where they are installed, see
+vm_others.py. Starts from what was kept of an image are in vm_ready.py.
 """
 
 import contextlib
@@ -18,11 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import vm_ready
+from benchmarks import vm_others, vm_ready
 from benchmarks.common import Amount, Comparison, Way, command, docker_command, measure, options, report
 from benchmarks.installed import install
 from benchmarks.running import run
-from benchmarks.vm_peer import MIB, PROCESSES, peer
+from benchmarks.vm_peer import MIB, PROCESSES, Peer, peer
 from devbox import paths
 from devbox.reporter import SilentReporter
 from devbox.vm.images import MachineImages
@@ -92,9 +93,10 @@ def benches() -> Iterator[tuple[Bench, Bench]]:
         yield machine, container
 
 
-def starts(machine: Bench, docker: str) -> Iterator[Comparison]:
-    """Compare cold starts, up to the end of the first command."""
-    with peer(docker, machine.up("vm", "full")) as untuned:
+def starts(machine: Bench, docker: str, left_out: list[str]) -> Iterator[Comparison]:
+    """Compare cold starts, up to the end of the first command. `left_out`: is told which peers are not there."""
+    image = machine.up("vm", "full")
+    with peer(docker, image) as untuned:
         machine.devbox("halt")
         theirs = untuned.way()
         theirs.run()  # so that its disk is in the page cache, as ours is
@@ -104,6 +106,19 @@ def starts(machine: Bench, docker: str) -> Iterator[Comparison]:
             ours = replace(machine.way("shell", "--runtime", "vm", "--", "true", halted=True), name=f"devbox, {init}")
             stopped = replace(theirs, prepare=lambda: machine.devbox("halt"))  # both have the processors to themselves
             yield measure(f"cold start, {init} / {theirs.name}", ours, stopped, pairs=PAIRS, target=target)
+        yield from against_others(machine, untuned, (docker, image), left_out)
+
+
+def against_others(machine: Bench, untuned: Peer, origin: tuple[str, str], left_out: list[str]) -> Iterator[Comparison]:
+    """Compare cold starts of the whole machine with those by tools of others, where they are installed."""
+    machine.up("vm", "full")
+    machine.devbox("halt")
+    with vm_others.ready(untuned, *origin) as (others, missing):
+        left_out += missing
+        ours = replace(machine.way("shell", "--runtime", "vm", "--", "true", halted=True), name="devbox, full")
+        for other in others:
+            stopped = replace(other, prepare=lambda: machine.devbox("halt"))
+            yield measure(f"cold start, full / {other.name}", ours, stopped, pairs=PAIRS, target=None)
 
 
 def against_container(machine: Bench, container: Bench) -> Comparison:
@@ -189,12 +204,13 @@ def main() -> int:
     docker = docker_command()
     compared: list[Comparison] = []
     amounts: list[Amount] = []
+    left_out = ["the cold start against peers, disk, memory, the ready state: not for --quick"] if quick else []
     with benches() as (machine, container):
         container.up("container")
         if quick:
             compared.append(against_container(machine, container))
         else:
-            compared.extend(starts(machine, docker))
+            compared.extend(starts(machine, docker, left_out))
             amounts.append(disk(docker, machine.up("vm", "full")))
             rest(machine)
             amounts.extend(idle(machine))
@@ -206,7 +222,6 @@ def main() -> int:
             machine.up("vm", "full")
             rest(machine)
         compared.append(commands(machine, container, QUICK_COMMANDS if quick else COMMANDS))
-    left_out = ["the cold start against a peer, disk, memory, the ready state: not for --quick"] if quick else []
     return 0 if report("vm", compared, left_out, amounts) or quick else 1
 
 
