@@ -14,7 +14,7 @@ from typing import Final
 from devbox.values import GuestUser
 from devbox.vm.iso9660 import image
 from devbox.vm.keys import Keys
-from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER
+from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER, private_mac
 
 SERIAL: Final = "devbox-seed"  # of the disk, by which it is found inside
 LABEL: Final = "cidata"
@@ -123,7 +123,8 @@ systemctl start --no-block devbox-agent.service
 class Seed:
     """What one machine is told. `instance`: its UUID; `identity`: 64 hex of its agent; `environment`: of all inside.
 
-    `program`: the agent; `mac`: of its network, by which that is known inside.
+    `program`: the agent; `mac`: of its network, by which that is known inside. `private`: its address among the other
+    machines of its project, if it is one of several.
     """
 
     instance: str
@@ -134,6 +135,7 @@ class Seed:
     mac: str
     program: bytes
     keys: Keys
+    private: str = ""
 
 
 def disk(seed: Seed) -> bytes:
@@ -171,7 +173,11 @@ def _network(seed: Seed) -> dict[str, object]:
         "routes": [{"to": "0.0.0.0/0", "via": GATEWAY}],
         "nameservers": {"addresses": [NAME_SERVER]},
     }
-    return {"version": 2, "ethernets": {"devbox": wire}}
+    if not seed.private:
+        return {"version": 2, "ethernets": {"devbox": wire}}
+    match = {"macaddress": private_mac(seed.private)}
+    among = {"accept-ra": False, "link-local": [], "match": match, "addresses": [seed.private], "optional": True}
+    return {"version": 2, "ethernets": {"devbox": wire, "private": among}}
 
 
 def _configuration(seed: Seed) -> dict[str, object]:

@@ -7,7 +7,7 @@ the two kinds.
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from devbox.errors import AgentError, DevboxError, EngineError
@@ -25,6 +25,7 @@ from devbox.values import (
     SCHEMA,
     slug,
 )
+from devbox.vm.qemu_args import private_mac
 from devbox.workspace.context import Host, Workspace
 
 _NETWORK: Final = "198.19"  # of RFC 2544: no network that anybody is on, nor one of an engine
@@ -38,6 +39,20 @@ while IFS= read -r line || [ -n "$line" ]; do
 done < /etc/hosts
 more=$(cat)
 printf '%s%s\\n' "$kept" "$more" > /etc/hosts
+"""
+
+
+_ADDRESS: Final = """
+for one in /sys/class/net/*; do
+  its=
+  read -r its 2> /dev/null < "$one/address" || true
+  if [ "$its" = "$0" ]; then
+    ip link set "${one##*/}" up
+    ip addr show dev "${one##*/}" | grep -qF " $1 " || ip addr add "$1" dev "${one##*/}"
+    exit
+  fi
+done
+exit 1
 """
 
 
@@ -77,9 +92,9 @@ def join(host: Host, workspace: Workspace, loaded: Loaded, spec: InstanceSpec, i
         return
     if not workspace.machine and len({one.profile.runtime for one in (loaded, *loaded.members.values())}) > 1:
         host.reporter.note("containers and virtual machines of this project do not reach each other by name")
-    if spec.machine is not None and not spec.machine.private:
-        return  # a system that somebody else has made
     if spec.machine is not None:
+        if spec.machine.base is not None:
+            _reach(host, instance, spec.machine.private)
         _know(host, loaded, instance)
         return
     engine, name = host.engine, _name(workspace)
@@ -103,15 +118,24 @@ def _know(host: Host, loaded: Loaded, instance: Instance) -> None:
     here = {name: where[name] for name, one in known.items() if one.profile.runtime == loaded.profile.runtime}
     also = {DEFAULT: f" {slug(whole.profile.name)}"} if whole.profile.name else {}
     lines = [f"{address} {name}{also.get(name, '')} {_MARK}\n" for name, address in sorted(here.items())]
-    told = ExecSpec(argv=("/bin/sh", "-c", _KNOW, _MARK), user="0:0", workdir="/")
+    _tell(host, instance, (_KNOW, _MARK), "its /etc/hosts cannot be written", given="".join(lines))
+
+
+def _reach(host: Host, instance: Instance, address: str) -> None:
+    """Have a system that somebody else has made on the wire to the others, if it did not take that from its seed."""
+    _tell(host, instance, (_ADDRESS, private_mac(address), address), "it has no address among them")
+
+
+def _tell(host: Host, instance: Instance, script: Sequence[str], failure: str, *, given: str = "") -> None:
+    told = ExecSpec(argv=("/bin/sh", "-c", *script), user="0:0", workdir="/")
     try:
         with contextlib.closing(instance.exec(told)) as telling:
-            telling.send("".join(lines).encode())
+            telling.send(given.encode())
             telling.close_stdin()
             while telling.receive() is not None:
                 pass
             if telling.exit_code():
-                raise AgentError("its /etc/hosts cannot be written")
+                raise AgentError(failure)
     except DevboxError as error:
         host.reporter.note(f"{instance.name} does not find the other machines by name: {error.message}")
 

@@ -184,7 +184,7 @@ def machine_options(
         ready=profile.vm.ready and base is None and not live,
         disk=parse_size(disk) if disk else None,
         base=base,
-        private=private if base is None else "",
+        private=private,
     )
 
 

@@ -11,15 +11,14 @@ _MIB = 1 << 20
 _FIRST = 1 * _MIB  # where the first partition lies
 _BOOT_SIZE = 160 * _MIB
 _ROOT_SIZE = 2400 * _MIB
+_TAKES_A_SEED = ("cloud-init", "netplan.io")
 _PACKAGES = (
-    "cloud-init",
     "dbus",
     "e2fsprogs",
     "initramfs-tools",
     "iproute2",
     "kmod",
     "linux-image-cloud-amd64",
-    "netplan.io",
     "openssh-server",
     "sudo",
     "systemd-boot-efi",
@@ -47,15 +46,24 @@ class Loaded:
 _PUBLISHED = """rm -f "$1"/etc/ssh/ssh_host_*; echo 'locale: false' > "$1"/etc/cloud/cloud.cfg.d/99_locale.cfg"""
 
 
-def foreign_root(cache: Path) -> Path:
-    """Return a tar of such a system, made below `cache` if it is not there."""
-    tar = cache / "foreign.tar"
+# One that somebody has set up by hand: it asks for its address, and its sshd has keys of its own.
+_BY_HAND = """printf '[Match]\nName=e*\n[Network]\nDHCP=ipv4\n' > "$1"/etc/systemd/network/10-any.network
+chroot "$1" systemctl enable systemd-networkd ssh
+echo by-hand > "$1"/etc/hostname"""
+
+
+def foreign_root(cache: Path, *, seeded: bool = True) -> Path:
+    """Return a tar of such a system, made below `cache` if it is not there.
+
+    `seeded`: it has cloud-init; else it has an sshd alone.
+    """
+    tar = cache / ("foreign.tar" if seeded else "foreign by hand.tar")
     if not tar.exists():
         cache.mkdir(parents=True, exist_ok=True)
         part = cache / f"part-{tar.name}"
         excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
-        hook = f"--customize-hook={_PUBLISHED}"
-        included = f"--include={','.join(_PACKAGES)}"
+        hook = f"--customize-hook={_PUBLISHED if seeded else _BY_HAND}"
+        included = f"--include={','.join((*_PACKAGES, *(_TAKES_A_SEED if seeded else ())))}"
         _run("mmdebstrap", "--variant=minbase", included, *excluded, hook, "bookworm", str(part))
         part.rename(tar)
     return tar

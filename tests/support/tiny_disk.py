@@ -9,7 +9,7 @@ from tests.support.foreign_disk import ESP_LOADER, Loaded, boot_partition, parti
 from tests.support.guest_kernel import guest_kernel, kernel_tree
 from tests.support.small_machine import needed_modules
 
-_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4", "isofs")
+_MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "virtio_console", "ext4", "isofs")
 _PLACES = ("bin", "dev", "etc", "mnt", "proc", "root", "run", "seed", "sys", "tmp", "home")
 _FILES = {"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n"}
 # What cloud-init does with a seed: it finds the disk by its label and runs the command. That the file which is run here

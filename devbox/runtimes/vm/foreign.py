@@ -81,6 +81,7 @@ def booted(machine: Machine, stored: Stored, directory: Path, bench: Bench, way:
         drives=drives,
         directory=str(directory),
         accelerator=EMULATION,
+        private=stored.machine.private,
         sshd=sshd.port if sshd else 0,
         root_key=base64.b64encode(f"{found_keys.public}\n".encode()).decode("ascii") if sshd else "",
     )
@@ -143,6 +144,7 @@ def _write_seed(stored: Stored, directory: Path) -> keys.Keys:
         mac=mac(stored.id),
         program=Path(stored.agent.program).read_bytes(),
         keys=keys.ensure(directory),
+        private=stored.machine.private,
     )
     draft = directory / f"{SEED}.new"
     draft.unlink(missing_ok=True)

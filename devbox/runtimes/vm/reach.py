@@ -26,6 +26,9 @@ _AGAIN: Final = 15.0  # seconds between two tries
 _TRIES: Final = 4
 _PAUSE: Final = 2.0
 _FIRST_WORD: Final = 45.0  # seconds for an sshd to greet, which may look for a name of ours first
+# passt tells the machine of a connection only when somebody says something: whoever waits for the sshd to begin waits
+# until that has given it up. Both sides of ssh may speak first.
+_GREETING: Final = b"SSH-2.0-devbox\r\n"
 _QUIET: Final = 20.0  # seconds of silence after a login prompt, when nothing more is going to happen
 _QUIET_WITH_SSH: Final = 40.0  # the same where an sshd may still be starting
 _RUNS: Final = 120.0  # seconds for that one command
@@ -132,6 +135,7 @@ def _greets(port: int) -> bool:
     """Tell whether an sshd answers there, not only whoever forwards to it."""
     try:
         with socket.create_connection((_HOST, port), timeout=_FIRST_WORD) as made:
+            made.sendall(_GREETING)
             return made.recv(4) == b"SSH-"
     except OSError:
         return False

@@ -72,6 +72,22 @@ def test_a_disk_with_a_loader_of_its_own_is_entered_like_any_machine(devbox: Dev
 
 
 @pytest.mark.nightly
+def test_several_of_one_disk_find_each_other_by_name(devbox: Devbox) -> None:
+    tiny_disk(devbox.directory.parent / "x.raw", seeded=True)
+    text = PROFILE.format(memory="256 MiB") + "[machines.worker]\n"
+    (devbox.directory / "devbox.toml").write_text(text, encoding="utf-8")
+    devbox("trust", "-y")
+    said = devbox("up").stderr
+    assert "does not find the other machines" not in said
+    ping = ("-u", "root", "--", "ping", "-c", "1", "-w", "20")
+    assert "1 packets received" in devbox("exec", *ping, "worker").stdout
+    assert "1 packets received" in devbox("exec", "-m", "worker", *ping, "default").stdout
+    devbox("halt")
+    devbox("up")
+    assert "1 packets received" in devbox("exec", *ping, "worker").stdout
+
+
+@pytest.mark.nightly
 def test_a_system_that_takes_no_seed_is_left_to_a_person_at_its_serial_console(devbox: Devbox) -> None:
     """It needs UEFI, and knows neither cloud-init nor ssh."""
     tiny_disk(devbox.directory.parent / "x.raw", seeded=False, uefi=True)
@@ -109,3 +125,31 @@ def test_a_cloud_image_is_told_who_it_is_and_stays_that(
     assert inside(devbox, "cat a.txt") == "from the host"
     unit = ("exec", "--", "systemctl", "is-active", "devbox-agent")
     until(lambda: devbox(*unit, status=None).stdout == "active\n")  # its agent answers before there is a bus
+
+
+@pytest.mark.nightly
+def test_a_system_without_cloud_init_is_entered_by_its_sshd_once_and_by_the_agent_from_then_on(
+    devbox: Devbox, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cache = tmp_path_factory.getbasetemp().parent / "foreign disks"
+    (devbox.directory / "devbox.toml").write_text(PROFILE.format(memory="1 GiB"), encoding="utf-8")
+    foreign_disk(foreign_root(cache, seeded=False), Path(devbox.directory.parent / "x.raw"), uefi=False)
+    devbox("trust", "-y")
+    devbox("up")
+    (machine,) = machines(devbox)
+    assert (machine / "known_hosts").read_text(encoding="utf-8").startswith("devbox-"), "it came by ssh"
+    assert inside(devbox, "command -v cloud-init; cat a.txt; echo; id -u; echo $WORD; hostname").split("\n") == [
+        "from the host",
+        str(USER),
+        "a word",
+        "by-hand",
+    ]
+    inside(devbox, "echo from inside > b.txt")
+    devbox("sync", "flush")
+    assert (devbox.directory / "b.txt").read_text(encoding="utf-8") == "from inside\n"
+    assert "42" in devbox("shell", given="echo $((6 * 7))\n").stdout
+    devbox("halt")
+    devbox("up")
+    assert inside(devbox, "cat b.txt") == "from inside"
+    (qemu,) = processes_of(devbox, "qemu-system")
+    assert b"authorized_keys" not in Path(f"/proc/{qemu}/cmdline").read_bytes(), "nobody is let in by ssh any more"

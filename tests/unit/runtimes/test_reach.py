@@ -1,6 +1,8 @@
 """How a machine of somebody else's is come into: the agent, else by ssh what brings it, else nobody."""
 
 import os
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,3 +172,21 @@ def test_what_is_typed_goes_to_the_machine_until_it_is_left(
     assert os.read(shown_at, 100) == b"login: "
     for descriptor in (reading, shown_at, shows):
         os.close(descriptor)
+
+
+def test_an_sshd_behind_what_tells_of_nobody_who_is_silent_is_found() -> None:
+    """So passt is: the machine hears of a connection only when something is said."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def sshd() -> None:
+            with server.accept()[0] as client:
+                client.settimeout(5)
+                if client.recv(100).startswith(b"SSH-2.0-"):
+                    client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        answering = threading.Thread(target=sshd)
+        answering.start()
+        assert module._greets(port)
+        answering.join()
+    assert not module._greets(port), "nobody listens any more"

@@ -97,3 +97,11 @@ def test_the_first_boot_and_the_later_ones_look_for_the_same_disk(told: Any) -> 
     assert command[2] == files["devbox/seed"].decode()
     assert SERIAL in command[2]
     assert b"ExecStartPre=/bin/sh /etc/devbox/seed placed\n" in files["devbox/unit"]
+
+
+def test_one_of_several_is_known_to_the_others_by_an_address_of_its_own(told: Any) -> None:
+    wires = json.loads(told(replace(SEED, private="198.19.1.2/16"))["network-config"])["ethernets"]
+    assert wires["private"]["addresses"] == ["198.19.1.2/16"]
+    assert wires["private"]["match"] == {"macaddress": "52:54:c6:13:01:02"}
+    assert "routes" not in wires["private"], "it leads nowhere else"
+    assert list(json.loads(told(SEED)["network-config"])["ethernets"]) == ["devbox"]
