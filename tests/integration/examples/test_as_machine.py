@@ -12,6 +12,7 @@ from tests.support.tree import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm]
 VM = ("shell", "--runtime", "vm", "--")
+PATIENCE = 300.0  # seconds until a server listens: npm alone takes a minute of a busy host's in an emulated machine
 
 
 def _both_ways(devbox: Devbox) -> None:
@@ -30,7 +31,7 @@ def test_an_example_as_a_machine(example: str) -> None:
         (devbox.directory / "devbox.local.toml").write_text('runtime = "vm"\n', encoding="utf-8")
         assert devbox.json("status")["state"] == "running"
         _both_ways(devbox)
-        require_an_answer(devbox, example)
+        require_an_answer(devbox, example, PATIENCE)
         devbox("halt")
         assert not processes_of(devbox)
         assert closing in devbox(*VM, *command).stdout

@@ -62,19 +62,19 @@ def strangers(directory: Path, account: Account) -> list[str]:
     return [str(path) for path in paths if (path.lstat().st_uid, path.lstat().st_gid) != (account.uid, account.gid)]
 
 
-def listening(devbox: Devbox) -> list[str]:
-    """Wait until somebody listens inside; return the addresses."""
-    end = time.monotonic() + PATIENCE
+def listening(devbox: Devbox, patience: float = PATIENCE) -> list[str]:
+    """Wait until somebody listens inside, for `patience` seconds at most; return the addresses."""
+    end = time.monotonic() + patience
     while not (found := devbox.json("port", "--watch")["listeners"]):
         assert time.monotonic() < end, "nobody listens inside"
     return [address for one in found for address in one["addresses"]]
 
 
-def require_an_answer(devbox: Devbox, example: str) -> None:
+def require_an_answer(devbox: Devbox, example: str, patience: float = PATIENCE) -> None:
     """Start the example's server, which lets in nobody from outside, and ask it from this host."""
     devbox("exec", "-d", "--", *SERVERS[example])
-    assert listening(devbox) == ["127.0.0.1"]
-    with contextlib.closing(HTTPConnection(devbox("port", "web").stdout.strip(), timeout=PATIENCE)) as connection:
+    assert listening(devbox, patience) == ["127.0.0.1"]
+    with contextlib.closing(HTTPConnection(devbox("port", "web").stdout.strip(), timeout=patience)) as connection:
         connection.request("GET", "/health")
         assert json.load(connection.getresponse()) == {"ok": True}
 

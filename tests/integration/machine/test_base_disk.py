@@ -124,7 +124,8 @@ def test_a_cloud_image_is_told_who_it_is_and_stays_that(
     devbox("up")
     assert inside(devbox, "cat a.txt") == "from the host"
     unit = ("exec", "--", "systemctl", "is-active", "devbox-agent")
-    until(lambda: devbox(*unit, status=None).stdout == "active\n")  # its agent answers before there is a bus
+    # Its agent answers before there is a bus, on a busy host by minutes.
+    until(lambda: devbox(*unit, status=None).stdout == "active\n", within=300)
 
 
 @pytest.mark.nightly
