@@ -38,6 +38,7 @@ _FLAGS = (
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
     "-Wl,--gc-sections",
+    "-Wl,-z,norelro",  # nothing is relocated when it starts, and so nothing protected afterwards
 )
 _SMALLER = {"aarch64": ("-Xclang", "-Oz")}  # whose instructions take more room
 

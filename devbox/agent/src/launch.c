@@ -17,8 +17,7 @@ pid_t launch(struct exec_message *message, struct plumbing *plumbing) {
     }
     struct spawn spawn = {
         .message = message,
-        .descriptors = {plumbing->theirs[0], plumbing->theirs[1], plumbing->theirs[2]},
-        .report = plumbing->report_theirs,
+        .descriptors = {plumbing->theirs[0], plumbing->theirs[1], plumbing->theirs[2], plumbing->report_theirs},
         .queue = plumbing->queue,
         .idle = plumbing->idle,
         .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,

@@ -291,10 +291,10 @@ static void take_child(struct process *process, struct session *session, pid_t p
     process->out.over = process->out.source.fd < 0;
     process->err.over = process->err.source.fd < 0;
     process->sink.broken = input_of(process) < 0;
-    if (process->detached) {
-        process_ask(process);
-    } else {
+    if (process->sink.broken && !process->detached) {
         process_leave(process);
+    } else { /* its client gives it nothing to read before that */
+        process_ask(process);
     }
 }
 

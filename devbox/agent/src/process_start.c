@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process_parts.h"
@@ -30,7 +31,8 @@ static void say_failed(struct process *process) {
 /* The child has come to exec or has given up. */
 static void settle(struct process *process) {
     process_cease(process);
-    if (process->failure.stage == 0 && !process->user_known) { /* ended before it could say anything */
+    bool killed = process->reaped && WIFSIGNALED(process->status); /* then it is said by what, as of any */
+    if (process->failure.stage == 0 && !process->user_known && !killed) { /* ended before it could say anything */
         process->failure = (struct spawn_report){.stage = STAGE_RESOURCES, .value = EAGAIN};
     }
     if (process->failure.stage != 0) {

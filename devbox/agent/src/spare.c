@@ -10,13 +10,14 @@
 #include "init.h"
 #include "loop.h"
 #include "userdb.h"
+#include "vanish.h"
 #include "wire.h"
 
-enum { ROOM = 65536, PASSED = 4, SOON = 30 }; /* ms until a small program has ended, which goes before */
+enum { ROOM = 65536, SOON = 30 }; /* ms until a small program has ended, which goes before */
 
 struct request {
+    struct spawn spawn;
     struct exec_message message;
-    bool terminal;
 };
 
 /* The kernel's own structures, which are not those of libc. */
@@ -24,7 +25,7 @@ struct rights {
     size_t size;
     int level;
     int type;
-    int passed[PASSED];
+    int passed[SPAWN_PASSED];
 };
 
 struct packet {
@@ -47,18 +48,16 @@ static void move_texts(struct exec_message *message, const uint8_t *bytes) {
     message->user += distance;
     message->cwd += distance;
     message->argv.first += distance;
-    message->env.first += distance;
+    if (message->env.count > 0) {
+        message->env.first += distance;
+    }
 }
 
 static void become(struct request *request, uint8_t *bytes, const struct rights *rights) {
     move_texts(&request->message, bytes);
-    spawn_become(&(struct spawn){
-        .message = &request->message,
-        .descriptors = {rights->passed[0], rights->passed[1], rights->passed[2]},
-        .report = rights->passed[3],
-        .queue = -1,
-        .terminal = request->terminal,
-    });
+    request->spawn.message = &request->message;
+    memcpy(request->spawn.descriptors, rights->passed, sizeof rights->passed);
+    spawn_become(&request->spawn);
 }
 
 /* Whatever is written to first is copied then. */
@@ -71,14 +70,14 @@ static void warm_up(void) {
 static _Noreturn void wait_in_child(int descriptor) {
     static uint8_t bytes[ROOM];
     struct request request;
-    struct rights rights;
+    struct rights rights = {.size = 0};
     struct iovec parts[] = {{&request, sizeof request}, {bytes, sizeof bytes}};
     struct packet packet = {.parts = parts, .part_count = 2, .rights = &rights, .rights_size = sizeof rights};
     spawn_begin();
     spawn_keep(descriptor);
     (void)prctl(PR_SET_NAME, "agent-next", 0, 0, 0);
     warm_up();
-    if (syscall(SYS_recvmsg, SPAWN_KEPT, &packet, MSG_CMSG_CLOEXEC) > 0 && packet.rights_size == sizeof rights) {
+    if (syscall(SYS_recvmsg, SPAWN_KEPT, &packet, MSG_CMSG_CLOEXEC) > 0 && rights.size == sizeof rights) {
         become(&request, bytes, &rights);
     }
     _exit(0); /* nobody wants it any more */
@@ -97,13 +96,14 @@ static void make(struct timer *fired) {
     close(ends[1]);
     way = ends[0];
     waiting = pid;
+    vanish_forget(pid); /* the number may have been that of a session that was to end */
     if (pid < 0) {
         spare_drop();
     }
 }
 
 void spare_soon(void) {
-    if (waiting == 0) {
+    if (waiting == 0 && !timer.set) {
         timer_start(&timer, SOON, make);
     }
 }
@@ -116,20 +116,17 @@ void spare_drop(void) {
 }
 
 static bool tell(const struct spawn *spawn) {
-    struct request request = {.message = *spawn->message, .terminal = spawn->terminal};
-    struct rights rights = {
-        .size = sizeof rights,
-        .level = SOL_SOCKET,
-        .type = SCM_RIGHTS,
-        .passed = {spawn->descriptors[0], spawn->descriptors[1], spawn->descriptors[2], spawn->report},
-    };
+    struct request request = {*spawn, *spawn->message};
+    struct rights rights = {.size = sizeof rights, .level = SOL_SOCKET, .type = SCM_RIGHTS};
+    memcpy(rights.passed, spawn->descriptors, sizeof rights.passed);
     void *bytes = (void *)(uintptr_t)request.message.bytes;
     struct iovec parts[] = {{&request, sizeof request}, {bytes, request.message.size}};
     struct packet packet = {.parts = parts, .part_count = 2, .rights = &rights, .rights_size = sizeof rights};
     return syscall(SYS_sendmsg, way, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0; /* all or nothing */
 }
 
-/* If it has ended meanwhile, however, its side is closed: what could be told is heard. */
+/* Of one that has ended its side is closed, and it is told nothing. One that is killed right now may have heard: then
+   what it was to become is killed. */
 pid_t spare_start(const struct spawn *spawn) {
     const struct exec_message *message = spawn->message;
     if (waiting == 0 || message->size > ROOM || (message->flags & (EXEC_SFTP | EXEC_SYNC)) != 0) {

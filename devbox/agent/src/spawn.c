@@ -23,7 +23,7 @@ enum { REPORT = SPAWN_KEPT, QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST
 
 static char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
-static int report_to = REPORT; /* in a child */
+static int report_to = -1; /* in a child */
 
 bool spawn_prepare(void) {
     if (getrlimit(RLIMIT_NOFILE, &original_files) != 0) {
@@ -62,8 +62,8 @@ static void close_from(unsigned first) {
 }
 
 static void place_descriptors(const struct spawn *spawn) {
-    report_to = spawn->report;
-    int kept = fcntl(spawn->report, F_DUPFD_CLOEXEC, 10);
+    report_to = spawn->descriptors[SPAWN_REPORT];
+    int kept = fcntl(spawn->descriptors[SPAWN_REPORT], F_DUPFD_CLOEXEC, 10);
     if (kept < 0) {
         lack();
     }
@@ -166,7 +166,7 @@ static void set_environment(const struct exec_message *message, const struct use
 static void look_along_path(char **words) {
     char file[PATH_MAX];
     size_t name = strlen(words[0]) + 1;
-    int error = ENOENT;
+    int error = name > NAME_MAX + 1 ? ENAMETOOLONG : ENOENT;
     const char *end;
     for (const char *at = getenv("PATH"); at != NULL; at = *end == '\0' ? NULL : end + 1) {
         end = strchrnul(at, ':');
@@ -214,7 +214,7 @@ static void enter(const char *cwd) {
 }
 
 void spawn_begin(void) {
-    if (setsid() < 0 || setrlimit(RLIMIT_NOFILE, &original_files) != 0) {
+    if (setsid() < 0) {
         lack();
     }
     umask(022);
@@ -229,8 +229,8 @@ void spawn_keep(int descriptor) {
 void spawn_become(const struct spawn *spawn) {
     static struct user user;
     struct exec_message *message = spawn->message;
-    place_descriptors(spawn);
-    if (spawn->terminal && ioctl(0, TIOCSCTTY, 0) != 0) {
+    place_descriptors(spawn); /* before the limit: the agent may have more */
+    if (setrlimit(RLIMIT_NOFILE, &original_files) != 0 || (spawn->terminal && ioctl(0, TIOCSCTTY, 0) != 0)) {
         lack();
     }
     if (!user_find(message->user, &user)) {
@@ -257,7 +257,7 @@ void spawn_become(const struct spawn *spawn) {
 pid_t spawn_start(const struct spawn *spawn) {
     pid_t pid = fork();
     if (pid == 0) {
-        report_to = spawn->report;
+        report_to = spawn->descriptors[SPAWN_REPORT];
         spawn_begin();
         spawn_become(spawn);
     }

@@ -8,10 +8,12 @@
 
 #include "message.h"
 
+enum { SPAWN_REPORT = 3, SPAWN_PASSED };
+
 struct spawn {
     struct exec_message *message;
-    int descriptors[3]; /* stdin, stdout, stderr of the child, each above 2 */
-    int report;         /* where the child says what went wrong; it is closed by exec */
+    /* Each above 2: stdin, stdout, stderr of the child, and where it says what went wrong, which is closed by exec. */
+    int descriptors[SPAWN_PASSED];
     int queue;          /* of a sync program: see plumbing.h */
     uint32_t *idle;
     bool terminal;      /* descriptors[0] becomes its controlling terminal */

@@ -20,6 +20,7 @@ from devbox.agent.mux import AgentMux
 from devbox.agent.session import ask_sessions, ask_stat
 from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
+from tests.contract.agent.test_any_bytes import descriptors
 from tests.contract.agent.test_connection import Client
 from tests.contract.agent.test_processes import ended
 from tests.support.agent import children, host_agent
@@ -76,7 +77,8 @@ def test_what_has_no_descriptors_left_fails_and_leaks_none(poor: Target) -> None
         session.close()
     until(lambda: not ask_sessions(poor.dial(), poor.identity))
     # the agent's own are the standard streams, epoll, signals, the directory and the door
-    until(lambda: len(list(Path(f"/proc/{poor.host.pid}/fd").iterdir())) <= 7 if poor.host else False)
+    pid = poor.host.pid
+    until(lambda: descriptors(pid) <= 7)
 
 
 def test_who_vanishes_while_there_are_no_descriptors_takes_its_processes_along(real: Target) -> None:

@@ -3,14 +3,17 @@
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from devbox.agent import wire
+from devbox.agent import program, wire
 from devbox.agent.client import StartError, dial
+from devbox.agent.wire import ExecMessage
 from tests.contract.agent.conftest import Target
 from tests.contract.agent.test_any_bytes import until
+from tests.contract.agent.test_connection import Client
 from tests.support.agent import host_agent, spares
 
 LOOK = """
@@ -38,9 +41,10 @@ def await_spare(real: Target) -> int:
 
 
 def drop(real: Target) -> None:
+    """Have none that waits, nor one that is about to be made."""
+    await_spare(real)
     for pid in spares(pid_of(real)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     until(lambda: not spares(pid_of(real)), "it does not go")
 
 
@@ -97,6 +101,29 @@ def test_a_message_that_is_too_long_for_it_is_for_a_new_one(real: Target) -> Non
     waiting = await_spare(real)
     assert real.run("sh", "-c", "echo $$ ${#1}", "sh", "x" * 100_000)[1] != f"{waiting} 100000\n".encode()
     assert real.run("sh", "-c", "echo $$")[1] == f"{waiting}\n".encode()
+
+
+@pytest.mark.parametrize("prepare", [drop, await_spare], ids=["anew", "waiting"])
+def test_one_that_is_killed_at_once_is_said_to_have_been(real: Target, prepare: Callable[[Target], object]) -> None:
+    for _ in range(10):
+        prepare(real)
+        with contextlib.closing(real.dial()) as transport:
+            client = Client(transport)
+            sleeper = wire.exec_(1, ExecMessage(("sleep", "600"), flags=0), window=1000)
+            client.say(wire.hello("") + sleeper + wire.signal(1, signal.SIGTERM))
+            assert [one[0] for one in (client.next(), client.next()) if one] == [wire.HELLO, wire.STARTED]
+            assert client.next() == (wire.EXIT, 1, bytes(4) + bytes([signal.SIGTERM, 0, 0, 0]))
+
+
+def test_programs_start_where_the_agent_has_more_descriptors_than_they_may_have() -> None:
+    limited = ["sh", "-c", 'ulimit -Sn 64 && exec "$0" "$@"', str(program.binary(os.uname().machine))]
+    with host_agent(argv=limited) as agent, contextlib.ExitStack() as held:
+        few = Target(agent.path, lambda: dial(agent.path), host=agent)
+        for _ in range(80):
+            held.enter_context(contextlib.closing(few.dial()))
+        for prepare in (drop, await_spare):
+            prepare(few)
+            assert few.run("sh", "-c", "ulimit -n")[1] == b"64\n"
 
 
 def test_it_ends_with_the_agent() -> None:
