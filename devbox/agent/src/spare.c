@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "credentials.h"
 #include "init.h"
 #include "loop.h"
 #include "userdb.h"
@@ -102,8 +103,13 @@ static void make(struct timer *fired) {
     }
 }
 
+/* In a container fork is quick, and where memory is used up, whoever asks for more may be the one that is ended. */
+static bool is_of_use(void) {
+    return credentials_of_machine || !init_is_first();
+}
+
 void spare_soon(void) {
-    if (waiting == 0 && !timer.set) {
+    if (waiting == 0 && !timer.set && is_of_use()) {
         timer_start(&timer, SOON, make);
     }
 }

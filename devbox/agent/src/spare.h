@@ -7,7 +7,7 @@
 
 #include "spawn.h"
 
-/* Have one in a moment. If it cannot be had, the next program is started without. */
+/* Have one in a moment, in a machine. If it cannot be had, the next program is started without. */
 void spare_soon(void);
 /* It goes: what it would become has changed, such as the agent's environment. */
 void spare_drop(void);
