@@ -34,11 +34,11 @@ from devbox.vm.disk import draw, to_qcow2
 from devbox.vm.ext4 import Ext4Error
 from devbox.vm.initramfs import modules_archive
 from devbox.vm.kernel import KernelError, bootable, module_name, module_order, newest, unpacked
+from devbox.vm.room import NO_ROOM, ran_out
 from devbox.vm.rootfs import RootFiles, write_root
 
 FORMAT = 1  # of what is kept; another number, and all is made anew
 _ELF = b"\x7fELF"
-_NO_ROOM = "no space left on device"
 _SPARE = 8  # of what files take, so much more is taken by the file system that holds them
 _KEY = re.compile(r"[0-9a-f]{16}")
 
@@ -92,9 +92,9 @@ class MachineImages:
             with self._reporter.step("make the machine's disk") as progress, self._locked(progress):
                 return _known(place) or self._made(place, order, progress)
         except CommandFailedError as error:
-            if _NO_ROOM not in (error.detail or "").lower():
+            if not ran_out(error):
                 raise
-            raise self._unusable(_NO_ROOM) from error
+            raise self._unusable(NO_ROOM) from error
         except OSError as error:
             raise self._unusable((error.strerror or str(error)).lower()) from error
 
@@ -183,7 +183,7 @@ class MachineImages:
         """Raise `MachineError` if what is to be written cannot be: to fill a disk takes minutes, and others' room."""
         free, needed = shutil.disk_usage(self._root).free, size + size // _SPARE
         if free < needed:
-            raise self._unusable(f"{_NO_ROOM}: {format_size(needed)} are needed, and {format_size(free)} are free")
+            raise self._unusable(f"{NO_ROOM}: {format_size(needed)} are needed, and {format_size(free)} are free")
 
     def _boot_files(self, root: RootFiles, making: Path) -> str:
         """Write the kernel and its modules; return the kernel's version."""

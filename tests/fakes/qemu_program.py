@@ -2,9 +2,8 @@
 
 `FAKE_QEMU` in its environment is JSON: `say` is printed at once; with `exit` it ends with that code, with `sleep` it
 does nothing more. `uuid` is answered instead of its own. `deaf` has the commands that it takes and does not carry out;
-`killed` is the one at which it is killed, `stands` how often it cannot
-go on since its second disk is full. What is in its memory is MEMORY, which it writes to the descriptor that it is
-given when it is to migrate.
+`killed` is the one at which it is killed, `stands` how often it cannot go on since its second disk is full. What is in
+its memory is MEMORY, which it writes to the descriptor that it is given when it is to migrate.
 """
 
 import json

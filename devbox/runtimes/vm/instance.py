@@ -20,12 +20,12 @@ from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
 from devbox.runtimes.vm import boot, foreign, inner, newborn, saving
-from devbox.runtimes.vm.room import told_of_room
 from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
 from devbox.runtimes.vm.stored import SETTLED, UP, Stored
 from devbox.values import LABEL_GROUP, LABEL_WORKSPACE
 from devbox.vm import lines, snapshot, wires
 from devbox.vm.machine import Machine
+from devbox.vm.room import told_of_room
 
 _WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
 _BOOTING: Final = 120.0  # seconds for the agent to answer

@@ -12,8 +12,8 @@ from devbox.runtimes.base import Features, Instance, InstanceSpec, not_in_machin
 from devbox.runtimes.vm import stored
 from devbox.runtimes.vm.boot import Bench
 from devbox.runtimes.vm.instance import VmInstance, new_id
-from devbox.runtimes.vm.room import told_of_room
 from devbox.vm import disk, qemu, share
+from devbox.vm.room import told_of_room
 
 _TOOLS = (("qemu-img", "qemu-utils"), ("mke2fs", "e2fsprogs"))
 

@@ -12,9 +12,9 @@ from devbox.agent import program, wire
 from devbox.agent.client import StartError, dial
 from devbox.agent.wire import ExecMessage
 from tests.contract.agent.conftest import Target
-from tests.contract.agent.test_any_bytes import until
 from tests.contract.agent.test_connection import Client
 from tests.support.agent import host_agent, spares
+from tests.support.waiting import until
 
 LOOK = """
 echo "leader $(($$ == $(cut -d' ' -f6 /proc/$$/stat)))"
@@ -36,7 +36,7 @@ def await_spare(real: Target) -> int:
     """Have one that waits; return its pid."""
     if not spares(pid_of(real)):
         assert real.run("true")[0] == 0
-    until(lambda: bool(spares(pid_of(real))), "no process waits to be the next")
+    until(lambda: bool(spares(pid_of(real))))
     return spares(pid_of(real))[0]
 
 
@@ -45,7 +45,7 @@ def drop(real: Target) -> None:
     await_spare(real)
     for pid in spares(pid_of(real)):
         os.kill(pid, signal.SIGKILL)
-    until(lambda: not spares(pid_of(real)), "it does not go")
+    until(lambda: not spares(pid_of(real)))
 
 
 def test_it_becomes_the_next_program(real: Target) -> None:
@@ -129,4 +129,4 @@ def test_programs_start_where_the_agent_has_more_descriptors_than_they_may_have(
 def test_it_ends_with_the_agent() -> None:
     with host_agent() as agent:
         waiting = await_spare(Target(agent.path, lambda: dial(agent.path), host=agent))
-    until(lambda: not Path(f"/proc/{waiting}").exists(), "it is still there")
+    until(lambda: not Path(f"/proc/{waiting}").exists())

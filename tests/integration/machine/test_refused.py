@@ -19,7 +19,7 @@ from tests.support.command import Devbox
 from tests.support.project import project
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm]
-SOON = 60.0  # seconds: 20 of a machine that has nothing else to do, and here others boot at the same time
+SOON = 20.0  # seconds
 _L1_TABLE = 40  # where the header of qcow2 says where that lies
 
 

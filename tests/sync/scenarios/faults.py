@@ -150,7 +150,7 @@ def _big(stage: Stage, size: int) -> None:
     big = stage.pair.host.path / "big"
     big.write_bytes(_bytes(size))
     worst, slow = 0.0, threading.Thread(target=stage.settle)
-    before, begun = _memory(), time.monotonic()
+    before = _memory()
     slow.start()
     number, most = 0, before
     while slow.is_alive():
@@ -161,11 +161,7 @@ def _big(stage: Stage, size: int) -> None:
         worst = max(worst, time.monotonic() - begin)
         most = max(most, _memory())
     stage.expect(number, "nothing was edited while the big file was sent")
-    whole = time.monotonic() - begun
-    # In an emulated machine on a busy host the file takes minutes, and any command seconds.
-    stage.expect(
-        worst < max(2, whole / 20), f"an edit waited {worst:.1f} s behind a big file, which took {whole:.0f} s"
-    )
+    stage.expect(worst < 2, f"an edit waited {worst:.1f} s behind a big file")
     stage.expect(most - before < 64 * _MIB, f"{(most - before) // _MIB} MiB of memory for it")
     _again(stage, big, size)
 

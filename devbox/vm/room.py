@@ -8,8 +8,13 @@ from typing import Final
 
 from devbox.errors import CommandFailedError, MachineError
 
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
-_SAID: Final = "no space left on device"  # by a program that devbox has run
+NO_ROOM: Final = "no space left on device"  # as a program that devbox has run says it, in any case of letters
+_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+def ran_out(error: CommandFailedError) -> bool:
+    """Tell whether a program failed since a disk is full."""
+    return NO_ROOM in (error.detail or "").lower()
 
 
 @contextmanager
@@ -18,17 +23,17 @@ def told_of_room(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _ERRORS:
             raise
         raise _full(str(error.filename or directory)) from error
     except CommandFailedError as error:
-        if _SAID not in (error.detail or "").lower():
+        if not ran_out(error):
             raise
         raise _full(str(directory)) from error
 
 
 def _full(place: str) -> MachineError:
     return MachineError(
-        f"{place}, which the machine lies in, cannot be written: {_SAID}",
+        f"{place}, which the machine lies in, cannot be written: {NO_ROOM}",
         hint="make room there, or set XDG_STATE_HOME to another directory",
     )
