@@ -150,12 +150,8 @@ def hello(transport: Transport, identity: str, decoder: Decoder, request: bytes 
     `OtherAgent` if it is another version or identity: then `request` has not been looked at. `NoAgent` if none
     answers within 5 s, or what answers is no agent. `identity` empty: any.
     """
-    _say(transport, wire.hello(identity) + request)
-    return _answered(transport, identity, decoder)
-
-
-def _answered(transport: Transport, identity: str, decoder: Decoder) -> tuple[Hello, Iterator[Frame]]:
     try:
+        _say(transport, wire.hello(identity) + request)
         first, frames = receive_first(transport, decoder)
     except (OSError, wire.WireError) as error:
         raise NoAgent(f"the agent does not answer as one: {error}") from error
@@ -167,14 +163,12 @@ def _say(transport: Transport, data: bytes) -> None:
         transport.send(data)
     except (BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
         return
-    except OSError as error:
-        raise NoAgent(f"the agent does not answer as one: {error}") from error
 
 
 class Greeting:
-    """A HELLO that is said as soon as it is known whom to ask, and what for comes later: meanwhile it is answered.
+    """The way to an agent that is to be greeted: by `answer` alone, or in one breath with what it is asked.
 
-    Owns `transport`. `NoAgent` if it cannot be said. `told`: see `wire.exit_told`, of what was started over it.
+    Owns `transport`. `told`: see `wire.exit_told`, of what was started over it.
     """
 
     __slots__ = ("_answer", "_frames", "_identity", "decoder", "told", "transport")
@@ -186,23 +180,17 @@ class Greeting:
         self._identity = identity
         self._answer: Hello | None = None
         self._frames: Iterator[Frame] = iter(())
-        try:
-            _say(transport, wire.hello(identity))
-        except NoAgent:
-            transport.close()
-            raise
 
     def answer(self) -> Hello:
-        """Return what is answered; errors as `hello`."""
+        """Return what the agent says of itself; errors as `hello`."""
         if self._answer is None:
-            self._answer, self._frames = _answered(self.transport, self._identity, self.decoder)
+            self._answer, self._frames = hello(self.transport, self._identity, self.decoder)
         return self._answer
 
     def ask(self, request: bytes) -> Iterator[Frame]:
         """Say `request`, and return the frames that have come after the answer; errors and conditions as `hello`."""
         if self._answer is None:
-            _say(self.transport, request)
-            self.answer()
+            self._answer, self._frames = hello(self.transport, self._identity, self.decoder, request)
             return self._frames
         try:
             self.transport.send(request)

@@ -40,7 +40,7 @@ _FLAGS = (
     "-Wl,--gc-sections",
     "-Wl,-z,norelro",  # nothing is relocated when it starts, and so nothing protected afterwards
 )
-_SMALLER = {"aarch64": ("-Xclang", "-Oz")}  # whose instructions take more room
+_SMALLER = {"aarch64": ("-Xclang", "-Oz", "-flto")}  # whose instructions take more room
 
 
 @functools.cache

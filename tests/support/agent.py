@@ -15,6 +15,7 @@ from devbox.agent.client import NoAgent, open_socket
 
 IDENTITY = "0123456789abcdef"
 _SPARE = "agent-next"  # how the process is called that waits to become the next program
+_ZYGOTE = "agent-zygote"  # and the one that it is forked by
 _PROGRAMS = Path(paths.cache_root()) / "agent"  # while this process still has the cache that it was started with
 _PATIENCE = 30.0  # seconds; only ever spent by what fails
 
@@ -28,12 +29,17 @@ def share_programs(cache: Path) -> None:
 
 def children(pid: int) -> list[int]:
     """Return the processes that the agent `pid` has started, those that wait to be reaped included."""
-    return [one for one, name in _all_children(pid) if name != _SPARE]
+    return [one for one, name in _all_children(pid) if name not in (_SPARE, _ZYGOTE)]
 
 
 def spares(pid: int) -> list[int]:
     """Return the processes of the agent `pid` that wait to become a program: one, or none."""
     return [one for one, name in _all_children(pid) if name == _SPARE]
+
+
+def zygotes(pid: int) -> list[int]:
+    """Return the processes of the agent `pid` that those are forked by: one, or none."""
+    return [one for one, name in _all_children(pid) if name == _ZYGOTE]
 
 
 def _all_children(pid: int) -> Iterator[tuple[int, str]]:

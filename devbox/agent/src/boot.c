@@ -34,6 +34,16 @@ static void mount_kernel(void) {
     boot_mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
+/* By default one page is enough for khugepaged to have the other 511 of its range as well. A program that wants much
+ * at once still gets huge pages then, and a range that is full becomes one. Not every kernel has it. */
+static void save_memory(void) {
+    int fd = open("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!write(fd, "0", 1);
+        close(fd);
+    }
+}
+
 /* A machine without a clock of its own wakes in 1970; one with it knows better than what was written before it woke. */
 static void set_clock(void) {
     struct timespec now = {.tv_sec = atoll(boot_fact("epoch"))};
@@ -114,6 +124,7 @@ static void mount_minimal(void) {
 void boot(char **words) {
     umask(0);
     mount_kernel();
+    save_memory();
     set_clock();
     boot_load_modules();
     mount_root();

@@ -85,19 +85,19 @@ void connection_sweep(void) {
     }
 }
 
+bool connection_is_full(const struct connection *connection) {
+    return connection->out.size > 0 && connection->hold == HOLD_NOTHING;
+}
+
 static void choose_events(struct connection *connection) {
     if (connection->state == CONNECTION_DEAD) {
         return;
     }
-    uint32_t events = connection->out.size > 0 ? EPOLLOUT : 0;
+    uint32_t events = connection_is_full(connection) ? EPOLLOUT : 0;
     if (connection->out.size <= OUT_MOST) {
         events |= EPOLLIN;
     }
     source_want(&connection->source, events);
-}
-
-bool connection_is_full(const struct connection *connection) {
-    return connection->out.size > 0;
 }
 
 /* Send what the socket takes now; the number of bytes. A failure dooms the connection. */
@@ -115,6 +115,31 @@ static size_t send_now(struct connection *connection, struct iovec *parts, int c
     return 0;
 }
 
+static void send_waiting(struct connection *connection) {
+    struct iovec part = {
+        .iov_base = (void *)(uintptr_t)buffer_head(&connection->out),
+        .iov_len = connection->out.size,
+    };
+    size_t sent = send_now(connection, &part, 1);
+    if (sent > 0) {
+        buffer_drop(&connection->out, sent);
+    }
+}
+
+void connection_hold(struct connection *connection) {
+    if (connection->hold != HOLD_NOTHING) {
+        connection->hold = HOLD_FOR_SOMETHING;
+    }
+}
+
+void connection_release(struct connection *connection) {
+    if (connection->hold != HOLD_NOTHING) {
+        connection->hold = HOLD_NOTHING;
+        send_waiting(connection);
+        choose_events(connection);
+    }
+}
+
 static void send_parts(struct connection *connection, struct iovec *parts, int count) {
     if (connection->state == CONNECTION_DEAD || connection->silenced) {
         return;
@@ -128,6 +153,7 @@ static void send_parts(struct connection *connection, struct iovec *parts, int c
             doom(connection);
         }
     }
+    connection_release(connection);
     choose_events(connection);
 }
 
@@ -181,16 +207,22 @@ static void greet(struct connection *connection, uint8_t *payload, size_t size) 
     }
     bool known = hello.identity[0] == '\0' || strcmp(hello.identity, connection_facts.identity) == 0;
     bool accepted = hello.version == WIRE_VERSION && known;
-    uint8_t bytes[1024];
-    struct writer writer = {.at = bytes, .room = sizeof bytes};
+    uint8_t frame[WIRE_HEADER + 1024];
+    struct writer writer = {.at = frame + WIRE_HEADER, .room = sizeof frame - WIRE_HEADER};
     write_bytes(&writer, WIRE_MAGIC, WIRE_MAGIC_SIZE);
     write_u16(&writer, WIRE_VERSION);
     write_u16(&writer, accepted ? 1 : 0);
     write_bytes(&writer, connection_facts.boot_id, sizeof connection_facts.boot_id);
     write_str(&writer, connection_facts.identity);
     write_str(&writer, AGENT_BUILD);
-    connection_send(connection, 0, FRAME_HELLO, bytes, writer.size);
+    encode_header(frame, &(struct header){.length = (uint32_t)writer.size, .channel = 0, .type = FRAME_HELLO});
+    if (!buffer_add(&connection->out, frame, WIRE_HEADER + writer.size)) {
+        doom(connection);
+        return;
+    }
+    connection->hold = HOLD_FOR_THIS_READ;
     if (!accepted) {
+        connection_release(connection);
         start_closing(connection);
     } else if (connection->state == CONNECTION_NEW) {
         connection->state = CONNECTION_OPEN;
@@ -226,6 +258,9 @@ static size_t handle_frames(struct connection *connection, uint8_t *bytes, size_
         }
         handle_frame(connection, &header, bytes + done + WIRE_HEADER);
         done += whole;
+    }
+    if (connection->hold == HOLD_FOR_THIS_READ) {
+        connection_release(connection);
     }
     return connection->state <= CONNECTION_OPEN ? done : size;
 }
@@ -296,14 +331,7 @@ static void read_frames(struct connection *connection) {
 }
 
 static void flush(struct connection *connection) {
-    struct iovec part = {
-        .iov_base = (void *)(uintptr_t)buffer_head(&connection->out),
-        .iov_len = connection->out.size,
-    };
-    size_t sent = send_now(connection, &part, 1);
-    if (sent > 0) {
-        buffer_drop(&connection->out, sent);
-    }
+    send_waiting(connection);
     if (connection->out.size == 0) {
         connection->kind->room(connection);
     }

@@ -15,6 +15,9 @@ struct header;
 
 enum connection_state { CONNECTION_NEW, CONNECTION_OPEN, CONNECTION_CLOSING, CONNECTION_DEAD };
 
+/* The answer to HELLO: said with what comes next, if that comes at once, or `connection_hold` says soon. */
+enum connection_hold { HOLD_NOTHING, HOLD_FOR_THIS_READ, HOLD_FOR_SOMETHING };
+
 /* What a connection tells the floor above of. */
 struct connection_kind {
     /* A frame of a client that has been let in. `payload` may be changed. */
@@ -30,6 +33,7 @@ struct connection {
     struct timer timer;
     enum connection_state state;
     bool silenced;       /* closing, and our direction is shut */
+    enum connection_hold hold;
     struct buffer out;   /* what the socket did not take at once */
     uint8_t *partial;    /* a frame that has not come in whole */
     size_t partial_size;
@@ -59,6 +63,9 @@ void connection_send(struct connection *connection, uint32_t channel, uint8_t ty
 /* The same for a payload that lies behind WIRE_HEADER bytes of room at `frame`: nothing is copied on the way. */
 void connection_send_framed(
     struct connection *connection, uint32_t channel, uint8_t type, uint8_t *frame, size_t payload_size);
+/* Something will be said in a moment, or `connection_release` be called: what is held back can wait for that. */
+void connection_hold(struct connection *connection);
+void connection_release(struct connection *connection);
 /* True if the socket is full: who can wait should, until there is `room`. */
 bool connection_is_full(const struct connection *connection);
 /* The client broke the protocol: ERROR, and the end. */

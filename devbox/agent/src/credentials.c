@@ -1,7 +1,6 @@
 #include "credentials.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -53,10 +52,10 @@ bool credentials_become(const struct user *user) {
     if ((!credentials_of_machine && !drop_bounding(user)) || !drop_ambient()) {
         return false;
     }
-    if (setgroups(user->group_count, user->groups) != 0 || setresgid(user->gid, user->gid, user->gid) != 0) {
-        return false;
-    }
-    if (setresuid(user->uid, user->uid, user->uid) != 0) {
+    /* Not by libc, which sees to other threads, that are not there. */
+    if (syscall(SYS_setgroups, user->group_count, user->groups) != 0 ||
+        syscall(SYS_setresgid, user->gid, user->gid, user->gid) != 0 ||
+        syscall(SYS_setresuid, user->uid, user->uid, user->uid) != 0) {
         return false;
     }
     return credentials_of_machine || limit_capabilities(user->uid == 0);

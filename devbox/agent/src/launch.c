@@ -12,6 +12,11 @@ pid_t launch(struct exec_message *message, struct plumbing *plumbing) {
         errno = ESHUTDOWN;
         return -1;
     }
+    pid_t pid = spare_plumbed(message, plumbing);
+    if (pid > 0) {
+        spare_soon(message->user);
+        return pid;
+    }
     if (!plumbing_open(plumbing, message)) {
         return -1;
     }
@@ -22,13 +27,13 @@ pid_t launch(struct exec_message *message, struct plumbing *plumbing) {
         .idle = plumbing->idle,
         .terminal = (message->flags & EXEC_TERMINAL) != 0 && (message->flags & EXEC_DETACH) == 0,
     };
-    pid_t pid = spare_start(&spawn);
+    pid = spare_start(&spawn);
     if (pid < 0) {
         pid = spawn_start(&spawn);
     }
     int error = errno;
     if (spawn.queue < 0) { /* a sync program is started once, and much may go on without another one */
-        spare_soon();
+        spare_soon(message->user);
     }
     plumbing_close_theirs(plumbing);
     if (pid < 0) {

@@ -28,11 +28,15 @@ static void say_failed(struct process *process) {
     channel_fail(&process->channel, process->failure.value, (uint8_t)stage, words[stage]);
 }
 
+static bool is_untold(const struct process *process) {
+    return process->failure.stage == 0 && !process->user_known;
+}
+
 /* The child has come to exec or has given up. */
 static void settle(struct process *process) {
     process_cease(process);
     bool killed = process->reaped && WIFSIGNALED(process->status); /* then it is said by what, as of any */
-    if (process->failure.stage == 0 && !process->user_known && !killed) { /* ended before it could say anything */
+    if (is_untold(process) && !killed) { /* ended before it could say anything */
         process->failure = (struct spawn_report){.stage = STAGE_RESOURCES, .value = EAGAIN};
     }
     if (process->failure.stage != 0) {
@@ -67,7 +71,9 @@ void process_hear(struct process *process) {
             process->session->uid = words.value;
         }
     }
-    if (got >= 0 || errno != EAGAIN || process->reaped) {
+    if (got == 0 && is_untold(process) && !process->reaped) {
+        source_want(&process->start, 0); /* it has ended: how is known when it is reaped, which may be a moment later */
+    } else if (got >= 0 || errno != EAGAIN || process->reaped) {
         settle(process);
     }
 }
@@ -80,6 +86,7 @@ void process_start_ready(struct source *source, uint32_t events) {
 void process_ask(struct process *process) {
     timer_stop(&process->look);
     process->early = false;
+    connection_release(process->channel.connection);
     source_want(&process->start, EPOLLIN);
     process_update(process);
 }
@@ -98,6 +105,7 @@ static void look(struct timer *timer) {
 
 void process_leave(struct process *process) {
     process->early = true;
+    connection_hold(process->channel.connection);
     timer_start(&process->look, SOON, look);
     process_update(process);
 }

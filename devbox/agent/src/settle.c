@@ -29,6 +29,8 @@ static const struct kind {
     {"identity", settle_is_text, settle_identity},
     {"grow", settle_is_text, settle_grow},
     {"data", settle_is_text, settle_data},
+    {"renamed", settle_is_renamed, settle_renamed},
+    {"left", settle_is_text, settle_left},
     {"volume", settle_is_volume, settle_volume},
     {"file", settle_is_file, settle_file},
 };

@@ -15,6 +15,8 @@
  * identity  by which the agent that has started this process knows itself, once all is done
  * grow      the place of a file system that is to fill its disk
  * data      the serial number of the disk with the volumes, whose file system grows as well
+ * renamed   the name that a volume has had, and the one that it has now, a NUL between them; it stays where it is
+ * left      a place at which a volume is mounted, and is to be no more
  * volume    name, place, and "filled" (a new one begins with what the image has there) or "bare", a NUL between them
  * file      path and content, a NUL between them
  *

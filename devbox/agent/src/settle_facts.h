@@ -18,6 +18,7 @@ bool settle_is_wire(const struct fact *fact);
 bool settle_is_id(const struct fact *fact);
 bool settle_is_text(const struct fact *fact);
 bool settle_is_volume(const struct fact *fact);
+bool settle_is_renamed(const struct fact *fact);
 bool settle_is_file(const struct fact *fact);
 
 bool settle_time(const struct fact *fact);
@@ -31,6 +32,8 @@ bool settle_identity(const struct fact *fact);
 bool settle_grow(const struct fact *fact);
 bool settle_data(const struct fact *fact);
 bool settle_volume(const struct fact *fact);
+bool settle_renamed(const struct fact *fact);
+bool settle_left(const struct fact *fact);
 bool settle_file(const struct fact *fact);
 /* Take away what was only needed meanwhile. */
 bool settle_end(void);

@@ -229,9 +229,35 @@ static bool make_volume(const char *place, const char *path, bool filled) {
     return rename(NEW, path) == 0;
 }
 
+static bool is_name(const char *text) {
+    return *text != '\0' && *text != '.' && strchr(text, '/') == NULL;
+}
+
+bool settle_is_renamed(const struct fact *fact) {
+    size_t before = strlen(fact->value);
+    return before < fact->size && is_name(fact->value) && is_name(second(fact)) &&
+           before + 1 + strlen(second(fact)) == fact->size;
+}
+
+/* What is mounted is the directory, whatever its name. */
+bool settle_renamed(const struct fact *fact) {
+    char before[PATH_MAX];
+    char now[PATH_MAX];
+    return join(before, (const char *const[]){DATA "/", fact->value, NULL}) &&
+           join(now, (const char *const[]){DATA "/", second(fact), NULL}) && rename(before, now) == 0;
+}
+
+/* With what is mounted below it. A directory that was there before may have something in it. */
+bool settle_left(const struct fact *fact) {
+    if (umount2(fact->value, MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT) {
+        return false;
+    }
+    (void)rmdir(fact->value);
+    return true;
+}
+
 bool settle_is_volume(const struct fact *fact) {
-    size_t name = strlen(fact->value);
-    if (name == 0 || name >= fact->size || strchr(fact->value, '/') != NULL || *fact->value == '.') {
+    if (strlen(fact->value) >= fact->size || !is_name(fact->value)) {
         return false;
     }
     const char *place = second(fact);

@@ -1,5 +1,10 @@
 #include "spare.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -10,11 +15,13 @@
 #include "credentials.h"
 #include "init.h"
 #include "loop.h"
-#include "userdb.h"
 #include "vanish.h"
 #include "wire.h"
 
 enum { ROOM = 65536, SOON = 30 }; /* ms until a small program has ended, which goes before */
+enum { WAY = SPAWN_PASSED, FDS_MOST, USER_MOST = 64, STACK = 16384, WORDS = 64 };
+/* What needs more than this to be given is started with plumbing of its own. */
+enum { UNCOMMON = EXEC_TERMINAL | EXEC_STDIN | EXEC_DETACH | EXEC_SFTP | EXEC_SYNC };
 
 struct request {
     struct spawn spawn;
@@ -26,7 +33,7 @@ struct rights {
     size_t size;
     int level;
     int type;
-    int passed[SPAWN_PASSED];
+    int passed[FDS_MOST];
 };
 
 struct packet {
@@ -39,9 +46,36 @@ struct packet {
     size_t flags;
 };
 
-static int way = -1; /* to it */
-static pid_t waiting;
+static int zygote = -1; /* the way to the process that the waiting ones are forked from */
+static int way = -1;    /* to the one that waits, or will in a moment */
+static struct plumbing ready;
 static struct timer timer;
+static char user[USER_MOST]; /* of whom it will probably be: all that the zygote is told, beside the descriptors */
+
+static size_t size_of(size_t descriptors) {
+    return offsetof(struct rights, passed) + descriptors * sizeof(int);
+}
+
+static bool send_to(int to, struct iovec *parts, size_t count, const int *passed, size_t descriptors) {
+    struct rights rights = {.size = size_of(descriptors), .level = SOL_SOCKET, .type = SCM_RIGHTS};
+    memcpy(rights.passed, passed, descriptors * sizeof *passed);
+    struct packet packet = {.parts = parts, .part_count = count};
+    if (descriptors > 0) {
+        packet.rights = &rights;
+        packet.rights_size = sizeof rights;
+    }
+    return syscall(SYS_sendmsg, to, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0; /* all or nothing */
+}
+
+/* In one of the children: how many descriptors came with it; -1 at the end. */
+static ssize_t receive(int from, struct iovec *parts, size_t count, struct rights *rights) {
+    *rights = (struct rights){.size = 0};
+    struct packet packet = {.parts = parts, .part_count = count, .rights = rights, .rights_size = sizeof *rights};
+    if (syscall(SYS_recvmsg, from, &packet, MSG_CMSG_CLOEXEC) <= 0) {
+        return -1;
+    }
+    return rights->size == 0 ? 0 : (ssize_t)((rights->size - size_of(0)) / sizeof(int));
+}
 
 /* The texts lie elsewhere now. */
 static void move_texts(struct exec_message *message, const uint8_t *bytes) {
@@ -54,51 +88,96 @@ static void move_texts(struct exec_message *message, const uint8_t *bytes) {
     }
 }
 
-static void become(struct request *request, uint8_t *bytes, const struct rights *rights) {
-    move_texts(&request->message, bytes);
-    request->spawn.message = &request->message;
-    memcpy(request->spawn.descriptors, rights->passed, sizeof rights->passed);
-    spawn_become(&request->spawn);
+/* What is written to first is copied or cleared then. */
+static void warm_up(uint8_t *bytes) {
+    volatile uint8_t stack[STACK];
+    for (size_t at = 0; at < sizeof stack; at += 4096) {
+        stack[at] = 0;
+    }
+    bytes[0] = 0;
+    void *volatile words = calloc(WORDS, sizeof(char *));
+    free(words);
 }
 
-/* Whatever is written to first is copied then. */
-static void warm_up(void) {
-    static struct user user;
-    char root[] = "0";
-    (void)user_find(root, &user);
-}
-
-static _Noreturn void wait_in_child(int descriptor) {
+static _Noreturn void wait_in_child(struct rights *rights) {
     static uint8_t bytes[ROOM];
-    struct request request;
-    struct rights rights = {.size = 0};
+    struct request request = {.spawn = {.placed = false}};
     struct iovec parts[] = {{&request, sizeof request}, {bytes, sizeof bytes}};
-    struct packet packet = {.parts = parts, .part_count = 2, .rights = &rights, .rights_size = sizeof rights};
+    pid_t own = getpid();
+    (void)setsid();
+    (void)prctl(PR_SET_NAME, "agent-next", 0, 0, 0);
+    (void)dup3(rights->passed[WAY], SPAWN_KEPT, O_CLOEXEC);
+    spawn_place(rights->passed, user);
+    warm_up(bytes);
+    (void)!write(SPAWN_KEPT, &own, sizeof own);
+    ssize_t passed = receive(SPAWN_KEPT, parts, 2, rights);
+    if (passed != (request.spawn.placed ? 0 : SPAWN_PASSED)) {
+        _exit(0); /* nobody wants it any more, or it could not be given what it is to have */
+    }
+    move_texts(&request.message, bytes);
+    request.spawn.message = &request.message;
+    memcpy(request.spawn.descriptors, rights->passed, sizeof request.spawn.descriptors);
+    spawn_become(&request.spawn);
+}
+
+/* Its children are the agent's. */
+static _Noreturn void breed(int descriptor) {
+    struct rights rights;
+    struct iovec part = {user, sizeof user};
     spawn_begin();
     spawn_keep(descriptor);
-    (void)prctl(PR_SET_NAME, "agent-next", 0, 0, 0);
-    warm_up();
-    if (syscall(SYS_recvmsg, SPAWN_KEPT, &packet, MSG_CMSG_CLOEXEC) > 0 && rights.size == sizeof rights) {
-        become(&request, bytes, &rights);
+    (void)prctl(PR_SET_NAME, "agent-zygote", 0, 0, 0);
+    while (receive(SPAWN_KEPT, &part, 1, &rights) == FDS_MOST) {
+        if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) {
+            wait_in_child(&rights);
+        }
+        for (int index = 0; index < FDS_MOST; index++) {
+            close(rights.passed[index]);
+        }
     }
-    _exit(0); /* nobody wants it any more */
+    _exit(0);
+}
+
+static void close_one(int *fd) {
+    close(*fd); /* or there is none: -1 */
+    *fd = -1;
+}
+
+static bool has_zygote(void) {
+    int ends[2];
+    if (zygote >= 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return zygote >= 0;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        breed(ends[1]);
+    }
+    zygote = ends[0];
+    close(ends[1]);
+    vanish_forget(pid); /* the number may have been that of a session that was to end */
+    if (pid < 0) {
+        close_one(&zygote);
+    }
+    return pid > 0;
 }
 
 static void make(struct timer *fired) {
     (void)fired;
     int ends[2];
-    if (init_is_ending() || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (init_is_ending() || !has_zygote() || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return;
     }
-    pid_t pid = fork();
-    if (pid == 0) {
-        wait_in_child(ends[1]);
-    }
-    close(ends[1]);
     way = ends[0];
-    waiting = pid;
-    vanish_forget(pid); /* the number may have been that of a session that was to end */
-    if (pid < 0) {
+    if (!plumbing_open(&ready, &(struct exec_message){.flags = 0})) {
+        close(ends[1]);
+        close_one(&way);
+        return;
+    }
+    int passed[FDS_MOST] = {ready.theirs[0], ready.theirs[1], ready.theirs[2], ready.report_theirs, ends[1]};
+    bool sent = send_to(zygote, &(struct iovec){user, sizeof user}, 1, passed, FDS_MOST);
+    close(ends[1]);
+    plumbing_close_theirs(&ready);
+    if (!sent) { /* it was killed: another one the next time */
         spare_drop();
     }
 }
@@ -108,37 +187,63 @@ static bool is_of_use(void) {
     return credentials_of_machine || !init_is_first();
 }
 
-void spare_soon(void) {
-    if (waiting == 0 && !timer.set && is_of_use()) {
+void spare_soon(const char *whose) {
+    if (way < 0 && !timer.set && is_of_use()) {
+        strncpy(user, whose, sizeof user - 1);
         timer_start(&timer, SOON, make);
+    }
+}
+
+static void leave(void) {
+    if (way >= 0) {
+        plumbing_close_ours(&ready);
+        close_one(&way);
     }
 }
 
 void spare_drop(void) {
     timer_stop(&timer);
-    close(way); /* or there is none: -1 */
-    way = -1;
-    waiting = 0;
+    leave();
+    close_one(&zygote);
 }
 
-static bool tell(const struct spawn *spawn) {
-    struct request request = {*spawn, *spawn->message};
-    struct rights rights = {.size = sizeof rights, .level = SOL_SOCKET, .type = SCM_RIGHTS};
-    memcpy(rights.passed, spawn->descriptors, sizeof rights.passed);
-    void *bytes = (void *)(uintptr_t)request.message.bytes;
-    struct iovec parts[] = {{&request, sizeof request}, {bytes, request.message.size}};
-    struct packet packet = {.parts = parts, .part_count = 2, .rights = &rights, .rights_size = sizeof rights};
-    return syscall(SYS_sendmsg, way, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0; /* all or nothing */
+static bool is_for(const struct exec_message *message) {
+    return way >= 0 && message->size <= ROOM && (message->flags & (EXEC_SFTP | EXEC_SYNC)) == 0;
 }
 
 /* Of one that has ended its side is closed, and it is told nothing. One that is killed right now may have heard: then
    what it was to become is killed. */
-pid_t spare_start(const struct spawn *spawn) {
-    const struct exec_message *message = spawn->message;
-    if (waiting == 0 || message->size > ROOM || (message->flags & (EXEC_SFTP | EXEC_SYNC)) != 0) {
+static pid_t tell(const struct spawn *spawn) {
+    pid_t pid;
+    struct request request = {*spawn, *spawn->message};
+    void *bytes = (void *)(uintptr_t)request.message.bytes;
+    struct iovec parts[] = {{&request, sizeof request}, {bytes, request.message.size}};
+    ssize_t got = recv(way, &pid, sizeof pid, MSG_DONTWAIT);
+    if (got < 0) {
+        return 0; /* it is not there yet */
+    }
+    bool told = got > 0 && send_to(way, parts, 2, spawn->descriptors, spawn->placed ? 0 : SPAWN_PASSED);
+    return told && kill(pid, 0) == 0 ? pid : -1; /* the zygote may hold the other end of one that has gone */
+}
+
+pid_t spare_plumbed(struct exec_message *message, struct plumbing *plumbing) {
+    if (!is_for(message) || (message->flags & UNCOMMON) != 0) {
         return -1;
     }
-    pid_t pid = tell(spawn) ? waiting : -1;
-    spare_drop();
-    return pid;
+    pid_t pid = tell(&(struct spawn){.message = message, .queue = -1, .placed = true});
+    if (pid > 0) {
+        *plumbing = ready;
+        close_one(&way);
+    } else if (pid < 0) {
+        leave();
+    }
+    return pid > 0 ? pid : -1;
+}
+
+pid_t spare_start(const struct spawn *spawn) {
+    pid_t pid = is_for(spawn->message) ? tell(spawn) : 0;
+    if (pid != 0) {
+        leave();
+    }
+    return pid > 0 ? pid : -1;
 }

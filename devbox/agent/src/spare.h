@@ -1,16 +1,21 @@
 /* One process that waits to become the next program, so that nobody waits for fork: a fifth of a program's start by
-   emulation. It is a session of its own, and has no descriptor but the way to it and the agent's first three. */
+   emulation. It is a session of its own, and has what most programs are given: pipes, and the user of the one before.
+   It is forked by another one, the zygote, that has little memory and never more, so that the agent's own is not copied
+   page by page after each fork. */
 #ifndef SPARE_H
 #define SPARE_H
 
 #include <sys/types.h>
 
+#include "plumbing.h"
 #include "spawn.h"
 
-/* Have one in a moment, in a machine. If it cannot be had, the next program is started without. */
-void spare_soon(void);
-/* It goes: what it would become has changed, such as the agent's environment. */
+/* Have one in a moment, in a machine, for a program of this user. If it cannot be had, the next is started without. */
+void spare_soon(const char *user);
+/* Both go: what it would become has changed, such as the agent's environment. */
 void spare_drop(void);
+/* As `launch`, by the process that waits, with the pipes that it has; -1: there is none for this. */
+pid_t spare_plumbed(struct exec_message *message, struct plumbing *plumbing);
 /* As spawn_start, by the process that waits; -1: there is none for this. */
 pid_t spare_start(const struct spawn *spawn);
 

@@ -19,11 +19,12 @@
 #include "userdb.h"
 #include "wire.h"
 
-enum { REPORT = SPAWN_KEPT, QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 4 };
+enum { REPORT = SPAWN_KEPT, QUEUE, PLACED = QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 5 };
 
 static char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
 static int report_to = -1; /* in a child */
+static const struct user *owner; /* of what was placed */
 
 bool spawn_prepare(void) {
     if (getrlimit(RLIMIT_NOFILE, &original_files) != 0) {
@@ -95,7 +96,7 @@ static void reset_signals(void) {
 }
 
 /* The user must be able to open /dev/stdout again, as in a terminal of their own. */
-static void give_descriptors(const struct spawn *spawn, const struct user *user) {
+static void give_descriptors(bool terminal, const struct user *user) {
     if (geteuid() != 0) {
         return;
     }
@@ -104,8 +105,8 @@ static void give_descriptors(const struct spawn *spawn, const struct user *user)
         if (fstat(fd, &found) != 0) {
             lack();
         }
-        bool ours = S_ISFIFO(found.st_mode) || (spawn->terminal && S_ISCHR(found.st_mode));
-        if (ours && fchown(fd, user->uid, spawn->terminal ? (gid_t)-1 : user->gid) != 0) {
+        bool ours = S_ISFIFO(found.st_mode) || (terminal && S_ISCHR(found.st_mode));
+        if (ours && fchown(fd, user->uid, terminal ? (gid_t)-1 : user->gid) != 0) {
             lack();
         }
     }
@@ -133,6 +134,18 @@ static void put(char **list, char *pair, bool replaces) {
     }
 }
 
+/* Where a user's services can be asked, while they run: what pam_systemd tells who logs in. */
+static void put_runtime(char **list, uid_t uid) {
+    static char room[64];
+    static const char name[] = "XDG_RUNTIME_DIR=";
+    char digits[21];
+    struct stat found;
+    text_join(room, sizeof room, (const char *const[]){name, "/run/user/", text_number(digits, uid), NULL});
+    if (lstat(room + sizeof name - 1, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == uid) {
+        put(list, room, false);
+    }
+}
+
 static void set_environment(const struct exec_message *message, const struct user *user) {
     static char room[3][sizeof "LOGNAME=" + sizeof user->home];
     static const char *const names[] = {"HOME=", "USER=", "LOGNAME="};
@@ -157,6 +170,9 @@ static void set_environment(const struct exec_message *message, const struct use
         if (strncmp(*own, "USER=", 5) != 0 && strncmp(*own, "LOGNAME=", 8) != 0) {
             put(list, *own, false);
         }
+    }
+    if (credentials_of_machine) {
+        put_runtime(list, user->uid);
     }
     put(list, default_path, false);
     environ = list;
@@ -226,23 +242,46 @@ void spawn_keep(int descriptor) {
     close_from(SPAWN_KEPT + 1);
 }
 
+void spawn_place(const int descriptors[static SPAWN_PASSED], const char *user) {
+    report_to = descriptors[SPAWN_REPORT];
+    for (int target = 0; target < 3; target++) {
+        if (dup2(descriptors[target], target) < 0) {
+            lack();
+        }
+    }
+    if (report_to != PLACED && dup3(report_to, PLACED, O_CLOEXEC) < 0) {
+        lack();
+    }
+    report_to = PLACED;
+    close_from(PLACED + 1);
+    owner = user_expect(user);
+    if (owner != NULL) {
+        give_descriptors(false, owner);
+    }
+}
+
 void spawn_become(const struct spawn *spawn) {
-    static struct user user;
     struct exec_message *message = spawn->message;
-    place_descriptors(spawn); /* before the limit: the agent may have more */
+    if (!spawn->placed) {
+        place_descriptors(spawn); /* before the limit: the agent may have more */
+        owner = NULL;
+    }
     if (setrlimit(RLIMIT_NOFILE, &original_files) != 0 || (spawn->terminal && ioctl(0, TIOCSCTTY, 0) != 0)) {
         lack();
     }
-    if (!user_find(message->user, &user)) {
+    const struct user *user = user_get(message->user);
+    if (user == NULL) {
         give_up(STAGE_USER, ENOENT);
     }
-    report(0, user.uid);
-    give_descriptors(spawn, &user);
-    if (!credentials_become(&user)) {
+    report(0, user->uid);
+    if (user != owner) {
+        give_descriptors(spawn->terminal, user);
+    }
+    if (!credentials_become(user)) {
         lack();
     }
     enter(message->cwd);
-    set_environment(message, &user);
+    set_environment(message, user);
     if ((message->flags & EXEC_SFTP) != 0) {
         close(REPORT);
         _exit(sftp_serve());

@@ -17,6 +17,7 @@ struct spawn {
     int queue;          /* of a sync program: see plumbing.h */
     uint32_t *idle;
     bool terminal;      /* descriptors[0] becomes its controlling terminal */
+    bool placed;        /* they are where they are to be: see spawn_place */
 };
 
 /* What the child writes to `report`, in this order: stage 0 with its uid, then at most one failure with its errno. */
@@ -31,10 +32,12 @@ bool spawn_prepare(void);
 pid_t spawn_start(const struct spawn *spawn);
 
 /* What spawn_start does in its child, in a process that first waits for what it is to become: all that is the same for
-   each; then to have no descriptor above 2 but this one, which is SPAWN_KEPT from then on; and the rest. */
+   each; then to have no descriptor above 2 but this one, which is SPAWN_KEPT from then on; and the rest. Between them
+   what most programs will need can be done: `descriptors` where they are to be, for this user if it is known. */
 enum { SPAWN_KEPT = 3 };
 void spawn_begin(void);
 void spawn_keep(int descriptor);
+void spawn_place(const int descriptors[static SPAWN_PASSED], const char *user);
 _Noreturn void spawn_become(const struct spawn *spawn);
 
 #endif

@@ -18,6 +18,10 @@ struct user {
     size_t group_count;
 };
 
+/* Who is asked for next in this process: found out now, and good as long as both files are as they were. NULL: nobody. */
+const struct user *user_expect(const char *text);
+/* As user_find, which is not asked again about who was expected; NULL: no such user or group. */
+const struct user *user_get(char *text);
 /* `text` is name, uid, name:group or uid:gid; empty: root. False: no such user or group. Changes `text`. */
 bool user_find(char *text, struct user *user);
 

@@ -15,11 +15,12 @@ from devbox.agent.client import open_socket
 from devbox.agent.session import ask_sessions
 from devbox.agent.wire import ExecMessage, frame
 from tests.contract.agent.conftest import Target
-from tests.support.agent import IDENTITY, children, spares
+from tests.support.agent import IDENTITY, children, spares, zygotes
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 PATIENCE = 10.0  # seconds; only ever spent by what fails
+WAITING = ("its socket", "stdout", "stderr", "what it reports")  # the agent's of a process that waits
 MIB = 1024 * 1024
 ANY = settings(
     max_examples=400,
@@ -89,8 +90,9 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def descriptors(pid: int) -> int:
-    """Return how many it has, without its way to the process that is to be the next."""
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()) - len(spares(pid))
+    """Return how many it has, without those to the process that is to be the next, and to the one that forks it."""
+    waiting = len(WAITING) * len(spares(pid)) + len(zygotes(pid))
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()) - waiting
 
 
 def require_health(target: Target) -> None:

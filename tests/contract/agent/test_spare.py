@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from devbox.agent.client import StartError, dial
 from devbox.agent.wire import ExecMessage
 from tests.contract.agent.conftest import Target
 from tests.contract.agent.test_connection import Client
-from tests.support.agent import host_agent, spares
+from tests.support.agent import host_agent, spares, zygotes
 from tests.support.waiting import until
 
 LOOK = """
@@ -54,8 +56,9 @@ def test_it_becomes_the_next_program(real: Target) -> None:
     assert (code, int(out)) == (0, waiting)
 
 
-def test_a_program_cannot_tell_by_which_way_it_was_started(real: Target) -> None:
-    values = {"env": ("WHAT=said",), "cwd": "/tmp"}
+@pytest.mark.parametrize("flags", [0, wire.FLAG_STDIN], ids=["pipes-that-wait", "pipes-of-its-own"])
+def test_a_program_cannot_tell_by_which_way_it_was_started(real: Target, flags: int) -> None:
+    values: dict[str, Any] = {"env": ("WHAT=said",), "cwd": "/tmp", "flags": flags}
     drop(real)
     anew = real.run("sh", "-c", LOOK, **values)
     await_spare(real)
@@ -86,7 +89,7 @@ def test_what_cannot_be_started_is_said_in_the_same_words(real: Target, argv: tu
     for prepare in (drop, await_spare):
         prepare(real)
         with pytest.raises(StartError) as caught:
-            real.run(*argv)
+            real.run(*argv, flags=0)
         said.append((caught.value.errno, str(caught.value)))
     assert said[0] == said[1]
 
@@ -126,7 +129,63 @@ def test_programs_start_where_the_agent_has_more_descriptors_than_they_may_have(
             assert few.run("sh", "-c", "ulimit -n")[1] == b"64\n"
 
 
+@pytest.mark.long
 def test_it_ends_with_the_agent() -> None:
     with host_agent() as agent:
         waiting = await_spare(Target(agent.path, lambda: dial(agent.path), host=agent))
     until(lambda: not Path(f"/proc/{waiting}").exists())
+
+
+def test_hello_is_answered_though_what_was_asked_with_it_has_not_begun(real: Target) -> None:
+    """Both answers go in one, but who does not hear of the agent for long takes it for gone, and asks another way."""
+    waiting = await_spare(real)
+    os.kill(waiting, signal.SIGSTOP)
+    with contextlib.closing(real.dial()) as transport:
+        client = Client(transport)
+        client.say(wire.hello("") + wire.exec_(1, ExecMessage(("true",), flags=0), window=1000))
+        first = client.next()
+        os.kill(waiting, signal.SIGCONT)
+        said = [first, client.next(), client.next()]
+    assert [one[0] for one in said if one] == [wire.HELLO, wire.STARTED, wire.EXIT]
+
+
+def test_what_it_starts_writes_to_pipes_of_its_own_user(real: Target) -> None:
+    """Who may become others has the pipes of the user before given to the one who comes."""
+    own = str(os.getuid())
+    for user in (own, "65534" if own == "0" else own, own):
+        await_spare(real)
+        said = real.run("sh", "-c", "echo again > /dev/stdout; stat -Lc %u /dev/stdout", user=user, flags=0)[1]
+        assert said.split() == [b"again", user.encode()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_process_that_forks_it_is_replaced(real: Target, number: signal.Signals) -> None:
+    await_spare(real)
+    (old,) = zygotes(pid_of(real))
+    os.kill(old, number)
+    until(lambda: not zygotes(pid_of(real)))
+    for _ in range(3):  # by what waits already; by fork; by fork, and another one is had for the next
+        assert real.run("echo", "here", flags=0)[1] == b"here\n"
+        time.sleep(0.1)
+    await_spare(real)
+    assert len(zygotes(pid_of(real))) == 1
+
+
+def test_it_knows_nothing_of_the_programs_before(real: Target) -> None:
+    word = "a secret of one program"
+    await_spare(real)
+    assert real.run("true", word, env=(f"WORD={word}",), flags=0)[0] == 0
+    assert word.encode() not in memory(await_spare(real))
+
+
+def memory(pid: int) -> bytes:
+    """Return all that a process may write to."""
+    held = b""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as file:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            places, rights, _ = line.split(maxsplit=2)
+            if "w" in rights:
+                begin, end = (int(place, 16) for place in places.split("-"))
+                file.seek(begin)
+                held += file.read(end - begin)
+    return held

@@ -87,9 +87,9 @@ def test_one_that_ends_between_its_answer_and_what_it_is_to_start_is_none(
         server.listen()
         greeting = Greeting(dial(str(tmp_path / "agent.sock")), "it")
         agent = server.accept()[0]
-        agent.recv(65536)
         agent.sendall(says.hello("it"))
         greeting.answer()
+        agent.recv(65536)
         ending = threading.Timer(0.2 if late else 0, agent.close)
         ending.start()
         if not late:

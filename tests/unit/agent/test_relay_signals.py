@@ -172,6 +172,7 @@ def test_a_terminal_that_has_gone_hangs_the_process_up(agent: FakeAgent, tty: Tt
 _GENEROUS = says.hello("it") + says.started(1) + wire.window(1, 1 << 30)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("words", "said"), [(1000, b""), (1, _GENEROUS)], ids=["of EXEC", "of input"])
 def test_an_agent_that_reads_nothing_is_left_at_the_third_signal(tmp_path: Path, words: int, said: bytes) -> None:
     path = tmp_path / "agent.sock"
