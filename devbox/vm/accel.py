@@ -5,6 +5,7 @@ boots. So the very kernel is started on the very kind of machine, and its first 
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +25,13 @@ from devbox.vm.console import Console
 from devbox.vm.hand_over import kernel_over
 from devbox.vm.mark import Marks, boot_id
 from devbox.vm.qemu_args import probe_argv
+from devbox.vm.scratch import scratch
 
 _KVM: Final = Path("/dev/kvm")
 _FIRST_LINE: Final = "Linux version"
 _LIMIT: Final = 1.5  # seconds until it must be there; emulation has it in a third of that
 _TIMES: Final = 2
+_TRIALS: Final = "acceleration.lock"  # in the cache
 _END: Final = 5.0
 _PAUSE: Final = 0.02
 
@@ -64,7 +67,8 @@ def choose(program: str, kernel: Path, cache: Path, processes: Processes) -> Acc
     if tried:
         if known and known.tried:
             return Accelerator(name=known.name)
-        why_not = _failing_words(program, wanted, kernel, processes)
+        with _alone(cache, processes) as place:
+            why_not = _failing_words(program, wanted, kernel, place, processes)
     found = Accelerator(name="tcg", why=_emulated(why_not)) if why_not else Accelerator(name=wanted)
     if known and (known.name, known.why) == (found.name, found.why):
         return Accelerator(name=found.name)
@@ -103,16 +107,52 @@ def _cannot_be_opened(wanted: str, program: str) -> str | None:
     return None
 
 
-def _failing_words(program: str, wanted: str, kernel: Path, processes: Processes) -> str | None:
+def sweep(cache: Path, processes: Processes) -> None:
+    """End the QEMU of a devbox that was killed while it tried a kernel, unless one is being tried now."""
+    with contextlib.suppress(OSError), (cache / _TRIALS).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _end_left(cache, processes)
+
+
+@contextlib.contextmanager
+def _alone(cache: Path, processes: Processes) -> Iterator[Path]:
+    """Give where a kernel is tried, with nobody else of this user doing so; elsewhere if `cache` cannot be used."""
+    try:
+        paths.private_directory(str(cache))
+        held = (cache / _TRIALS).open("w")
+    except OSError:
+        yield Path(tempfile.gettempdir())
+        return
+    with held as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _end_left(cache, processes)
+        yield cache
+
+
+def _end_left(cache: Path, processes: Processes) -> None:
+    """End a trial that nobody waits for; the lock is held."""
+    marks = Marks(processes)
+    if mark := marks.started_with(*_name(cache)):
+        marks.kill(mark)
+        marks.ended(mark, _END)
+
+
+def _name(cache: Path) -> tuple[str, str]:
+    """Return the words by which a trial is known to be this user's."""
+    return "-name", f"devbox-trial-{hashlib.sha256(bytes(cache.absolute())).hexdigest()[:16]}"
+
+
+def _failing_words(program: str, wanted: str, kernel: Path, parent: Path, processes: Processes) -> str | None:
     """Start `kernel` and return None when its first line is there, else why there is none.
 
     One that only runs out of time is started again: the first time, all of it may have come from a slow disk.
     """
     what = ""
     for _ in range(_TIMES):
-        with tempfile.TemporaryDirectory(prefix="devbox-") as place, _trial(program, wanted, kernel) as trial:
-            console = Console(Path(place))
-            late = _runs_out_of_time(trial, console, Path(place), processes)
+        with scratch(parent) as place, _trial(program, wanted, kernel) as trial:
+            console = Console(place)
+            named = replace(trial, command=(*trial.command, *_name(parent)))
+            late = _runs_out_of_time(named, console, place, processes)
             if _FIRST_LINE in console.text():
                 return None
             said = console.tail(1)

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+CONSOLE: Final = "read all that it said: devbox logs --console"
 _ADVICE: Final = (
     (
         re.compile(r"deadlocked on memory|Out of memory and no killable|not enough memory|write error"),

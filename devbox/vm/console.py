@@ -1,8 +1,10 @@
-"""What a machine has said: the files that `ring` keeps, read. It is the guest's text, and trusted in nothing."""
+"""What a machine says: the files that `ring` keeps, read and followed. It is the guest's text: trust none of it."""
 
+import os
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,8 @@ _LINES: Final = 20  # that an error shows
 _AFTER: Final = 6  # of them from the one that says why
 _LATE: Final = 2.0  # seconds in which the ring has written what it was given
 _PAUSE: Final = 0.02
+_LOOK: Final = 0.25  # seconds between two looks at what is followed
+_PIECE: Final = 4096
 _ESCAPES: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_c])")
 _FAILURES: Final = (
     re.compile(r"No bootable device\."),  # what the BIOS says
@@ -32,11 +36,6 @@ class Console:
         self._end = self._beside(".end")
         self._seen: tuple[int, int] | None = None
         self._failure: str | None = None
-
-    @property
-    def path(self) -> Path:
-        """Where the last of it stands."""
-        return self._file
 
     def reader(self) -> tuple[str, ...]:
         """Return the program that keeps it, reading from its stdin."""
@@ -66,9 +65,23 @@ class Console:
         end = next((number + _AFTER for number, line in enumerate(said) if words in line), len(said))
         return "\n".join(said[max(0, end - _LINES) : end])
 
+    def lines(self, tail: int | None, runs: Callable[[], bool]) -> Iterator[str]:
+        """Yield its last lines (None: all of them), then those that come while the machine `runs`, safe to be shown."""
+        heard = Heard(self._file, before=ring.LIMIT)
+        said = _read(self._before)
+        while True:
+            over = self._end.exists() or not runs()
+            said += heard.more()
+            end = len(said) if over or len(said) > 2 * ring.LIMIT else said.rfind(b"\n") + 1
+            whole = _lines(said[:end].decode("utf-8", "replace"))
+            yield from whole if tail is None else whole[max(0, len(whole) - tail) :]
+            if over:
+                return
+            said, tail = said[end:], None
+            time.sleep(_LOOK)
+
     def _lines(self) -> list[str]:
-        said = [printable(_ESCAPES.sub("", line).replace("\t", "    ")) for line in re.split(r"[\r\n]+", self.text())]
-        return [line.rstrip() for line in said if line.strip()]
+        return _lines(self.text())
 
     def failure(self) -> str | None:
         """Return the line by which the kernel, or the agent in its place, said that it gives up; None if none did."""
@@ -90,6 +103,11 @@ class Console:
         return self._file.with_name(self._file.name + suffix)
 
 
+def _lines(text: str) -> list[str]:
+    said = [printable(_ESCAPES.sub("", line).replace("\t", "    ")) for line in re.split(r"[\r\n]+", text)]
+    return [line.rstrip() for line in said if line.strip()]
+
+
 def _read(path: Path) -> bytes:
     with suppress(FileNotFoundError):
         return path.read_bytes()
@@ -101,3 +119,37 @@ def _state(path: Path) -> tuple[int, int] | None:
         facts = path.stat()
         return facts.st_ino, facts.st_size
     return None
+
+
+class Heard:
+    """What the ring keeps, followed as it grows and turns over. `before`: bytes that are there and are wanted."""
+
+    def __init__(self, path: Path, *, before: int) -> None:
+        self._path = path
+        self._file = -1
+        with suppress(FileNotFoundError):
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            os.lseek(self._file, max(0, os.fstat(self._file).st_size - before), os.SEEK_SET)
+
+    def more(self) -> bytes:
+        """Return what has come since the last time."""
+        found = b"" if self._file < 0 else _rest(self._file)
+        try:
+            newest = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return found  # between two of its files
+        if self._file >= 0 and os.path.sameopenfile(self._file, newest):
+            os.close(newest)
+            return found
+        if self._file >= 0:
+            found += _rest(self._file)  # what came before it turned over
+            os.close(self._file)
+        self._file = newest
+        return found + _rest(newest)
+
+
+def _rest(descriptor: int) -> bytes:
+    pieces = []
+    while piece := os.read(descriptor, _PIECE):
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -5,6 +5,7 @@ the files are laid out first, by root, or by an ordinary user under fakeroot, so
 tar. Everything that differs between two runs is set: UUID, seed of the directories' hashes, all dates.
 """
 
+import glob
 import os
 import re
 import struct
@@ -16,6 +17,7 @@ from enum import Enum
 from pathlib import Path
 
 from devbox.errors import CommandFailedError, MachineError, RuntimeUnavailableError
+from devbox.faults import fault
 from devbox.process import Processes
 from devbox.vm.ext4 import settle_dates
 from devbox.vm.rootfs import DAWN, RootFiles
@@ -134,8 +136,8 @@ def data_disk(path: Path, size: int, processes: Processes) -> None:
     if path.exists():
         _grow(path, _rounded(size), program, processes)
         return
-    with _new(path) as part, scratch(path.parent) as place:
-        raw = place / "raw"
+    with _new(path) as part:
+        raw = part.with_suffix(".raw")
         order = _Order(
             program=tool(processes, "mke2fs", "e2fsprogs"),
             path=raw,
@@ -143,8 +145,17 @@ def data_disk(path: Path, size: int, processes: Processes) -> None:
             name=uuid.uuid4(),
             epoch=0,
         )
-        processes.run(order.argv(), env=order.env)
-        to_qcow2(raw, part, processes)
+        try:
+            processes.run(order.argv(), env=order.env)
+            to_qcow2(raw, part, processes)
+        finally:
+            raw.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what was left beside the disk `path` by whoever was killed while making it; nobody may be making it."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.[0-9]*.*"):
+        left.unlink(missing_ok=True)
 
 
 def virtual_size(path: Path) -> int:
@@ -233,11 +244,14 @@ def _rounded(size: int) -> int:
 @contextmanager
 def _new(path: Path) -> Iterator[Path]:
     """Give a path beside `path` that becomes it, if all goes well."""
+    sweep(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         yield part
         part.chmod(0o600)
+        fault("keep disk")
         part.replace(path)
+        fault("disk kept")
     finally:
         part.unlink(missing_ok=True)
 

@@ -18,7 +18,6 @@ from devbox import paths
 from devbox.errors import MachineError
 from devbox.vm.qemu_args import Drive, Handed, MachineSpec
 from devbox.vm.sockets import bound
-from devbox.vm.under import chain
 
 _READ: Final = stat.S_IROTH
 _BOTH: Final = stat.S_IROTH | stat.S_IWOTH
@@ -27,6 +26,8 @@ _BOTH: Final = stat.S_IROTH | stat.S_IWOTH
 @contextmanager
 def handed_over(spec: MachineSpec) -> Iterator[tuple[MachineSpec, Handed]]:
     """Give `spec` in names that QEMU has by its descriptors, and those, which are to be inherited until the end.
+
+    `spec` says what its disks lie on (see `layers`).
 
     `MachineError` if a file that is to be opened by others lies where others may look.
     """
@@ -65,12 +66,11 @@ def kernel_over(kernel: str) -> Iterator[tuple[str, int]]:
 
 
 def _drive(drive: Drive, held: ExitStack, files: list[int]) -> Drive:
-    path, *below = chain(drive)
     mode = os.O_RDONLY if drive.read_only else os.O_RDWR
     return replace(
         drive,
-        path=_opened(path, mode, held, files),
-        below=tuple(_opened(one, os.O_RDONLY, held, files) for one in below),
+        path=_opened(drive.path, mode, held, files),
+        below=tuple(_opened(one, os.O_RDONLY, held, files) for one in drive.below or ()),
     )
 
 

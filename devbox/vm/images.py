@@ -8,6 +8,7 @@
 | `<16 hex>/modules` | what the root file system needs, as an initial RAM file system without the agent |
 | `<16 hex>/disk.qcow2` | the root file system; read-only, machines have overlays on it |
 | `<16 hex>/content` | digest of that disk: another e2fsprogs puts the same files elsewhere |
+| `<16 hex>/parameters` | what its kernel is to be told beyond what any is, on one line |
 | `<16 hex>/release` | the kernel's version; written last of them |
 | `making-<8>/` | one that is being made, or was when devbox was killed |
 """
@@ -30,14 +31,15 @@ from devbox.process import Processes
 from devbox.reporter import Progress, Reporter
 from devbox.tarstream import TarStreamError
 from devbox.values import format_size
+from devbox.vm import scratch
 from devbox.vm.disk import draw, to_qcow2
 from devbox.vm.ext4 import Ext4Error
 from devbox.vm.initramfs import modules_archive
-from devbox.vm.kernel import KernelError, bootable, module_name, module_order, newest, unpacked
+from devbox.vm.kernel import KernelError, bootable, module_name, module_order, newest, parameters, unpacked
 from devbox.vm.room import NO_ROOM, ran_out
 from devbox.vm.rootfs import RootFiles, write_root
 
-FORMAT = 1  # of what is kept; another number, and all is made anew
+FORMAT = 2  # of what is kept; another number, and all is made anew
 _ELF = b"\x7fELF"
 _SPARE = 8  # of what files take, so much more is taken by the file system that holds them
 _KEY = re.compile(r"[0-9a-f]{16}")
@@ -45,13 +47,17 @@ _KEY = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineImage:
-    """The files of one image, absolute. `content`: digest (hex) of the disk; `release`: the kernel's version."""
+    """The files of one image, absolute.
+
+    `content`: digest (hex) of the disk; `release`: the kernel's version; `parameters`: see `kernel.parameters`.
+    """
 
     kernel: Path
     modules: Path
     disk: Path
     content: str
     release: str
+    parameters: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,12 @@ class MachineImages:
                     gone.append(name)
         return tuple(sorted(gone))
 
+    def tidy(self) -> None:
+        """Remove what one that was killed has left of an image that it was making, unless one is being made now."""
+        with contextlib.suppress(OSError), (self._root / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            scratch.clear(self._root)
+
     def size(self, name: str) -> int:
         """Return how many bytes the image of this key takes."""
         with contextlib.suppress(OSError):
@@ -143,8 +155,7 @@ class MachineImages:
             os.close(directory)
 
     def _made(self, place: Path, order: _Order, progress: Progress) -> MachineImage:
-        for left in self._root.glob("making-*"):  # of one that was killed: nobody else holds the lock
-            shutil.rmtree(left, ignore_errors=True)
+        scratch.clear(self._root)  # what one that was killed has left: nobody else holds the lock
         making = Path(tempfile.mkdtemp(prefix="making-", dir=self._root))
         try:
             self._make(making, order, progress)
@@ -177,6 +188,7 @@ class MachineImages:
         raw.unlink()
         (making / "disk.qcow2").chmod(0o400)
         (making / "content").write_text(_digest(making / "disk.qcow2"), encoding="ascii")
+        (making / "parameters").write_text(parameters(root.places), encoding="ascii")
         (making / "release").write_text(release, encoding="utf-8")
 
     def _require_room(self, size: int) -> None:
@@ -201,10 +213,10 @@ class MachineImages:
         (making / "modules").write_bytes(modules_archive(modules))
         return kernel.release
 
-    def _unzstd(self, data: bytes, scratch: Path) -> bytes:
+    def _unzstd(self, data: bytes, place: Path) -> bytes:
         if self._processes.which("zstd") is None:
             raise ValueError("it is compressed by zstd, which is not installed: apt-get install zstd")
-        packed, plain = scratch / "packed.zst", scratch / "plain"
+        packed, plain = place / "packed.zst", place / "plain"
         packed.write_bytes(data)
         try:
             self._processes.run(["zstd", "-q", "-d", "-f", str(packed), "-o", str(plain)])
@@ -230,11 +242,16 @@ class MachineImages:
 def _known(place: Path) -> MachineImage | None:
     try:
         release = (place / "release").read_text(encoding="utf-8")
-        content = (place / "content").read_text(encoding="ascii")
+        content, told = ((place / name).read_text(encoding="ascii") for name in ("content", "parameters"))
     except FileNotFoundError:
         return None
     found = MachineImage(
-        kernel=place / "kernel", modules=place / "modules", disk=place / "disk.qcow2", content=content, release=release
+        kernel=place / "kernel",
+        modules=place / "modules",
+        disk=place / "disk.qcow2",
+        content=content,
+        release=release,
+        parameters=told,
     )
     there = all(os.access(path, os.R_OK) for path in (found.kernel, found.modules, found.disk))
     return found if there else None

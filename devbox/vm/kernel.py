@@ -8,7 +8,7 @@ import lzma
 import re
 import struct
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import basename
 
@@ -25,6 +25,7 @@ WANTED = (
     "overlay",
 )
 NEEDED = frozenset({"virtio_pci", "virtio_blk", "virtio_console", "ext4"})  # without which no machine comes up
+PARSERS = ("sbin/apparmor_parser", "usr/sbin/apparmor_parser")
 _PLACES = ("boot/vmlinuz-", "boot/vmlinux-")
 _MODULES = ("usr/lib/modules/", "lib/modules/")
 _UNPACKED_MAX = 256 * 1024**2  # bytes; more is no kernel
@@ -70,6 +71,15 @@ def newest(paths: Iterable[str]) -> Kernel:
 def _order(release: str) -> list[tuple[int, int, str]]:
     parts = _NUMBERS.findall(release)
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+
+
+def parameters(paths: Container[str]) -> str:
+    """Return what the kernel is to be told beyond what any is, of a root file system with these paths. Pure.
+
+    Debian's has AppArmor, whose profiles this program loads. Without it nobody is confined, but a container engine
+    starts nothing: where the kernel says that it has AppArmor, it wants to load one.
+    """
+    return "" if any(path in paths for path in PARSERS) else "apparmor=0"
 
 
 def bootable(image: bytes, unpackers: Mapping[str, Unpack]) -> bytes:

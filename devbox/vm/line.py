@@ -10,8 +10,10 @@ import os
 import selectors
 import time
 
-from devbox.vm.line_frames import DATA_MOST, HEAD, NONCE, OPEN, RESET, Violation, frame, head, reset
+from devbox.vm.line_frames import CREDIT, DATA_MOST, HEAD, NONCE, OPEN, RESET, Violation, frame, head, reset
 from devbox.vm.line_strand import Out, Strand
+from devbox.vm.peer import process_of
+from devbox.vm.vcpus import BOOT, WORD, Processors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,19 +47,25 @@ class Line:
         self._again = _FIRST_AGAIN
         self._due = 0.0
         self._over = False
+        self._processors = Processors(process_of(port) or 0)
 
     def run(self) -> None:
         """Serve until the port comes to its end."""
-        self._begin()
-        while not self._over:
-            self._watch_port()
-            for key, events in self._selector.select(self._patience()):
-                if self._selector.get_map().get(key.fd) is key:  # else it was closed or changed meanwhile
-                    key.data(events)
-            self._do_what_is_due()
+        try:
+            self._begin()
+            while not self._over:
+                self._watch_port()
+                for key, events in self._selector.select(self._patience()):
+                    if self._selector.get_map().get(key.fd) is key:  # else it was closed or changed meanwhile
+                        key.data(events)
+                self._do_what_is_due()
+        finally:
+            self._processors.release()
 
     def send(self, number: int, kind: int, payload: bytes | memoryview = b"") -> None:
         """Have a frame go to the machine; a port that is broken is seen where it is read."""
+        if kind != CREDIT:  # which answers the machine's own words
+            self._processors.hold(WORD)
         self._say(frame(number, kind, payload))
 
     def is_full(self) -> bool:
@@ -82,7 +90,8 @@ class Line:
         self._watch_door()
 
     def _patience(self) -> float | None:
-        due = [when for when in (self._due if self._nonce else 0.0, self._resting_until) if when]
+        awaited = self._due if self._nonce else 0.0
+        due = [when for when in (awaited, self._resting_until, self._processors.due) if when]
         return max(min(due) - time.monotonic(), 0) if due else None
 
     def _do_what_is_due(self) -> None:
@@ -92,12 +101,15 @@ class Line:
         if self._resting_until and now >= self._resting_until:
             self._resting_until = 0.0
             self._watch_door()
+        if self._processors.due and now >= self._processors.due:
+            self._processors.release()
 
     def _begin(self) -> None:
         """Forget everybody, and have the machine do so."""
         for number in list(self._strands):
             self.drop(number)
         self._again = _FIRST_AGAIN
+        self._processors.hold(BOOT)
         self._reset(b"")
 
     def _repeat(self) -> None:
@@ -201,6 +213,7 @@ class Line:
         if at < 0:
             return max(len(held) - len(wanted) + 1, 0)
         self._nonce = b""
+        self._processors.hold_no_longer(WORD)
         if self._door is None:
             self._door = self._listen()
         self._watch_door()

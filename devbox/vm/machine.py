@@ -1,8 +1,6 @@
 """One machine: QEMU started, found again, watched and ended. All that is known of it lies in its directory."""
 
 import contextlib
-import resource
-import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,26 +10,31 @@ from typing import Final
 
 from devbox import paths
 from devbox.errors import MachineError
+from devbox.faults import fault
 from devbox.interrupts import uninterrupted
 from devbox.process import Processes
 from devbox.record import write_text
 from devbox.vm import host_memory, qemu, qemu_args, standstill
 from devbox.vm.account import account_of
-from devbox.vm.advice import advice
+from devbox.vm.advice import CONSOLE, advice
 from devbox.vm.console import Console
+from devbox.vm.coreless import without_core
 from devbox.vm.hand_over import handed_over
 from devbox.vm.keyboard import keyboard
+from devbox.vm.layers import layered
 from devbox.vm.mark import Mark, Marks, boot_id
 from devbox.vm.network import wired
 from devbox.vm.qemu_args import MachineSpec, argv
-from devbox.vm.qmp import Qmp, listener
+from devbox.vm.qmp import PATIENCE, Qmp, listener
 from devbox.vm.share import LiveShare
 
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
 _QUIT: Final = 5.0  # seconds in which it ends when it is told to, or killed
 _PAUSE: Final = 0.02
+_AGAIN: Final = 0.1  # seconds between two looks for a process that nobody has written down
 _LOOKS: Final = 2.0  # seconds after which it is looked whether it stands still
 _KILLED: Final = 128 + signal.SIGKILL
+_ROOT_DISK: Final = "disk0"  # as `qemu_args` calls the first drive of a machine that boots our kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +46,15 @@ class _Record:
     mark: Mark | None
 
 
+class SilentError(MachineError):
+    """It runs, says that nothing is wrong, and its agent did not answer in time."""
+
+
 class Machine:
     """The machine whose files lie in `directory`, which is made 0700 by `start`.
 
     A pid alone is never trusted: it is this machine's QEMU if it was started when the record says, in this boot of the
-    host, or if it listens at the machine's control socket and has the machine's UUID.
+    host, or if it listens at the machine's control socket and has the machine's UUID, or was started with that.
     """
 
     def __init__(self, directory: Path, processes: Processes) -> None:
@@ -68,7 +75,7 @@ class Machine:
         refuse(spec)
         paths.private_directory(str(self._directory))
         self._directory.chmod(0o700)
-        if self.running():
+        if self.running() and self._comes_up():
             return
         if self._found():
             self.kill()  # nobody answers for its files
@@ -87,6 +94,7 @@ class Machine:
         """Ask what runs inside to power off, and end QEMU after `timeout` seconds; a no-op if it does not run."""
         mark = self._found()
         if mark:
+            fault("power machine off")
             self._tell("system_powerdown")
             if not self._marks.ended(mark, timeout):
                 self._tell("quit")
@@ -96,6 +104,7 @@ class Machine:
     def kill(self) -> None:
         """End QEMU at once, as by pulling the plug; a no-op if it does not run."""
         mark = self._found()
+        fault("end machine")
         if mark:
             self._marks.kill(mark)
             if not self._marks.ended(mark, _QUIT):
@@ -104,6 +113,7 @@ class Machine:
         if record and record.mark and record.mark.boot == boot_id():
             self._marks.reap(record.mark)
             self._console.settle()
+        fault("machine ended")
         self._forget()
 
     def was_killed(self) -> bool:
@@ -131,9 +141,18 @@ class Machine:
         """The socket in which its wire to other machines ends, if it has one."""
         return self._directory / paths.MACHINE_WIRE
 
+    def ask(self, patience: float = PATIENCE) -> Qmp:
+        """Return a connection to its QEMU, to be closed by the caller: for `patience` seconds for each answer.
+
+        `MachineError` if it does not answer, or if who does is not this machine.
+        """
+        record = self._read()
+        if record is None:
+            raise MachineError("QEMU does not run")
+        return Qmp(self._control, record.uuid, patience=patience)
+
     @property
-    def control(self) -> Path:
-        """QEMU's control socket."""
+    def _control(self) -> Path:
         return self._directory / paths.MACHINE_CONTROL
 
     def console(self) -> bytes:
@@ -143,6 +162,15 @@ class Machine:
     def tail(self, lines: int = 20) -> str:
         """Return the last lines that it said, safe to be shown."""
         return self._console.tail(lines)
+
+    def grow(self, size: int) -> None:
+        """Have its root disk be of `size` bytes from now on, while it runs; `MachineError` if that cannot be."""
+        with self.ask() as asked:
+            asked.execute("block_resize", **{"node-name": _ROOT_DISK, "size": size})
+
+    def said(self, tail: int | None, *, follow: bool) -> Iterator[str]:
+        """Yield the last lines that it said, all for None, and with `follow` those that it says until it ends."""
+        return self._console.lines(tail, self.running if follow else lambda: False)
 
     def watch(self) -> int | None:
         """Return a descriptor that can be read as soon as QEMU has ended, to be closed by the caller.
@@ -155,11 +183,11 @@ class Machine:
     def await_agent(self, check: Callable[[], bool], timeout: float) -> None:
         """Wait until `check` tells that the agent inside answers.
 
-        `MachineError`, with the last lines of the console, if the machine ends, panics, or is not there in `timeout`
-        seconds; then it has been ended, and its disks are as it left them.
+        `MachineError`, with the last lines of the console, if the machine ends or panics, `SilentError` if it is not
+        there in `timeout` seconds; then it has been ended, and its disks are as it left them.
         """
         try:
-            self._await(check, within=timeout, what="its agent")
+            self._await(check, within=timeout, what="its agent", late=SilentError)
         except BaseException:
             self.kill()
             raise
@@ -171,22 +199,24 @@ class Machine:
             with contextlib.ExitStack() as held:
                 wire = held.enter_context(wired(self._processes, sshd=spec.sshd)) if spec.network else None
                 account = account_of(spec.uuid, program)
-                given, handed = held.enter_context(handed_over(spec)) if account else (spec, None)
+                whole = layered(spec)
+                given, handed = held.enter_context(handed_over(whole)) if account else (whole, None)
                 share = held.enter_context(self._share.begun(spec.share)) if spec.share else None
                 inherit = tuple(one for one in (wire, share) if one is not None)
                 keys = {} if spec.kernel else {"stdin": held.enter_context(keyboard(self._directory))}
-                held.enter_context(_without_core())
                 held.enter_context(uninterrupted())  # what came into being while a signal did would be nobody's
                 pid = self._processes.start_into(
                     self._console.reader(),
-                    argv(given, program, wire=wire, handed=handed, share=share),
+                    without_core(argv(given, program, wire=wire, handed=handed, share=share)),
                     cwd=self._directory,
                     inherit=(*inherit, *(handed.all if handed else ())),
                     account=account,
                     **keys,
                 )
+                fault("machine started")
                 mark = self._marks.started(pid)
             self._write(_Record(uuid=spec.uuid, name=spec.name, mark=mark))
+            fault("machine noted")
             self._await(self._answers, within=_START, what="QEMU")
             self._share.require()
         except BaseException:
@@ -195,7 +225,9 @@ class Machine:
             self.kill()
             raise
 
-    def _await(self, check: Callable[[], bool], *, within: float, what: str) -> None:
+    def _await(
+        self, check: Callable[[], bool], *, within: float, what: str, late: type[MachineError] = MachineError
+    ) -> None:
         until = time.monotonic() + within
         looking = time.monotonic() + _LOOKS
         while not check():
@@ -205,11 +237,12 @@ class Machine:
             if failure := self._console.failure():
                 raise self._broken(failure)
             if time.monotonic() > looking:
-                if reason := standstill.why(self._directory):
+                if reason := self._standing():
                     raise self._broken(f"it stands still: {reason}")
                 looking = time.monotonic() + _LOOKS
             if time.monotonic() > until:
-                raise self._broken(f"{what} does not answer within {within:g} s")
+                why = self._broken(f"{what} does not answer within {within:g} s")
+                raise late(why.message, detail=why.detail, hint=why.hint)
             time.sleep(_PAUSE)
 
     def _ended(self) -> str:
@@ -224,26 +257,35 @@ class Machine:
         return MachineError(
             f"the machine {name} does not come up: {why}",
             detail=said or None,
-            hint=advice(f"{why}\n{said}") or f"read all that it said: less {shlex.quote(str(self._console.path))}",
+            hint=advice(f"{why}\n{said}") or CONSOLE,
         )
+
+    def _comes_up(self) -> bool:
+        """Wait until QEMU answers, which somebody else has started; tell whether it does."""
+        with contextlib.suppress(MachineError):
+            self._await(self._answers, within=_START, what="QEMU")
+            return True
+        return False
 
     def _answers(self) -> bool:
         """Tell whether QEMU carries out commands, which it does when the machine has been set up."""
-        if not self.control.exists():
+        if not self._control.exists():
             return False
-        record = self._read()
         try:
-            with Qmp(self.control) as asked:
-                return record is not None and asked.uuid() == record.uuid
+            self.ask().close()
         except MachineError:
             return False
+        return True
 
     def _tell(self, command: str) -> None:
         """Have QEMU carry out `command`, if it answers and is the one."""
-        record = self._read()
-        with contextlib.suppress(MachineError), Qmp(self.control) as asked:
-            if record and asked.uuid() == record.uuid:
-                asked.execute(command)
+        with contextlib.suppress(MachineError), self.ask() as asked:
+            asked.execute(command)
+
+    def _standing(self) -> str | None:
+        with contextlib.suppress(MachineError), self.ask() as asked:
+            return standstill.why(asked, self._directory)
+        return None
 
     def _found(self) -> Mark | None:
         """Return this machine's QEMU, if it runs."""
@@ -252,14 +294,29 @@ class Machine:
             return None
         if record.mark and self._marks.lives(record.mark):
             return record.mark
-        # Whoever started it may have been ended before it could write down what it started.
-        pid = listener(self.control)
-        mark = self._marks.of(pid) if pid else None
-        if mark is None or not self._answers():
+        mark = self._unrecorded(record)
+        if mark is None:
             return None
         with contextlib.suppress(MachineError):  # it runs, and is found this way again
             self._write(_Record(uuid=record.uuid, name=record.name, mark=mark))
         return mark
+
+    def _unrecorded(self, record: _Record) -> Mark | None:
+        """Return the mark of what was started by one who was ended before it could be written down.
+
+        It may be so new that it does not listen yet; and one that is just becoming another program has no command.
+        """
+        for pause in (0, _AGAIN):
+            time.sleep(pause)
+            if mark := self._listening() or self._marks.started_with("-uuid", record.uuid):
+                return mark
+        return None
+
+    def _listening(self) -> Mark | None:
+        """Return the mark of whoever listens at its control socket, if that is this machine."""
+        pid = listener(self._control)
+        mark = self._marks.of(pid) if pid else None
+        return mark if mark and self._answers() else None
 
     def _read(self) -> _Record | None:
         try:
@@ -293,17 +350,3 @@ def refuse(spec: MachineSpec) -> None:
     """Raise the `MachineError` of a machine that `start` would not start, whatever it is run by."""
     qemu_args.refuse(spec)
     host_memory.require(spec.memory, f"the machine {spec.name}")
-
-
-@contextlib.contextmanager
-def _without_core() -> Iterator[None]:
-    """Have the kernel write no core file of what is started: that would hold all that the machine had in memory.
-
-    It is inherited, since not even root in a container may set it for a process of another user.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))

@@ -44,6 +44,18 @@ class Marks:
             case _:
                 return None
 
+    def started_with(self, *words: str) -> Mark | None:
+        """Return the mark of a process that has `words`, one after the other, in its command.
+
+        None if none has, or if this system does not show commands as files.
+        """
+        wanted = b"\0".join(word.encode() for word in ("", *words, ""))
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended
+                if wanted in b"\0" + (process / "cmdline").read_bytes() and (mark := self.of(int(process.name))):
+                    return mark
+        return None
+
     def lives(self, mark: Mark) -> bool:
         """Tell whether that very process still runs."""
         return self.of(mark.pid) == mark

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from devbox.process import Processes
-from devbox.vm.qemu_args import passt_argv
+from devbox.vm.qemu_args import ADDRESS, GATEWAY, NAME_SERVER
 
 _PROGRAM: Final = "passt"
+_SSH: Final = 22
 _READY: Final = 10.0  # seconds until it is
 
 
@@ -40,3 +41,18 @@ def wired(processes: Processes, *, sshd: int = 0) -> Iterator[int | None]:
             wire = theirs.fileno()
             processes.run(passt_argv(program, wire, sshd=sshd), inherit=(wire,), timeout=_READY)
         yield ours.fileno()
+
+
+def passt_argv(program: str, wire: int, *, sshd: int = 0) -> tuple[str, ...]:
+    """Return the command that is the network at the other end of a machine's wire, and ends with the machine.
+
+    What the machine's gateway would lead to, the loopback of this host, is not there, and nothing leads in, but for the
+    port `sshd`, if it is one (see `MachineSpec`).
+    """
+    inside = f"127.0.0.1/{sshd}:{_SSH}" if sshd else "none"
+    return (
+        *(program, "--quiet", "--fd", str(wire), "--ipv4-only", "--no-map-gw"),
+        *("--address", ADDRESS.partition("/")[0], "--netmask", ADDRESS.partition("/")[2]),
+        *("--gateway", GATEWAY, "--dns-forward", NAME_SERVER),
+        *("--tcp-ports", inside, "--udp-ports", "none"),
+    )

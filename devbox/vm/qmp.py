@@ -4,7 +4,6 @@ import asyncio
 import errno
 import logging
 import socket
-import struct
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -14,21 +13,24 @@ from typing import Final, Self, TypeVar
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from devbox.errors import MachineError
+from devbox.values import printable
+from devbox.vm.peer import process_of
 from devbox.vm.sockets import connected
 
-_PATIENCE: Final = 5.0  # seconds for each answer
+PATIENCE: Final = 5.0  # seconds for each answer
 _Answer = TypeVar("_Answer")
 
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())  # what goes wrong is raised; it need not be printed too
 
 
 class Qmp:
-    """A connection to the control socket at `path`; a context manager.
+    """A connection to the control socket at `path` of the machine with this UUID; a context manager.
 
-    `MachineError` if nobody answers there in time, from each method alike.
+    `MachineError` if nobody answers there in time, from each method alike, or if it is another machine's QEMU: that has
+    been told nothing then.
     """
 
-    def __init__(self, path: Path, *, patience: float = _PATIENCE) -> None:
+    def __init__(self, path: Path, uuid: str, *, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._client = QMPClient()
         self._socket = _connected(path, patience)
@@ -38,6 +40,11 @@ class Qmp:
         except BaseException:
             self._loop.close()
             self._socket.close()
+            raise
+        try:
+            self._require(uuid)
+        except BaseException:
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -62,11 +69,6 @@ class Qmp:
         self._client.send_fd_scm(descriptor)
         self.execute("getfd", fdname=name)
 
-    def uuid(self) -> str:
-        """Return the UUID of the machine that this QEMU runs."""
-        answer = self.execute("query-uuid")
-        return str(answer["UUID"]) if isinstance(answer, dict) and "UUID" in answer else ""
-
     def version(self) -> str:
         """Return the version of this QEMU, with what its distribution added to it."""
         answer = self.execute("query-version")
@@ -83,6 +85,12 @@ class Qmp:
         finally:
             self._loop.close()
             self._socket.close()
+
+    def _require(self, uuid: str) -> None:
+        answer = self.execute("query-uuid")
+        found = str(answer.get("UUID", "")) if isinstance(answer, dict) else ""
+        if found != uuid:
+            raise MachineError(f"the QEMU that answers has the machine {printable(found)}, and not {uuid}")
 
     def _ask(self, question: Coroutine[None, None, _Answer]) -> _Answer:
         async def asked() -> _Answer:
@@ -102,8 +110,8 @@ class Qmp:
 def listener(path: Path) -> int | None:
     """Return the pid of the process that listens at `path`, as the kernel knows it; None if none does."""
     try:
-        with _connected(path, _PATIENCE) as asked:
-            return _peer(asked)
+        with _connected(path, PATIENCE) as asked:
+            return process_of(asked)
     except MachineError:
         return None
 
@@ -116,10 +124,3 @@ def _connected(path: Path, patience: float) -> socket.socket:
         raise MachineError("QEMU does not run" if gone else f"QEMU cannot be reached: {error}") from error
     made.settimeout(None)
     return made
-
-
-def _peer(asked: socket.socket) -> int | None:
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    pid, _, _ = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return int(pid)

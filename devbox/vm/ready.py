@@ -5,7 +5,8 @@
 | `ready-<16 hex>/memory` | all that was in memory; each that goes on from it keeps what it changes to itself |
 | `ready-<16 hex>/state` | what else QEMU must know |
 | `ready-<16 hex>/root.qcow2` | its root disk as it stood then, on top of the image's |
-| `ready-<16 hex>/data.qcow2` | the disk for volumes that it had, with none on it; mounted, or never looked into |
+| `ready-<16 hex>/data.qcow2` | the disk for volumes that it had, new ones; mounted, or never looked into |
+| `ready-<16 hex>/places` | where those volumes are mounted, a NUL between them |
 | `ready-<16 hex>/initrd` | what it was booted with; QEMU wants to have it again |
 | `ready-<16 hex>/under` | what it was saved under; without it there is none |
 | `ready.lock` | flock of whoever makes one |
@@ -37,6 +38,7 @@ ROOT: Final = "root.qcow2"
 DATA: Final = "data.qcow2"
 INITRD: Final = "initrd"
 UNDER: Final = "under"
+PLACES: Final = "places"
 _READY: Final = "ready-"
 _MAKING: Final = "making-ready-"
 _LOCK: Final = "ready.lock"
@@ -54,6 +56,11 @@ class Ready:
     def mac(self) -> str:
         """The hardware address that it has until it is told another."""
         return qemu_args.mac(self.known.spec.uuid)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the volumes are that it has mounted. `OSError` if it has none."""
+        return tuple(filter(None, os.fsdecode((self.directory / PLACES).read_bytes()).split("\0")))
 
     def spec(self, like: MachineSpec, initrd: Path) -> MachineSpec:
         """Return what the machine `like` is started from to go on from here. `initrd`: where it has a copy of this."""
@@ -78,11 +85,11 @@ class Ready:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def key(spec: MachineSpec, *, agent: str, sizes: tuple[int, ...], mounted: bool) -> str:
+def key(spec: MachineSpec, *, agent: str, sizes: tuple[int, ...], mounted: tuple[str, ...] | None) -> str:
     """Return the name (16 hex) of what machines have in common that can go on from one. Pure.
 
     `agent`: the build of the agent's program; `sizes`: of the disks, in bytes; `mounted`: the disk for volumes is the
-    one that is kept with it, and in place.
+    one that is kept with it, and this is what its volumes have in common; None: it is not.
     """
     return hashlib.sha256(f"{snapshot.digest(spec, '')} {agent} {sizes} {mounted}".encode()).hexdigest()[:16]
 
@@ -108,13 +115,25 @@ def making(image: Path, waiting: Callable[[], None]) -> Iterator[Path]:
         except BlockingIOError:
             waiting()
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in image.glob(f"{_MAKING}*"):  # of one that was killed: nobody else holds the lock
-            shutil.rmtree(left, ignore_errors=True)
+        _clear(image)
         draft = Path(tempfile.mkdtemp(prefix=_MAKING, dir=image))
         try:
             yield draft
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def tidy(image: Path) -> None:
+    """Remove what one that was killed has left while it was making one, unless one is being made now."""
+    with contextlib.suppress(OSError), (image / _LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _clear(image)
+
+
+def _clear(image: Path) -> None:
+    """Remove what one that was killed has left; nobody else holds the lock."""
+    for left in image.glob(f"{_MAKING}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def memory_of(draft: Path, size: int) -> Path:

@@ -1,4 +1,4 @@
-"""The root file system of a machine, from the export of a container: one pass, into a tar and an index of its kernel.
+"""The root file system of a machine, from the export of a container: one pass, into a tar and an index of its kernels.
 
 What the engine puts into every container is left out, and what a machine mounts things over is added. The same content
 gives the same bytes.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devbox.tarstream import BLOCK, Kind, Member, TarReader, plain_mode
+from devbox.vm.kernel import PARSERS
 
 DAWN = 315_532_800  # seconds: 1980; the date of what has none of its own
 _ENGINE_FILES = frozenset(
@@ -20,12 +21,15 @@ _ENGINE_DATES = frozenset(("/", "/dev", "/etc", "/proc", "/run", "/sys"))  # the
 _PLACES = {"/dev": 0o755, "/proc": 0o555, "/root": 0o700, "/run": 0o755, "/sys": 0o555, "/tmp": 0o1777}
 _EMPTY = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")  # the boot puts its own over the last two
 _PAGE = 4096  # what a file takes at least
-_KERNELS = ("/boot/", "/lib/modules/", "/usr/lib/modules/")
+_INDEXED = ("/boot/", "/lib/modules/", "/usr/lib/modules/", *(f"/{path}" for path in PARSERS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootFiles:
-    """A root file system as a tar, and where in it the files of its kernels lie: paths from the root, without "/"."""
+    """A root file system as a tar, and where in it the files lie that say which kernel is started, and how.
+
+    Paths are from the root, without "/".
+    """
 
     tar: Path
     size: int  # bytes of all content
@@ -50,7 +54,7 @@ def write_root(chunks: Iterable[bytes], tar: Path) -> RootFiles:
     with tar.open("wb") as file:
         for member, content in _members(TarReader(chunks)):
             file.write(member.header)
-            if member.kind is Kind.FILE and member.path.startswith(_KERNELS):
+            if member.kind is Kind.FILE and member.path.startswith(_INDEXED):
                 places[member.path[1:]] = (file.tell(), member.size)
             for piece in content:
                 file.write(piece)

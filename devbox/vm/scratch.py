@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
 _PLENTY = 4  # times the size; other programs want memory too
 _LEAST = 4096  # bytes that a file is taken to have: as many names are needed
 _NAME = "devbox-{uid}-"
+_HERE = "making-"
 _TRIES = 5  # where no lock can be had at all, as on some network file systems, there will be none later
 
 
@@ -22,14 +23,24 @@ def scratch(parent: Path, *, size: int = 0) -> Iterator[Path]:
 
     It lies in `parent`, or in memory if there is room for `size` bytes several times over.
     """
-    in_memory = size > 0 and _room() > _PLENTY * size
-    if in_memory:
-        _sweep()
-    with _made_in_memory(parent) if in_memory else nullcontext(_made("making-", parent)) as path:
+    place, prefix = parent, _HERE
+    if size > 0 and _room() > _PLENTY * size:
+        place, prefix = MEMORY, _name()
+        _sweep(place, prefix)
+    with _held(place, prefix, parent) as path:
         try:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def clear(parent: Path) -> None:
+    """Remove what processes of this user that were killed have left in `parent` and in memory.
+
+    That is all of `making-*` which nobody holds the lock of.
+    """
+    _sweep(parent, _HERE)
+    _sweep(MEMORY, _name())
 
 
 def _made(prefix: str, parent: Path) -> Path:
@@ -37,20 +48,24 @@ def _made(prefix: str, parent: Path) -> Path:
 
 
 @contextmanager
-def _made_in_memory(parent: Path) -> Iterator[Path]:
-    """Give a new directory with its lock, by which all others know that it is in use (see `_sweep`).
+def _held(place: Path, prefix: str, parent: Path) -> Iterator[Path]:
+    """Give a new directory in `place` with its lock, by which all others know that it is in use (see `_sweep`).
 
-    One that cannot be locked is not left; after a few of them it is one in `parent`, which nobody sweeps.
+    One that cannot be locked is not left; after a few of them it is one in `parent` without.
     """
     for _ in range(_TRIES):
-        path = _made(_NAME.format(uid=os.getuid()), MEMORY)
+        path = _made(prefix, place)
         with _locked(path) as is_ours:
             if is_ours:
                 yield path
                 return
         with contextlib.suppress(OSError):  # one who sweeps was faster than the lock, and removes it
             path.rmdir()
-    yield _made("making-", parent)
+    yield _made(_HERE, parent)
+
+
+def _name() -> str:
+    return _NAME.format(uid=os.getuid())
 
 
 @contextmanager
@@ -87,12 +102,12 @@ def _room() -> int:
     return min(free, place.f_bavail * place.f_frsize, names) if os.access(MEMORY, os.W_OK) else 0
 
 
-def _sweep() -> None:
-    """Remove what processes of this user that were killed have left in memory.
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove what processes of this user that were killed have left in `parent`.
 
     By a lock and not by a process's number: others may share the memory and have numbers of their own.
     """
-    for left in MEMORY.glob(_NAME.format(uid=os.getuid()) + "*"):
+    for left in parent.glob(f"{prefix}*"):
         with _locked(left) as is_ours:
             if is_ours:
                 shutil.rmtree(left, ignore_errors=True)

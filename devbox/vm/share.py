@@ -22,6 +22,7 @@ from devbox.errors import CommandFailedError, MachineError
 from devbox.process import Account, Processes
 from devbox.record import write_text
 from devbox.values import printable
+from devbox.vm.coreless import without_core
 from devbox.vm.mark import Mark, Marks
 from devbox.vm.share_args import Daemon, daemon_argv, room_argv
 from devbox.vm.sockets import bound, connected
@@ -173,7 +174,11 @@ class LiveShare:
                 number = listening.fileno()
                 argv = daemon_argv(daemon, socket=number, directory=shared, files=_files())
                 pid = self._processes.start_into(
-                    self._watcher(own), (*before, *argv), cwd=self._directory, inherit=(number,), account=account
+                    self._watcher(own),
+                    without_core((*before, *argv)),
+                    cwd=self._directory,
+                    inherit=(number,),
+                    account=account,
                 )
                 listening.close()
                 mark = self._marks.started(pid)

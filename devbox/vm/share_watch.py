@@ -6,11 +6,11 @@ What runs inside waits without end for files that nobody answers for, and cannot
 import os
 import signal
 import socket
-import struct
 import sys
 from contextlib import suppress
 
 from devbox.vm import ring
+from devbox.vm.peer import process_of
 
 _LIMIT = 16 * 1024  # bytes of what it says, twice
 _PATIENCE = 5.0  # seconds for QEMU to be asked who it is
@@ -37,9 +37,7 @@ def _listener(control: str) -> int:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
         asked.settimeout(_PATIENCE)
         asked.connect(control)
-        size = struct.calcsize("3i")
-        pid, _, _ = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-        return int(pid)
+        return process_of(asked) or 0
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def save(
     """
     made = draft = draft_of(state)
     try:
-        with Qmp(machine.control, patience=_ANSWER) as asked, _stopped(asked):
+        with machine.ask(_ANSWER) as asked, _stopped(asked):
             fault("save a machine")
             _write(asked, draft, memory_apart=memory_apart)
             to_disk(draft)
@@ -78,7 +78,7 @@ def capture(machine: Machine, memory: Path, *, meanwhile: Callable[[str], None])
     `meanwhile`: is given QEMU's version while all stands still, with everything that was written on its disks.
     `MachineError`, or `OSError` of `memory`'s directory, if it cannot be written; then it goes on as well.
     """
-    with Qmp(machine.control, patience=_ANSWER) as asked:
+    with machine.ask(_ANSWER) as asked:
         with _stopped(asked):
             fault("capture a machine")
             _write(asked, memory, memory_apart=False)
@@ -115,7 +115,7 @@ def resume(
     except MachineError as error:
         raise PassingError(error.message, detail=error.detail, hint=error.hint) from error
     try:
-        with Qmp(machine.control, patience=_ANSWER) as asked:
+        with machine.ask(_ANSWER) as asked:
             _require(version, asked.version())
             fault("resume a machine")
             meanwhile()
@@ -138,7 +138,7 @@ def go_on(machine: Machine) -> bool:
     Return False if it was not. One that has not all of its memory yet is ended, and its state is as it was.
     `MachineError` if QEMU does not answer, `StandstillError` if it stands still since this host cannot write its disk.
     """
-    with Qmp(machine.control, patience=_ANSWER) as asked:
+    with machine.ask(_ANSWER) as asked:
         status = _status(asked, "query-status")
         if status == "running" or standstill.go_on(asked, machine.disk.parent):
             return False

@@ -4,14 +4,13 @@ QEMU stops it there: nothing is lost, what runs inside hears of no error, and it
 then nobody inside answers, so whoever waits for an answer has to be told.
 """
 
-import contextlib
 import re
 import time
 from pathlib import Path
 from typing import Final
 
 from devbox import paths
-from devbox.errors import MachineError, StandstillError
+from devbox.errors import StandstillError
 from devbox.values import printable
 from devbox.vm import under
 from devbox.vm.qmp import Qmp
@@ -23,11 +22,20 @@ _TRIED: Final = 0.5  # seconds in which a write that fails again has failed
 _PAUSE: Final = 0.05
 
 
-def why(directory: Path) -> str | None:
-    """Return in words why the machine of `directory` stands still; None if it does not for this, or does not answer."""
-    with contextlib.suppress(MachineError), Qmp(directory / paths.MACHINE_CONTROL) as asked:
-        return _why(asked, directory)
-    return None
+def why(asked: Qmp, directory: Path) -> str | None:
+    """Return in words why the machine of `directory` stands still; None if it does not for this.
+
+    `MachineError` if it does not answer.
+    """
+    if _status(asked) != _STOPPED:
+        return None
+    answer = asked.execute("query-block")
+    for device in answer if isinstance(answer, list) else []:
+        state, held = device.get("io-status", "ok"), device.get("inserted") or {}
+        if state != "ok":
+            what = "cannot grow, since there is no room left" if state == _NO_ROOM else "cannot be read or written here"
+            return f"{_file(str(held.get('node-name', '')), directory)} {what}"
+    return "one of its disks cannot be read or written here"
 
 
 def go_on(asked: Qmp, directory: Path) -> bool:
@@ -40,7 +48,7 @@ def go_on(asked: Qmp, directory: Path) -> bool:
     asked.execute("cont")
     until = time.monotonic() + _TRIED
     while time.monotonic() < until:
-        if reason := _why(asked, directory):
+        if reason := why(asked, directory):
             raise StandstillError(
                 f"the machine {directory.name} stands still, with nothing lost: {reason}",
                 hint="make room on that disk of this host; then it goes on: devbox up",
@@ -52,18 +60,6 @@ def go_on(asked: Qmp, directory: Path) -> bool:
 def _status(asked: Qmp) -> object:
     answer = asked.execute("query-status")
     return answer.get("status") if isinstance(answer, dict) else None
-
-
-def _why(asked: Qmp, directory: Path) -> str | None:
-    if _status(asked) != _STOPPED:
-        return None
-    answer = asked.execute("query-block")
-    for device in answer if isinstance(answer, list) else []:
-        state, held = device.get("io-status", "ok"), device.get("inserted") or {}
-        if state != "ok":
-            what = "cannot grow, since there is no room left" if state == _NO_ROOM else "cannot be read or written here"
-            return f"{_file(str(held.get('node-name', '')), directory)} {what}"
-    return "one of its disks cannot be read or written here"
 
 
 def _file(node: str, directory: Path) -> str:

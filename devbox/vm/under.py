@@ -15,7 +15,8 @@ from typing import Any, Final
 from devbox import record
 from devbox.errors import MachineError
 from devbox.process import Processes
-from devbox.vm import disk, network, qemu
+from devbox.vm import network, qemu
+from devbox.vm.layers import chain
 from devbox.vm.qemu_args import Drive, MachineSpec, argv
 
 _SCHEMA: Final = 1
@@ -101,7 +102,7 @@ def read(path: Path) -> Under | None:
 
 def _parsed(values: dict[str, Any]) -> Under:
     spec = values["spec"]
-    drives = tuple(Drive(**{**one, "below": tuple(one.get("below", ()))}) for one in spec["drives"])
+    drives = tuple(Drive(**{**one, "below": None}) for one in spec["drives"])  # it is looked up whenever it starts
     files = tuple((path, found) for path, found in values["files"])
     return Under(**{**values, "spec": MachineSpec(**{**spec, "drives": drives}), "files": files})
 
@@ -112,14 +113,6 @@ def _files(spec: MachineSpec) -> Iterator[tuple[str, str]]:
         paths += chain(drive)
     for path in paths:
         yield path, _which(Path(path), ever=True)
-
-
-def chain(drive: Drive) -> list[str]:
-    """Return the file of `drive` and those below it."""
-    found = [drive.path]
-    while drive.format == "qcow2" and (below := disk.backing_file(Path(found[-1]))):
-        found.append(below)
-    return found
 
 
 def _which(path: Path, *, ever: bool = False) -> str:

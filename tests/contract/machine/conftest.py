@@ -1,6 +1,7 @@
 """A QEMU on PATH that boots nothing."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tell:
 def spec(tmp_path: Path) -> MachineSpec:
     return MachineSpec(
         name="shop",
-        uuid="11111111-2222-3333-4444-555555555555",
+        uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, str(tmp_path))),
         cpus=1,
         memory=128 * 1024**2,
         kernel="/nothing",

@@ -1,7 +1,10 @@
 """What a machine is run by, with a QEMU that starts no kernel; the real one is in tests/integration/vm."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +16,7 @@ from devbox.process import Account, HostProcesses
 from devbox.reporter import SilentReporter
 from devbox.vm import accel, qemu
 from devbox.vm.accel import Accelerator, choose, distrust, instead
+from devbox.vm.mark import Marks
 from tests.contract.machine.conftest import Tell
 from tests.fakes.processes import FakeProcesses
 
@@ -71,6 +75,7 @@ def test_a_kernel_that_starts_is_the_proof_and_is_asked_for_once(tell: Tell, cho
     assert chosen.tried == 1
 
 
+@pytest.mark.long
 def test_a_kernel_that_says_nothing_is_emulated_and_that_is_said_once(
     tell: Tell, chosen: Chooser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +86,7 @@ def test_a_kernel_that_says_nothing_is_emulated_and_that_is_said_once(
     assert chosen.tried == 1
 
 
+@pytest.mark.long
 def test_one_that_is_late_because_it_came_from_a_slow_disk_is_given_a_second_time(
     chosen: Chooser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +130,37 @@ def test_a_signal_as_it_is_started_leaves_nothing_running(tell: Tell, chosen: Ch
         os.kill(processes.pid, 0)
 
 
+TRYING = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from devbox.process import HostProcesses
+from devbox.reporter import SilentReporter
+from devbox.vm import accel, qemu
+accel.sys, accel._KVM = SimpleNamespace(platform="linux"), Path(sys.argv[1])
+processes = HostProcesses(SilentReporter())
+accel.choose(qemu.find(processes), Path(sys.argv[2]), Path(sys.argv[3]), processes)
+"""
+
+
+def test_one_that_outlives_a_devbox_that_was_killed_is_ended_by_the_next(
+    tell: Tell, chosen: Chooser, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(sleep=True)
+    program = qemu.find(chosen.processes)
+    monkeypatch.setenv("DEVBOX_FAULT", f"kill:1:started {program}")
+    words = [sys.executable, "-c", TRYING, str(device), str(chosen.kernel), str(chosen.cache)]
+    assert subprocess.run(words, timeout=60).returncode == -signal.SIGKILL
+    marks = Marks(chosen.processes)
+    left = marks.started_with(*accel._name(chosen.cache))
+    assert left
+    assert list(chosen.cache.glob("making-*"))
+    accel.sweep(chosen.cache, chosen.processes)
+    assert not marks.lives(left)
+    tell(say="Linux version", exit=0)
+    assert chosen() == Accelerator(name="kvm")
+
+
 def test_a_qemu_that_ends_is_quoted(tell: Tell, chosen: Chooser) -> None:
     tell(say="qemu: error: failed to set MSR 0x10a", exit=1)
     words = "KVM can be opened, but no kernel starts on it: qemu: error: failed to set MSR 0x10a"
@@ -161,16 +198,39 @@ def test_a_device_that_may_not_be_opened_names_the_group(
     assert chosen() == emulated(f"{device} may not be opened (you are not in the group kvm)")
 
 
+@pytest.fixture
+def mac(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device.unlink()  # it has none, and needs none
+    monkeypatch.setattr(accel, "sys", SimpleNamespace(platform="darwin"))
+
+
+@pytest.mark.usefixtures("mac")
+def test_on_macos_a_kernel_has_to_start_on_hvf_just_so(chosen: Chooser, tmp_path: Path) -> None:
+    program = tmp_path / "qemu"
+    program.write_text('#!/bin/sh\ncase " $* " in *" -accel hvf -cpu host "*) echo "Linux version 6.1";; esac\n')
+    program.chmod(0o755)
+    for _ in range(2):
+        assert choose(str(program), chosen.kernel, chosen.cache, chosen.processes) == Accelerator(name="hvf")
+    assert chosen.tried == 1
+
+
+@pytest.mark.usefixtures("mac")
+def test_on_macos_one_on_which_no_kernel_starts_is_emulated_and_that_is_said_once(tell: Tell, chosen: Chooser) -> None:
+    tell(say="qemu: -accel hvf: Error: ret = HV_UNSUPPORTED", exit=1)
+    words = "HVF can be opened, but no kernel starts on it: qemu: -accel hvf: Error: ret = HV_UNSUPPORTED"
+    assert chosen() == emulated(words)
+    assert chosen() == Accelerator(name="tcg")
+    assert chosen.tried == 1
+
+
 def test_a_verdict_that_cannot_be_read_or_kept_is_found_again(tell: Tell, chosen: Chooser) -> None:
     tell(say="Linux version", exit=0)
     chosen()
-    (verdict,) = chosen.cache.iterdir()
-    assert verdict.suffix == ".json"
+    (verdict,) = chosen.cache.glob("*.json")
     verdict.write_text('{"name": "kvm"}')
     chosen()
     assert chosen.tried == 2
-    verdict.unlink()
-    chosen.cache.rmdir()
+    shutil.rmtree(chosen.cache)
     chosen.cache.write_text("no directory")
     chosen()
     chosen()

@@ -1,5 +1,6 @@
 """What a machine is run by when one that was accelerated does not come up, with a QEMU that boots nothing."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from devbox.errors import MachineError
 from devbox.process import HostProcesses
 from devbox.runtimes.vm import boot
 from devbox.vm import accel, qemu
+from devbox.vm import machine as module
 from devbox.vm.accel import choose
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
@@ -89,3 +91,34 @@ def test_one_that_is_refused_is_tried_by_nothing(bench: Bench, wrong: dict[str, 
     assert bench.waits == 0
     assert "did not come up" not in " ".join(bench.reporter.notes)
     assert bench.next_one == "kvm"
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_an_emulated_one_that_is_silent_is_started_once_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, second: bool
+) -> None:
+    monkeypatch.setattr(accel, "_KVM", bench.cache / "no-such-device")
+    with contextlib.nullcontext() if second else pytest.raises(MachineError, match="its agent does not answer"):
+        bench.run(False, second)
+    assert bench.waits == 2
+    assert bench.machine.running() is second
+    assert [note for note in bench.reporter.notes if "it is started once more" in note]
+
+
+def test_an_emulated_one_that_says_what_is_wrong_is_not(
+    bench: Bench, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accel, "_KVM", bench.cache / "no-such-device")
+    tell(say="Kernel panic - not syncing: no root")
+    with pytest.raises(MachineError, match="Kernel panic"):
+        bench.run(False, True)
+    assert bench.waits == 1
+
+
+def test_one_whose_qemu_does_not_answer_is_not_either(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accel, "_KVM", bench.cache / "no-such-device")
+    monkeypatch.setattr(module, "_START", 0.0)
+    with pytest.raises(MachineError, match="QEMU does not answer"):
+        bench.run(True)
+    assert "once more" not in " ".join(bench.reporter.notes)
+    assert bench.waits == 0

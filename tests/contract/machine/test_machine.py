@@ -1,7 +1,9 @@
 """A machine's life, with a QEMU that boots nothing; the real one is in tests/integration/vm."""
 
 import errno
+import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -16,11 +18,13 @@ import pytest
 from devbox.errors import MachineError, RuntimeUnavailableError
 from devbox.process import HostProcesses
 from devbox.vm import machine as module
+from devbox.vm import qemu
 from devbox.vm.machine import Machine
-from devbox.vm.qemu_args import MachineSpec
-from devbox.vm.snapshot import resume
+from devbox.vm.qemu_args import Drive, MachineSpec, argv
+from devbox.vm.snapshot import capture, go_on, resume, save
 from tests.contract.machine.conftest import Tell
 from tests.fakes.processes import FakeProcesses
+from tests.support.disks import qcow2
 from tests.support.waiting import until
 
 FINDING = """
@@ -34,6 +38,13 @@ assert Machine(Path({!r}), HostProcesses(SilentReporter())).running()
 
 def pid_of(machine: Machine) -> int:
     return int((machine._directory / "qemu").read_text().split("\n")[2])
+
+
+def core_limits(pid: int) -> list[str]:
+    """Return how large a core file of it may be, and how large it may ever be."""
+    limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+    (row,) = (line for line in limits if line.startswith("Max core file size"))
+    return row.split()[4:6]
 
 
 def ended(pid: int) -> bool:
@@ -59,6 +70,32 @@ def test_it_runs_in_a_directory_of_its_own_until_it_is_stopped(tell: Tell, machi
     assert not machine.running()
     assert ended(pid)
     assert {path.name for path in directory.iterdir()} <= {"console", "console.end"}
+
+
+def test_qemu_is_told_what_a_disk_lies_on_and_no_header_does(
+    tell: Tell, machine: Machine, spec: MachineSpec, tmp_path: Path
+) -> None:
+    tell()
+    base, own = tmp_path / "base", tmp_path / "own"
+    qcow2(base, 1 << 20)
+    qcow2(own, 1 << 20, str(base))
+    machine.start(replace(spec, drives=(Drive(path=str(own), format="qcow2", serial="root"),)))
+    words = Path(f"/proc/{pid_of(machine)}/cmdline").read_text().split("\0")
+    told = json.loads(words[words.index("-blockdev") + 1])
+    assert told["backing"]["file"] == {"driver": "file", "filename": str(base), "read-only": True, "discard": "unmap"}
+    assert (told["backing"]["driver"], told["backing"]["backing"]) == ("qcow2", None)
+
+
+def test_no_core_file_of_it_can_be_made(tell: Tell, machine: Machine, spec: MachineSpec) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        tell()
+        machine.start(spec)
+        assert resource.getrlimit(resource.RLIMIT_CORE) == (hard, hard), "this process is as it was"
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert core_limits(pid_of(machine)) == ["0", "0"]
 
 
 def test_starting_what_runs_and_stopping_what_does_not_change_nothing(
@@ -112,6 +149,7 @@ def test_a_qemu_that_ends_at_once_is_one_error_in_its_own_words(
     with pytest.raises(MachineError, match=r"shop does not come up: ended by itself \(exit code 1\)") as caught:
         machine.start(spec)
     assert caught.value.detail == "qemu: could not load kernel '/nothing'"
+    assert caught.value.hint == "read all that it said: devbox logs --console"
     assert caught.value.exit_status == 3
     assert not machine.running()
     assert not (Path(spec.directory) / "qemu").exists()
@@ -206,6 +244,21 @@ def test_one_whose_starter_was_killed_before_it_wrote_down_the_pid_is_found_by_i
     assert ended(pid)
 
 
+def test_one_so_new_that_it_does_not_listen_yet_is_found_as_well(
+    tell: Tell, machine: Machine, spec: MachineSpec, processes: HostProcesses
+) -> None:
+    tell(sleep=True)
+    directory = Path(spec.directory)
+    directory.mkdir()
+    (directory / "qemu").write_text(f"{spec.uuid}\n{spec.name}\n")
+    pid = processes.start(argv(spec, qemu.find(processes)), log=directory / "log")
+    until(machine.running)
+    assert pid_of(machine) == pid
+    machine.kill()
+    assert ended(pid)
+    assert not machine.running()
+
+
 def test_two_that_find_it_so_at_once_do_not_hinder_each_other(
     tell: Tell, machine: Machine, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +319,29 @@ def test_one_with_another_uuid_is_not_this_machine(
     tell(uuid="99999999-2222-3333-4444-555555555555")
     with pytest.raises(MachineError, match="QEMU does not answer within 1 s"):
         machine.start(spec)
+
+
+def test_a_qemu_that_has_another_machine_is_told_nothing(
+    tell: Tell, machine: Machine, spec: MachineSpec, tmp_path: Path
+) -> None:
+    tell()
+    machine.start(spec)
+    record = Path(spec.directory) / "qemu"
+    own = record.read_text()
+    with machine.ask() as asked:
+        asked.execute("stop")
+    record.write_text(own.replace(spec.uuid, "99999999-2222-3333-4444-555555555555"))
+    with pytest.raises(MachineError, match=f"has the machine {spec.uuid}, and not 99999999-"):
+        save(machine, tmp_path / "state")
+    with pytest.raises(MachineError, match=f"has the machine {spec.uuid}"):
+        capture(machine, tmp_path / "memory", meanwhile=lambda _: None)
+    with pytest.raises(MachineError, match=f"has the machine {spec.uuid}"):
+        go_on(machine)
+    record.write_text(own)
+    assert machine.running()
+    assert {path.name for path in tmp_path.iterdir()} == {"bin", "machine"}
+    with machine.ask() as asked:
+        assert asked.execute("query-status") == {"status": "paused"}, "it stands as it stood"
 
 
 def test_a_record_that_cannot_be_read_is_none(tell: Tell, machine: Machine, spec: MachineSpec) -> None:

@@ -49,6 +49,21 @@ def test_it_lives_until_it_is_killed_and_its_exit_code_is_told_once(marks: Marks
     assert marks.reap(sleeper) is None
 
 
+def test_it_is_found_by_words_that_follow_each_other_in_its_command(
+    processes: HostProcesses, marks: Marks, tmp_path: Path
+) -> None:
+    word = f"word-{tmp_path.name}-{os.getpid()}"
+    pid = processes.start([sys.executable, "-c", "import time; time.sleep(60)", "-x", word], log=tmp_path / "log")
+    made = marks.started(pid)
+    until(lambda: marks.started_with("-x", word) == made)  # a process that begins another program shows no command
+    assert marks.started_with("-x", word[:-1]) is None, "part of a word is not the word"
+    assert marks.started_with(word, "-x") is None
+    marks.kill(made)
+    until(lambda: not marks.lives(made))
+    assert marks.started_with("-x", word) is None
+    marks.reap(made)
+
+
 @pytest.mark.parametrize("change", [{"started": "1"}, {"boot": "another"}])
 def test_one_that_was_started_at_another_time_is_somebody_elses(
     marks: Marks, sleeper: Mark, change: dict[str, str]

@@ -17,7 +17,7 @@ from devbox.vm import share, share_watch
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
 from tests.contract.machine.conftest import Tell
-from tests.contract.machine.test_machine import ended, pid_of
+from tests.contract.machine.test_machine import core_limits, ended, pid_of
 from tests.fakes.processes import FakeProcesses, completed
 from tests.support.waiting import until
 
@@ -81,6 +81,7 @@ def test_the_daemon_has_the_rights_of_the_directorys_owner_and_sees_nothing_else
     for kind in ("user", "mnt", "pid", "net"):
         assert Path(f"/proc/{pid}/ns/{kind}").readlink() != Path(f"/proc/self/ns/{kind}").readlink()
     assert list(Path(f"/proc/{pid}/root").iterdir()) == []
+    assert core_limits(pid) == ["0", "0"], "the machine's memory is its own as well"
     assert not (machine._directory / "share.sock").exists()
 
 

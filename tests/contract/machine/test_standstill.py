@@ -34,7 +34,8 @@ def test_it_goes_on_as_soon_as_its_disk_can_be_written(standing: Machine) -> Non
     assert "make room" in (told.value.hint or "")
     assert standing.running()
     assert not go_on(standing), "nothing that was saved is to be done away with"
-    assert standstill.why(Path(standing.disk).parent) is None
+    with standing.ask() as asked:
+        assert standstill.why(asked, standing.disk.parent) is None
 
 
 def test_one_that_does_so_while_it_boots_is_not_waited_for(standing: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from devbox.process import HostProcesses
 from devbox.reporter import SilentReporter
 from devbox.vm import lines, wires
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 10.0
 PROCESSES = HostProcesses(SilentReporter())
 

@@ -15,12 +15,11 @@ import pytest
 
 from devbox.errors import MachineError, RuntimeUnavailableError
 from devbox.process import HostProcesses
-from devbox.runtimes.vm.boot import COMMAND_LINE
+from devbox.runtimes.vm.boot import command_line
 from devbox.vm import qemu
 from devbox.vm.accel import Accelerator, choose
 from devbox.vm.machine import Machine
 from devbox.vm.qemu_args import MachineSpec
-from devbox.vm.qmp import Qmp
 from tests.integration.vm.conftest import Making
 from tests.support.guest_kernel import guest_kernel
 from tests.support.waiting import until
@@ -65,8 +64,7 @@ def test_a_kernel_boots_is_found_by_another_command_and_stops(
     assert machine.running()
     assert Machine(Path(spec.directory), processes).running()
     assert {path.stat().st_mode & 0o077 for path in Path(spec.directory).iterdir()} == {0}
-    with Qmp(Path(spec.directory) / "qmp.sock") as asked:
-        assert asked.uuid() == spec.uuid
+    with machine.ask() as asked:
         assert asked.execute("query-status")["status"] == "running"  # type: ignore[index]
         with pytest.raises(MachineError, match="QEMU does not carry out no-such-thing"):
             asked.execute("no-such-thing")
@@ -77,7 +75,7 @@ def test_a_kernel_boots_is_found_by_another_command_and_stops(
 
 @pytest.mark.nightly
 def test_one_boots_where_the_clock_of_qemu_has_to_wait_for_a_processor(machine: Machine, making: Making) -> None:
-    machine.start(replace(making(UP), command_line=COMMAND_LINE))
+    machine.start(replace(making(UP), command_line=command_line(qemu.architecture())))
     with held_up(qemu_of(machine, making(UP))):
         time.sleep(8)  # a kernel that counts ticks has panicked by then, more often than not
     machine.await_agent(lambda: up(machine), 60)

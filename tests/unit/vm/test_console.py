@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devbox.vm import ring
-from devbox.vm.console import Console
+from devbox.vm.console import Console, Heard
 
 
 def say(path: Path, *pieces: bytes, limit: int = ring.LIMIT) -> None:
@@ -110,3 +110,50 @@ def test_what_is_shown_of_a_panic_is_what_led_to_it_and_not_its_trace(tmp_path: 
     assert shown[-6:] == ["[1.0] Kernel panic - why", *(["trace"] * 5)]
     assert shown[0] == "line 36"
     assert console.around("nothing of the kind").splitlines() == ["trace"] * 20
+
+
+def test_what_is_said_is_followed_when_it_turns_over(tmp_path: Path) -> None:
+    console = tmp_path / "console"
+    console.write_bytes(b"long before|just before|")
+    heard = Heard(console, before=12)
+    assert heard.more() == b"just before|"
+    with console.open("ab") as file:
+        file.write(b"last of the old|")
+    console.rename(tmp_path / "console.1")
+    assert heard.more() == b"last of the old|"
+    console.write_bytes(b"first of the new")
+    assert heard.more() == b"first of the new"
+    assert heard.more() == b""
+
+
+def test_lines_come_as_they_are_said_each_whole_until_it_has_ended(tmp_path: Path, console: Console) -> None:
+    (tmp_path / "console.1").write_bytes(b"first\nsec")
+    (tmp_path / "console").write_bytes(b"ond\nthird\n\xc3")
+    lines = console.lines(2, lambda: True)
+    assert [next(lines), next(lines)] == ["second", "third"]
+    with (tmp_path / "console").open("ab") as file:
+        file.write(b"\xa4\r\nno end")
+    assert next(lines) == "\u00e4"
+    (tmp_path / "console.end").touch()
+    assert list(lines) == ["no end"]
+
+
+@pytest.mark.parametrize(("tail", "expected"), [(0, []), (1, ["b"]), (5, ["a", "b"]), (None, ["a", "b"])])
+def test_of_one_that_does_not_run_nothing_more_is_waited_for(
+    tmp_path: Path, console: Console, tail: int | None, expected: list[str]
+) -> None:
+    (tmp_path / "console").write_bytes(b"a\nb")
+    assert list(console.lines(tail, lambda: False)) == expected
+
+
+def test_a_line_without_an_end_is_not_gathered_for_ever(tmp_path: Path, console: Console) -> None:
+    (tmp_path / "console.1").write_bytes(b"x" * ring.LIMIT)
+    (tmp_path / "console").write_bytes(b"y" * ring.LIMIT)
+
+    def runs() -> bool:
+        with (tmp_path / "console").open("ab") as file:
+            file.write(b"z")
+        assert (tmp_path / "console").stat().st_size < ring.LIMIT + 4, "more than is kept is gathered"
+        return True
+
+    assert next(console.lines(None, runs)).endswith("yz")

@@ -201,3 +201,18 @@ def test_a_disk_that_could_not_be_made_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(CommandFailedError):
         overlay(tmp_path / "base", tmp_path / "own", 1, fake)
     assert [entry.name for entry in tmp_path.iterdir()] == ["base"]
+
+
+def test_what_was_left_of_a_disk_goes_with_the_next_one(tmp_path: Path) -> None:
+    qcow2(tmp_path / "base", 100)
+    for name in ("own.123.new", "own.123.raw", "own.aside", "owner.1.new"):
+        (tmp_path / name).touch()
+
+    def whole(call: Call) -> Completed:
+        Path(call.argv[-2]).touch()
+        return completed()
+
+    fake = FakeProcesses("qemu-img")
+    fake.answer("qemu-img", "create", with_=whole)
+    overlay(tmp_path / "base", tmp_path / "own", 1, fake)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"base", "own", "own.aside", "owner.1.new"}

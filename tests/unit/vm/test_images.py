@@ -59,6 +59,12 @@ def test_it_is_made_once_whatever_the_agent(images: MachineImages) -> None:
     assert images.prepared("sha256:2", export).disk != made.disk
 
 
+def test_it_knows_what_its_kernel_is_to_be_told(images: MachineImages) -> None:
+    made = images.prepared("sha256:1", export)
+    assert made.parameters == "apparmor=0"
+    assert images.prepared("sha256:1", never).parameters == "apparmor=0"
+
+
 def test_all_of_it_is_on_the_disk_before_it_has_its_name(
     images: MachineImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

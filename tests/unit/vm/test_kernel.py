@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from devbox.vm import kernel
-from devbox.vm.kernel import Kernel, KernelError, bootable, module_order, newest, unpacked
+from devbox.vm.kernel import Kernel, KernelError, bootable, module_order, newest, parameters, unpacked
 
 DEP = """\
 kernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_pci_modern_dev.ko kernel/drivers/virtio/virtio.ko \
@@ -52,6 +52,12 @@ def test_the_newest_kernel_with_modules_is_taken() -> None:
         path="boot/vmlinuz-6.1.0-56-cloud-amd64",
         modules="usr/lib/modules/6.1.0-56-cloud-amd64/",
     )
+
+
+@pytest.mark.parametrize("path", kernel.PARSERS)
+def test_what_loads_no_profiles_has_nothing_to_load_them_into(path: str) -> None:
+    assert parameters({"boot/vmlinuz-6"}) == "apparmor=0"
+    assert parameters({"boot/vmlinuz-6", path}) == ""
 
 
 def test_an_old_tree_has_its_modules_elsewhere() -> None:

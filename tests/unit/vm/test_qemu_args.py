@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from devbox.errors import MachineError
-from devbox.vm.qemu_args import Drive, Handed, MachineSpec, argv, mac, passt_argv, private_mac, probe_argv
+from devbox.vm.network import passt_argv
+from devbox.vm.qemu_args import Drive, Handed, MachineSpec, argv, mac, private_mac, probe_argv
 
 X86 = "/usr/bin/qemu-system-x86_64"
 ARM = "/usr/bin/qemu-system-aarch64"
@@ -41,14 +42,14 @@ def test_nothing_comes_from_qemus_defaults_or_from_a_file_of_the_users() -> None
 
 def test_it_is_known_by_its_name_and_its_uuid() -> None:
     words = argv(SPEC, X86)
-    assert after(words, "-name") == [SPEC.name]
+    assert after(words, "-name") == [f"{SPEC.name},debug-threads=on"]
     assert after(words, "-uuid") == [SPEC.uuid]
 
 
 @pytest.mark.parametrize(
     ("program", "accelerator", "board", "cpu"),
     [
-        (X86, "tcg", "q35", "max,la57=off"),
+        (X86, "tcg", "q35", "max,la57=off,erms=off,fsrm=off"),
         (X86, "kvm", "q35", "host"),
         (ARM, "tcg", "virt", "max"),
         (ARM, "hvf", "virt", "host"),
@@ -60,6 +61,7 @@ def test_the_board_fits_the_architecture_and_the_processor_the_acceleration(
     words = argv(replace(SPEC, accelerator=accelerator), program)
     (machine,) = after(words, "-machine")
     assert machine.split(",")[0] == board
+    assert "dump-guest-core=off" in machine.split(",")
     assert after(words, "-accel")[0].split(",")[0] == accelerator
     assert after(words, "-cpu") == [cpu]
     assert after(words, "-smp") == ["2"]
@@ -87,6 +89,22 @@ def test_every_disk_says_its_format_and_the_disks_come_in_order() -> None:
     assert root["discard"] == root["file"]["discard"] == "unmap"
     disks = [device for device in after(words, "-device") if device.startswith("virtio-blk-pci")]
     assert disks == ["virtio-blk-pci,drive=disk0,serial=root", "virtio-blk-pci,drive=disk1,serial=data"]
+
+
+def test_every_layer_of_a_disk_is_named_and_the_last_lies_on_nothing_whatever_its_header_says() -> None:
+    drive = Drive(path="/state/root.qcow2", format="qcow2", serial="root", below=("/cache/kept", "/cache/base"))
+    raw = Drive(path="/state/seed", format="raw", serial="seed", below=())
+    root, seed = (json.loads(node) for node in after(argv(replace(SPEC, drives=(drive, raw)), X86), "-blockdev"))
+    kept, base = root["backing"], root["backing"]["backing"]
+    assert [(one["driver"], one["read-only"], one["file"]["filename"]) for one in (root, kept, base)] == [
+        ("qcow2", False, "/state/root.qcow2"),
+        ("qcow2", True, "/cache/kept"),
+        ("qcow2", True, "/cache/base"),
+    ]
+    assert base["backing"] is None
+    assert "backing" not in seed
+    (alone,) = after(argv(replace(SPEC, drives=(replace(drive, below=()),)), X86), "-blockdev")
+    assert json.loads(alone)["backing"] is None
 
 
 def test_the_agents_port_and_the_control_socket_have_names_that_fit_whatever_the_directory_is_called() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from devbox.tarstream import TarStreamError
+from devbox.vm.kernel import PARSERS
 from devbox.vm.rootfs import DAWN, write_root
 from tests.support.tars import directory, in_pieces, link, member, tar
 
@@ -58,6 +59,12 @@ def test_the_index_has_the_kernels_and_no_more(tmp_path: Path) -> None:
     assert root.read("boot/vmlinuz-6") == b"kernel" * 200
     assert root.read("usr/lib/modules/6/modules.dep") == b"a.ko:\n"
     assert root.members == len(read(tmp_path / "root"))
+
+
+@pytest.mark.parametrize("path", PARSERS)
+def test_the_index_has_what_loads_profiles(tmp_path: Path, path: str) -> None:
+    root = write_root([export(more=((member(path, mtime=BEFORE), b"parser"),))], tmp_path / "root")
+    assert path in root.places
 
 
 def test_the_day_of_the_export_leaves_no_trace(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devbox.vm import scratch as module
-from devbox.vm.scratch import scratch
+from devbox.vm.scratch import clear, scratch
 
 
 @pytest.fixture
@@ -62,6 +62,18 @@ def test_what_a_killed_process_left_goes_and_nothing_else(memory: Path, tmp_path
     assert (tmp_path / "elsewhere").exists()
 
 
+def test_what_was_left_is_cleared_and_what_is_used_is_not(memory: Path, tmp_path: Path) -> None:
+    left = [tmp_path / "making-left", memory / f"devbox-{os.getuid()}-left"]
+    with scratch(tmp_path) as here, scratch(tmp_path, size=1) as there:
+        for one in left:
+            one.mkdir()
+            (one / "file").touch()
+        clear(tmp_path)
+        assert here.is_dir()
+        assert there.is_dir()
+    assert not any(one.exists() for one in left)
+
+
 def test_what_another_process_uses_stays_whatever_its_number(memory: Path, tmp_path: Path) -> None:
     with scratch(tmp_path, size=1) as one:
         (one / "file").touch()
@@ -80,7 +92,7 @@ def test_who_is_swept_before_the_lock_is_held_has_another_one(
     def make(prefix: str, parent: Path) -> Path:
         made.append(real(prefix, parent))
         if len(made) == 1:
-            module._sweep()
+            module._sweep(memory, module._name())
         return made[-1]
 
     monkeypatch.setattr(module, "_made", make)
