@@ -6,6 +6,7 @@
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/record` | the Record |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/devbox.lock` | the Lock of a Workspace as one person has it, or without a profile |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/logs/NN-<step>.log` | output of each step of the last build |
+| `$XDG_STATE_HOME/devbox/s/<8 hex>/console` | what the console said of a new machine that did not come up, and went |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent/` | mounted into the Environment; the agent's socket is made in it |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent.foreign-<n>/` | one that root inside had given away, for you to remove |
 | `$XDG_STATE_HOME/devbox/s/<8 hex>/agent-failed/` | the same for `shell --failed` |
@@ -49,6 +50,7 @@
 | `$XDG_CACHE_HOME/devbox/` | what may be deleted at any time |
 | `$XDG_CACHE_HOME/devbox/agent/<16 hex>/agent-<arch>` | the agent, compiled from a checkout |
 | `$XDG_CACHE_HOME/devbox/vm/acceleration-<16 hex>.json` | whether a kernel starts with the acceleration of this host |
+| `$XDG_CACHE_HOME/devbox/vm/acceleration.lock` | flock of whoever tries that |
 | `$XDG_CACHE_HOME/devbox/bases/<64 hex>.json` | what was found inside the base image with this id |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.lock` | flock of whoever bootstraps this suite |
 | `$XDG_CACHE_HOME/devbox/bases/<suite>.<pid>.tar` | a root file system on its way from the archive to the engine |
@@ -156,6 +158,11 @@ def asking_file(path_hash: str) -> str:
 def log_directory(path_hash: str) -> str:
     """The build logs of a Workspace."""
     return os.path.join(workspace_state(path_hash), "logs")
+
+
+def last_console(path_hash: str) -> str:
+    """What the console said of a new machine of a Workspace that did not come up, and was removed."""
+    return os.path.join(workspace_state(path_hash), "console")
 
 
 def agent_directory(path_hash: str) -> str:

@@ -64,8 +64,8 @@ class Case:
 def why_not(case: Case) -> str:
     """Return why the whole command line has to answer; empty if the hot path may.
 
-    This is the list of all reasons that do not come from the agent, which has been greeted by then and asked for
-    nothing. It adds two: it does not answer as the one that `up` spoke to, or the process could not be started.
+    This is the list of all reasons that do not come from the agent, which has been asked for nothing by then. It adds
+    two: it does not answer as the one that `up` spoke to, or the process could not be started.
     """
     words, entry = case.words, case.entry
     brings_up = words is not None and words.verb in ("up", "shell")

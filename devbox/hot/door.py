@@ -1,6 +1,6 @@
 """The ways into an Environment, opened as soon as the Record says where they are.
 
-Meanwhile it is found out whether all is as the Record says: the agent is greeted, and what was changed here goes in.
+Meanwhile it is found out whether all is as the Record says: the agent lets us in, and what was changed here goes in.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ class Door:
     Nothing comes of it but that what was changed here is inside.
     """
 
-    __slots__ = ("greeting", "inward", "supervisor")
+    __slots__ = ("greeting", "sync")
 
     def __init__(self, entry: Mapping[str, str], supervisor: str) -> None:
-        self.supervisor = supervisor
         self.greeting = Greeting(dial(entry["socket"]), entry["spec"])
-        self.inward = Flush(supervisor, inward=True) if entry["sync"] else None
+        self.sync = Flush(supervisor) if entry["sync"] else None
 
     def close(self) -> None:
         """Leave it; may be called again."""
         self.greeting.transport.close()
-        if self.inward:
-            self.inward.close()
+        if self.sync:
+            self.sync.close()

@@ -8,7 +8,6 @@ from devbox.agent import wire
 from devbox.agent.relay import relay
 from devbox.hot import place
 from devbox.record import unpack
-from devbox.supervisor.probe import Flush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +36,15 @@ def enter(words: Words, entry: Mapping[str, str], environ: Mapping[str, str], cw
         env=_env(words, entry, environ, terminal=terminal),
         flags=wire.FLAG_DETACH if words.detach else wire.FLAG_STDIN | (wire.FLAG_TERMINAL if terminal else 0),
     )
-    said = door.inward.said() if door.inward else ""
+    if door.sync and not door.sync.is_soon():
+        door.greeting.answer()  # an agent does not let those stay for long who say nothing
+    said = door.sync.said() if door.sync else ""
     if said is None:
         return None
     _warn(words, said)
     status = relay(door.greeting, request=message, terminal=terminal)
-    if door.inward and not words.detach:
-        after = Flush(door.supervisor, told=door.greeting.told).said()
+    if door.sync and not words.detach:
+        after = door.sync.both(door.greeting.told)
         _warn(words, _LOST if after is None else after if after != said else "")
     return status
 

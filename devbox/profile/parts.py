@@ -297,9 +297,9 @@ class Resources(Part):
     """Limits. Sizes are text with a unit."""
 
     cpus: Annotated[Cpus | None, Field(examples=[2])] = None
-    """Cores; default: all."""
+    """Cores; default: all, and for a machine (runtime vm) at most 2."""
     memory: Annotated[Memory | None, Field(examples=["2 GiB"])] = None
-    """Memory; default: all."""
+    """Memory; default: all, and for a machine (runtime vm) 2 GiB."""
     disk: Annotated[Size | None, Field(examples=["20 GiB"])] = None
     """Size of the disk (runtime vm)."""
     pids: Pids = 4096

@@ -85,8 +85,9 @@ class ResourceLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineOptions:
-    """What a virtual machine has beyond a container. `disk`: bytes of its root disk, None leaves the default.
+    """What a virtual machine has beyond a container.
 
+    `disk`: bytes that its root disk has at least, None leaves the default; see `Instance.grow`.
     `ready`: a new one may go on from where another of its image has booted to, and is kept for such.
     `base`: where the disk comes from that a system is on which devbox has not made, an absolute path or an address; the
     Image is the digest of its file then.
@@ -148,6 +149,7 @@ class InstanceSpec:
             for name in ("base", "private"):
                 if not values["machine"][name]:
                     del values["machine"][name]  # and its machines
+            values["machine"]["disk"] = None  # it grows where it is
         text = json.dumps(values, sort_keys=True, default=sorted)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -253,6 +255,12 @@ class Instance(Protocol):
     @property
     def snapshots(self) -> Snapshots | None:
         """What was kept of it under a name, and can be again; None if that cannot be kept at all."""
+
+    def grow(self, size: int | None) -> bool:
+        """Have a root disk of at least `size` bytes, if it runs and has a disk of its own; whether it was smaller.
+
+        None asks for nothing. Nothing inside is lost or ended by it. `MachineError`, `AgentError` if that cannot be.
+        """
 
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made; for one that is about to be removed."""

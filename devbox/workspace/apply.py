@@ -9,11 +9,13 @@ from devbox.errors import UnattachedError
 from devbox.interrupts import uninterrupted
 from devbox.runtimes.base import Instance, InstanceSpec, Runtime
 from devbox.runtimes.container.delivery import architecture
+from devbox.runtimes.registry import VM
 from devbox.values import LABEL_OWNER, LABEL_ROLE, LABEL_WORKSPACE, ROLE_DATA
 from devbox.workspace import mountpoints
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import require_free_name
 from devbox.workspace.leaving import leaving
+from devbox.workspace.logs import forget_console, keep_console
 from devbox.workspace.plan import Action, Plan
 
 
@@ -43,6 +45,8 @@ def apply(
                     kept.stop()
                 instance = _started(host, workspace, runtime, spec, kept, ended)
             done = (_in_words(plan),)
+    if spec.machine is not None and instance.grow(spec.machine.disk):
+        done = (*done, "grew its disk")
     if plan.action is not Action.NONE or plan.remove:
         _remove_superseded(host, workspace, spec)
     return Applied(instance=instance, done=done)
@@ -84,12 +88,16 @@ def _started(
     existing: Instance | None,
     ended: Callable[[], None],
 ) -> Instance:
-    """Start `existing`, or a new Instance if there is none, after `ended`. What does not start is not left."""
+    """Start `existing`, or a new Instance if there is none, after `ended`. What does not start is not left.
+
+    Of a machine what its console said is.
+    """
     if not is_copy(workspace, spec):
         mountpoints.prepare(workspace, _targets(spec))
     instance = existing
     try:
         if instance is None:
+            forget_console(workspace)
             with uninterrupted():
                 require_free_name(host, workspace)
                 instance = runtime.create(spec)
@@ -101,6 +109,8 @@ def _started(
         raise  # it runs, and somebody may yet bring the agent
     except BaseException:
         if existing is None and instance is not None:
+            if runtime.name == VM:
+                keep_console(workspace, instance)
             instance.remove()
         raise
     return instance

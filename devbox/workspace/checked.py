@@ -52,7 +52,7 @@ def checked(
     _require_memory(loaded, runtime)
     _require_no_rules(loaded, way)
     _require_patterns(loaded)
-    for sentence in excess(loaded.profile, host.engine.info):
+    for sentence in excess(loaded.profile, host.engine.info, host.cpus):
         host.reporter.warn(sentence)
     return Checked(loaded=loaded, grants=grants, runtime=runtime, mode=way)
 

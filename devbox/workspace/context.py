@@ -1,5 +1,6 @@
 """Host and Workspace: what every verb is given."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,11 @@ class Host:
     def engine(self) -> Engine:
         """The engine, found when first asked for."""
         return self.connect()
+
+    @cached_property
+    def cpus(self) -> int:
+        """How many processors this host has, which runs virtual machines; 0 if nobody knows."""
+        return os.cpu_count() or 0
 
     @cached_property
     def supervision(self) -> Supervisors:

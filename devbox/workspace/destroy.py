@@ -5,8 +5,10 @@ from pathlib import Path
 
 from devbox import paths
 from devbox.engine.base import Engine, VolumeInfo
+from devbox.faults import fault
 from devbox.runtimes.base import Instance
-from devbox.runtimes.vm import snapshots
+from devbox.runtimes.vm import left, snapshots
+from devbox.runtimes.vm.kept import tidy
 from devbox.values import (
     LABEL_GROUP,
     LABEL_OWNER,
@@ -15,9 +17,11 @@ from devbox.values import (
     ROLE_CACHE,
     ROLE_ENVIRONMENT,
 )
+from devbox.vm import disk
 from devbox.workspace import mountpoints, several
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import machines
+from devbox.workspace.logs import forget_console
 from devbox.workspace.ports import end
 from devbox.workspace.private_network import removable
 from devbox.workspace.spec import LABEL_TARGET
@@ -79,8 +83,10 @@ def destroy(host: Host, workspace: Workspace, *, force: bool = False) -> Destroy
         if not found.empty:
             with host.reporter.step(f"destroy {workspace.container_name}"):
                 _remove(engine, host, workspace, found)
+        _remove_left(host, workspace)
         state.forget()
         forget(workspace.hash)
+        forget_console(workspace)
         several.forget(workspace)
     return replace(found, saved=None if saved is None else str(saved))
 
@@ -91,7 +97,9 @@ def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) 
     for machine in _machines(host, workspace):
         machine.remove()
     for path in found.disks:
+        fault("remove disk")
         Path(path).unlink(missing_ok=True)
+        fault("disk removed")
     snapshots.clear(workspace.hash)
     for name in found.networks:
         engine.remove_network(name)
@@ -103,6 +111,14 @@ def _remove(engine: Engine, host: Host, workspace: Workspace, found: Destroyed) 
         shared = name in volumes and volumes[name].labels.get(LABEL_ROLE) == ROLE_CACHE
         if not engine.remove_volume(name) and not shared:  # a build elsewhere may use a shared one again by now
             host.reporter.warn(f"the volume {name} is used by a container of another, so it stays")
+
+
+def _remove_left(host: Host, workspace: Workspace) -> None:
+    """Remove what a command that was killed has left of a machine, where there ever was one."""
+    if machines(host) is not None:
+        left.sweep(workspace.container_name, host.processes)
+        disk.sweep(Path(paths.machine_data(workspace.hash)))
+        tidy(host.processes, host.reporter)
 
 
 def _others_targets(host: Host, workspace: Workspace) -> set[str]:

@@ -1,12 +1,16 @@
 """`halt` and `suspend`: stop the Environment; what it holds stays, and what runs in it too, if that is asked."""
 
+from typing import Final
+
 from devbox.errors import UsageError
-from devbox.runtimes.base import InstanceState
+from devbox.runtimes.base import Instance, InstanceState
 from devbox.workspace.context import Host, Workspace
 from devbox.workspace.find import instances, is_machine
 from devbox.workspace.ports import end
 from devbox.workspace.state import locked
 from devbox.workspace.syncing import leave
+
+_UP: Final = (InstanceState.RUNNING, InstanceState.BROKEN)
 
 
 def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
@@ -20,7 +24,7 @@ def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
             raise cannot_be_saved(host, workspace)
         leave(host, workspace)
         end(host, workspace)  # its ports go first, so that nobody waits for an answer from what is being stopped
-        up = [one for one in found if one.state in (InstanceState.RUNNING, InstanceState.BROKEN)]
+        up = [one for one in found if one.state in _UP or (not save and _has_ended_by_itself(host, one))]
         for instance in up:
             with host.reporter.step(f"{'save' if save else 'stop'} {instance.name}"):
                 if save:
@@ -28,6 +32,11 @@ def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
                 else:
                     instance.stop()
     return bool(up)
+
+
+def _has_ended_by_itself(host: Host, instance: Instance) -> bool:
+    """Whether it is a machine that should run, and that nobody has stopped to the end."""
+    return instance.problem is not None and is_machine(host, instance)
 
 
 def cannot_be_saved(host: Host, workspace: Workspace) -> UsageError:

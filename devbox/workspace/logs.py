@@ -1,32 +1,58 @@
 """`logs`: what the Environment's first process wrote, what the last build said, or the Supervisor."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from devbox import paths
+from devbox import paths, record
+from devbox.errors import UsageError
+from devbox.runtimes.base import Instance
 from devbox.supervisor.log import OLDER
 from devbox.workspace.context import Host, Workspace
-from devbox.workspace.find import current
+from devbox.workspace.find import current, is_machine
 
 _CHUNK = 64 * 1024
 _PAUSE = 0.25  # seconds between two looks at a log that is followed
 
 
 def logs(
-    host: Host, workspace: Workspace, *, follow: bool = False, tail: int | None = None, build: bool = False
+    host: Host, workspace: Workspace, *, follow: bool = False, tail: int | None = None, console: bool = False
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield `(1 stdout | 2 stderr, bytes)`; of the step logs of the last build with `build`.
+    """Yield `(1 stdout | 2 stderr, bytes)`; with `follow` also what is still going to be written.
 
-    An absent Environment (or build) yields nothing.
+    `console`: it is a machine's, and what is no machine raises `UsageError`. An absent Environment yields nothing, but
+    with `console` what the last new machine said, if it did not come up.
     """
-    if build:
-        yield from _build(workspace, tail)
-        return
     instance = current(host, workspace)
-    if instance is not None:
-        yield from instance.logs(follow=follow, tail=tail)
+    if instance is None:
+        if console:
+            yield from _files([one for one in (Path(paths.last_console(workspace.hash)),) if one.exists()], tail)
+        return
+    if console and not is_machine(host, instance):
+        raise UsageError(
+            f"{workspace.shown} is a container, and has no console", hint="what its first process wrote: devbox logs"
+        )
+    yield from instance.logs(follow=follow, tail=tail)
+
+
+def keep_console(workspace: Workspace, machine: Instance) -> None:
+    """Keep what the console of a new machine said, which did not come up and goes; a full disk loses it."""
+    with contextlib.suppress(OSError):
+        said = b"".join(data for _, data in machine.logs())
+        paths.private_directory(paths.workspace_state(workspace.hash))
+        record.write_text(paths.last_console(workspace.hash), said.decode("utf-8", "replace"))
+
+
+def forget_console(workspace: Workspace) -> None:
+    """Have no more of that."""
+    Path(paths.last_console(workspace.hash)).unlink(missing_ok=True)
+
+
+def build_log(workspace: Workspace, *, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yield what each step of the last build said, `(1, bytes)`; nothing if there was no build."""
+    yield from _files(sorted(Path(paths.log_directory(workspace.hash)).glob("*.log")), tail)
 
 
 def supervisor_log(
@@ -55,10 +81,6 @@ def _size(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_size, found.st_ino
-
-
-def _build(workspace: Workspace, tail: int | None) -> Iterator[tuple[int, bytes]]:
-    yield from _files(sorted(Path(paths.log_directory(workspace.hash)).glob("*.log")), tail)
 
 
 def _files(files: Sequence[Path], tail: int | None) -> Iterator[tuple[int, bytes]]:

@@ -116,7 +116,7 @@ def _is_silent(workspace: Workspace, loaded: Loaded) -> bool:
 def _is_plain(host: Host, loaded: Loaded, made: Made) -> bool:
     """Whether a plan is all there is to an `up`: nothing to say each time, nothing to run, nothing from the host."""
     profile = loaded.profile
-    if excess(profile, host.engine.info) or made.inputs.notes or profile.env.from_host:
+    if excess(profile, host.engine.info, host.cpus) or made.inputs.notes or profile.env.from_host:
         return False
     python = profile.packages.python
     editable = python is not None and python.editable
@@ -130,7 +130,7 @@ def _suffices(host: Host, loaded: Loaded, made: Made) -> bool:
     look at in a millisecond; an image of the user's own can be built anew under its name, which the engine alone knows.
     """
     profile = loaded.profile
-    if excess(profile, host.engine.info) or made.inputs.notes:
+    if excess(profile, host.engine.info, host.cpus) or made.inputs.notes:
         return False
     if any(step.copy_ is not None or step.repeat == "always" for step in profile.provision):
         return False

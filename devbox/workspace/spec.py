@@ -50,6 +50,7 @@ class Facts:
     workspace: Workspace
     owner: str
     engine: EngineInfo
+    cpus: int = 0  # of this host, which runs it if it is a virtual machine; 0: nobody knows
     image: str
     user: GuestUser
     grants: Grants
@@ -87,7 +88,7 @@ def instance_spec(profile: Profile, facts: Facts) -> InstanceSpec:
         env=_env(facts),
         shares=_shares(facts),
         volumes=_volumes(profile, facts),
-        resources=_resources(profile, facts.engine),
+        resources=_resources(profile, facts.engine, facts.cpus),
         labels=tuple(sorted(labels.items())),
         granted=_granted(facts),
         machine=facts.machine,
@@ -188,13 +189,14 @@ def machine_options(
     )
 
 
-def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:
+def _resources(profile: Profile, engine: EngineInfo, here: int) -> ResourceLimits:
     """More than the engine's machine has is cut down to what it has; `excess` says so. Virtual machines are not its."""
     wanted = profile.resources
+    cpus = _cpus(profile, engine, here)
     memory = parse_size(wanted.memory) if wanted.memory else None
     most = 0 if profile.runtime == "vm" else engine.memory
     return ResourceLimits(
-        cpus=min(float(wanted.cpus), engine.cpus or float(wanted.cpus)) if wanted.cpus else None,
+        cpus=min(float(wanted.cpus), cpus or float(wanted.cpus)) if wanted.cpus else None,
         memory=min(memory, most or memory) if memory else None,
         pids=wanted.pids or PIDS,
         devices=wanted.devices,
@@ -202,12 +204,20 @@ def _resources(profile: Profile, engine: EngineInfo) -> ResourceLimits:
     )
 
 
-def excess(profile: Profile, engine: EngineInfo) -> list[str]:
-    """Return a sentence for each limit that is more than the engine's machine has (bad input 27)."""
+def _cpus(profile: Profile, engine: EngineInfo, here: int) -> int:
+    return here if profile.runtime == "vm" else engine.cpus
+
+
+def excess(profile: Profile, engine: EngineInfo, here: int) -> list[str]:
+    """Return a sentence for each limit that is more than there is where it runs (bad input 27).
+
+    That is the engine's machine, or for a virtual machine this host, with `here` processors (0: nobody knows).
+    """
     found = []
     wanted = profile.resources
-    if wanted.cpus and engine.cpus and wanted.cpus > engine.cpus:
-        found.append(f"resources.cpus is {wanted.cpus}, this machine has {engine.cpus}; all of them are used")
+    cpus = _cpus(profile, engine, here)
+    if wanted.cpus and cpus and wanted.cpus > cpus:
+        found.append(f"resources.cpus is {wanted.cpus}, this machine has {cpus}; all of them are used")
     if profile.runtime != "vm" and wanted.memory and engine.memory and parse_size(wanted.memory) > engine.memory:
         found.append(f"resources.memory is {wanted.memory}, more than this machine has; no more than all is used")
     return found

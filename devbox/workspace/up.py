@@ -179,6 +179,7 @@ def spec_of(host: Host, workspace: Workspace, order: Checked, made: Made) -> Ins
         workspace=workspace,
         owner=host.owner,
         engine=host.engine.info,
+        cpus=host.cpus,
         image=made.built.image,
         user=made.user,
         grants=order.grants,

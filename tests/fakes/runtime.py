@@ -186,6 +186,9 @@ class FakeInstance:
         for session in self._sessions:
             session.end()
 
+    def grow(self, size: int | None) -> bool:
+        return False
+
     def release_name(self) -> None:
         self.runtime.store[f"{self.name}-{self.id}"] = self.runtime.store.pop(self.name)
 

@@ -115,7 +115,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(tmp_path_factory.mktemp("a shop"))
 
 
-@pytest.fixture(scope="module", params=[by_pip, by_pip_editable, by_pipx, by_uv, by_pip_user])
+# What sets the suite up has installed it by pip -e already.
+WAYS = [by_pip, pytest.param(by_pip_editable, marks=pytest.mark.nightly), by_pipx, by_uv, by_pip_user]
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def command(request: pytest.FixtureRequest, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     install: Callable[[Shop, Path], Path] = request.param
     home = tmp_path_factory.mktemp("a home")

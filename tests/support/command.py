@@ -19,6 +19,7 @@ from tests.support.supervisors import MARK
 
 PASSED_ON = ("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "TMPDIR")
 SUFFIXES_PASSED_ON = ("_PROXY", "_proxy", "_CA_BUNDLE", "_CERT", "_CERTS", "_CERT_FILE", "_CAINFO")
+PROJECT = "PROJECT_OF_DEVBOX"  # whose value in an environment is the hash of the project that the process is for
 # Where the tests were started: a fixture that outlives a test sees another HOME than the test does.
 _DOCKER_CONFIG = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
 
@@ -79,7 +80,8 @@ class Devbox:
         kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or _reaches_the_net(name)}
         if self.account.uid == os.getuid() and _DOCKER_CONFIG.is_dir():
             kept["DOCKER_CONFIG"] = str(_DOCKER_CONFIG)  # its contexts say where the engine is
-        return {**kept, "HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN, **self.variables}
+        own = {"HOME": str(self.home), "PYTHONPATH": self.account.search, MARK: RUN, PROJECT: self.hash}
+        return {**kept, **own, **self.variables}
 
     @property
     def settings(self) -> dict[str, Any]:

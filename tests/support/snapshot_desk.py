@@ -1,6 +1,7 @@
 """A machine whose QEMU boots nothing, its disks, and its snapshots; also as a program, to be killed in the middle."""
 
 import sys
+import uuid
 from pathlib import Path
 
 from devbox import paths
@@ -56,7 +57,7 @@ class Desk:
     def spec(self) -> MachineSpec:
         return MachineSpec(
             name=self.stored.name,
-            uuid="11111111-2222-3333-4444-555555555555",
+            uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, str(self.directory))),
             cpus=1,
             memory=128 << 20,
             kernel=str(self.base.with_name("kernel")),

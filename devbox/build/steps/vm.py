@@ -191,6 +191,7 @@ def _settings(init: Init) -> list[str]:
         f"ln -sf {_MASKED} /etc/systemd/network/99-default.link",
         *_unique(),
         *_not_first(),
+        *_kept_temporary(system),
         *(_trimmed(system) if init == "trimmed" else []),
     ]
 
@@ -221,6 +222,20 @@ def _unique() -> list[str]:
         ": > /etc/machine-id",
         "[ ! -e /var/lib/dbus/machine-id ] || ln -sf /etc/machine-id /var/lib/dbus/machine-id",
         "rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret",
+    ]
+
+
+def _kept_temporary(system: str) -> list[str]:
+    """Return lines after which nothing is put over /tmp or taken from it while it boots: a command may be there first.
+
+    It is as in a container then: what was put there is there until somebody removes it.
+    """
+    name = "tmpfiles.d/tmp.conf"
+    rule = r"s/^D!\?[[:space:]]\+\(\/tmp[[:space:]]\)/d \1/"
+    return [
+        f"ln -sf {_MASKED} {system}/tmp.mount",
+        "mkdir -p /etc/tmpfiles.d",
+        f"[ ! -e /usr/lib/{name} ] || sed '{rule}' /usr/lib/{name} > /etc/{name}",
     ]
 
 

@@ -10,6 +10,7 @@ from devbox.cli.group import invocation_of, verb
 from devbox.cli.invocation import Invocation
 from devbox.errors import UsageError
 
+_LOGS = ("--build", "--supervisor", "--console")
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -26,7 +27,7 @@ def _count(value: str | None) -> int | None:
     "logs",
     examples=(
         ("devbox logs -f -n 20", "the last 20 lines, then whatever comes"),
-        ("devbox logs --build", "what each step of the last build said"),
+        ("devbox logs --console -f", "what a machine says while it boots"),
         ("devbox logs --supervisor", "which ports were relayed, and why one could not be"),
     ),
     next_step="devbox shell --failed, if a build step failed",
@@ -44,25 +45,32 @@ def command(
     supervisor: Annotated[
         bool, typer.Option("--supervisor", help="What the process that relays its ports has to say instead.")
     ] = False,
+    console: Annotated[bool, typer.Option("--console", help="The serial console of a machine.")] = False,
 ) -> None:
-    """Show what the environment wrote, or what its last build said."""
+    """Show what the environment wrote, or what its last build said.
+
+    A machine writes to its serial console.
+    """
     invocation = invocation_of(context)
-    if build and supervisor:
-        raise UsageError("--build and --supervisor are two logs", hint="devbox logs --supervisor")
+    asked = [flag for flag, wanted in zip(_LOGS, (build, supervisor, console), strict=True) if wanted]
+    if len(asked) > 1:
+        raise UsageError(f"{asked[0]} and {asked[1]} are two logs", hint=f"devbox logs {asked[1]}")
     if follow and (invocation.json or build):
         other = "--json" if invocation.json else "--build"
         raise UsageError(f"{other} has an end and --follow has none", hint=f"devbox logs {other}")
     with until_ctrl_c() if follow else nullcontext():
-        _show(invocation, follow=follow, tail=tail, build=build, supervisor=supervisor)
+        _show(invocation, asked[0] if asked else None, follow=follow, tail=tail)
 
 
-def _show(invocation: Invocation, *, follow: bool, tail: int | None, build: bool, supervisor: bool) -> None:
-    from devbox.workspace.logs import logs, supervisor_log
+def _show(invocation: Invocation, which: str | None, *, follow: bool, tail: int | None) -> None:
+    from devbox.workspace.logs import build_log, logs, supervisor_log
 
-    if supervisor:
+    if which == "--supervisor":
         chunks = supervisor_log(invocation.workspace, follow=follow, tail=tail)
+    elif which == "--build":
+        chunks = build_log(invocation.workspace, tail=tail)
     else:
-        chunks = logs(invocation.host, invocation.workspace, follow=follow, tail=tail, build=build)
+        chunks = logs(invocation.host, invocation.workspace, follow=follow, tail=tail, console=which == "--console")
     if not invocation.json:
         for stream, data in chunks:
             invocation.terminal.foreign(stream, data)

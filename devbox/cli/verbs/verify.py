@@ -1,7 +1,9 @@
 """`devbox verify`."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from posixpath import dirname
 from typing import Annotated, Any, Final
 
 import typer
@@ -103,6 +105,18 @@ def _own(own: MachineOwn) -> Iterator[Line]:
     yield from (f"  {path}: not in the machine" for path in own.removed[:_SHOWN])
     if max(len(own.changed), len(own.removed)) > _SHOWN:
         yield "  and more; --json has all of them"
+    yield from (f"  {place}: {count} more" for place, count in _places(own.added))
+
+
+def _places(added: Sequence[str]) -> list[tuple[str, int]]:
+    """Return where `added` are, and how many there: a directory that is itself one of them, or the one they are in."""
+    new = frozenset(added)
+    tops = {path: path for path in added}
+    for path in added:
+        while dirname(tops[path]) in new:
+            tops[path] = dirname(tops[path])
+    trees = {top for path, top in tops.items() if top != path}
+    return sorted(Counter(top if top in trees else dirname(top) for top in tops.values()).items())
 
 
 def _differing(one: Comparison) -> Iterator[Line]:

@@ -56,6 +56,17 @@ def state(engine: Engine, info: ContainerInfo) -> AgentState:
     return heard(lambda: connect(engine, info), identity_of(info))[0]
 
 
+def clear_socket(info: ContainerInfo) -> None:
+    """Take away the socket of the container that had its place, before this one is started.
+
+    Whoever listens there still is not its agent, and would be asked in place of it until that has come up.
+    """
+    directory = agent_of(info).directory
+    if directory:
+        with contextlib.suppress(OSError):  # what cannot be removed the agent names
+            os.unlink(os.path.join(directory, AGENT_SOCKET))  # noqa: PTH108, PTH118 (paths are text)
+
+
 def await_agent(engine: Engine, info: ContainerInfo) -> None:
     """Wait until the agent of a container that was just started answers; `AgentError` says why it does not."""
     end, pause = time.monotonic() + PATIENCE, _FIRST_PAUSE

@@ -96,6 +96,7 @@ class ContainerInstance(Inside):
             self.stop(timeout=_UNHEARD)
         check_sources(self.shares)
         deliver(agent.agent_of(self._info), self._engine)
+        agent.clear_socket(self._info)
         try:
             self._engine.start(self.id)
         except EngineError as error:
@@ -120,6 +121,10 @@ class ContainerInstance(Inside):
     @property
     def snapshots(self) -> None:
         """Nothing of it can be kept under a name."""
+
+    def grow(self, size: int | None) -> bool:  # noqa: ARG002
+        """Do nothing: its files are on the engine's disk."""
+        return False
 
     @property
     def saved(self) -> None:

@@ -6,6 +6,7 @@ each anew under emulation.
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from devbox.runtimes.base import DataVolume
@@ -16,6 +17,8 @@ from devbox.vm.share_args import TAG
 SERIAL: Final = "devbox-data"  # of the disk that holds the volumes
 SETTLE: Final = (AGENT, "settle")
 SEED: Final = 64  # bytes of randomness for one that wakes
+_SECTOR: Final = 512
+_NOBODYS: Final = "nobody-"  # how volumes are called that have no Workspace yet
 
 Fact = tuple[str, bytes]
 """Its kind and its value; devbox/agent/src/settle.h has all kinds."""
@@ -23,6 +26,12 @@ Fact = tuple[str, bytes]
 
 DATA: Final[Fact] = ("data", SERIAL.encode())  # the disk that holds the volumes is mounted
 GROWN: Final[Fact] = ("grow", b"/")  # the root file system fills its disk
+
+
+def until_grown(size: int) -> tuple[str, ...]:
+    """Return a command that ends when the root disk is seen to have `size` bytes, which is a moment after it has."""
+    script = 'for _ in $(seq 50); do [ "$(cat /sys/block/vda/size)" -ge "$1" ] && exit; sleep 0.1; done; exit 1'
+    return ("/bin/sh", "-c", script, "sh", str(size // _SECTOR))
 
 
 def told(facts: Iterable[Fact]) -> bytes:
@@ -58,9 +67,34 @@ def placed(volumes: Sequence[DataVolume]) -> tuple[Fact, ...]:
 
     File systems grow to the disks that they are on.
     """
-    ordered = sorted(volumes, key=lambda one: one.target.count("/"))
-    texts = ["\0".join((one.name, one.target, "bare" if one.bare else "filled")) for one in ordered]
+    texts = ["\0".join((one.name, one.target, "bare" if one.bare else "filled")) for one in _ordered(volumes)]
     return DATA, *(("volume", _encoded(text)) for text in texts)
+
+
+def nobodys(volumes: Sequence[DataVolume]) -> tuple[DataVolume, ...]:
+    """Return such volumes of a machine that is nobody: to mount them is half of the work of one that goes on."""
+    return tuple(replace(one, name=f"{_NOBODYS}{number}") for number, one in enumerate(_ordered(volumes)))
+
+
+def places(volumes: Sequence[DataVolume]) -> tuple[str, ...]:
+    """Return where those of `nobodys` are, in their order."""
+    return tuple(one.target for one in _ordered(volumes))
+
+
+def like(volumes: Sequence[DataVolume]) -> tuple[str, ...]:
+    """Return what those that take over the same of `nobodys` have in common.
+
+    One that begins with nothing may have been elsewhere: the project's own has the name of its directory.
+    """
+    return tuple("" if one.bare else one.target for one in _ordered(volumes))
+
+
+def taken_over(volumes: Sequence[DataVolume], before: Sequence[str]) -> tuple[Fact, ...]:
+    """Return that those of `nobodys`, which are at the places `before`, are `volumes` from now on."""
+    pairs = zip(nobodys(volumes), _ordered(volumes), strict=True)
+    renamed = tuple(("renamed", _encoded(f"{theirs.name}\0{ours.name}")) for theirs, ours in pairs)
+    now = places(volumes)
+    return renamed + tuple(("left", _encoded(place)) for place in reversed(before) if place not in now)
 
 
 def shared(target: str) -> tuple[str, ...]:
@@ -72,6 +106,11 @@ def shared(target: str) -> tuple[str, ...]:
 def file(target: str, content: bytes) -> Fact:
     """Return that the file `target` is to hold `content`."""
     return "file", _encoded(target) + b"\0" + content
+
+
+def _ordered(volumes: Sequence[DataVolume]) -> list[DataVolume]:
+    """Return them so that none hides another."""
+    return sorted(volumes, key=lambda one: one.target.count("/"))
 
 
 def _encoded(text: str) -> bytes:

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import shutil
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,22 +15,22 @@ from devbox import paths, record
 from devbox.agent import client
 from devbox.agent.transport import Transport
 from devbox.errors import AgentError, CommandFailedError, DevboxError, EngineError, MachineError, StandstillError
+from devbox.faults import fault
 from devbox.runtimes.agent import AGAIN, explained, heard
 from devbox.runtimes.base import AgentState, ExecSpec, InstanceState, Share
 from devbox.runtimes.container.delivery import deliver
 from devbox.runtimes.inside import AGENT, Inside
-from devbox.runtimes.vm import boot, foreign, inner, newborn, saving
+from devbox.runtimes.vm import boot, foreign, inner, newborn, saving, stored
 from devbox.runtimes.vm.snapshots import Owner, VmSnapshots
 from devbox.runtimes.vm.stored import SETTLED, UP, Stored
-from devbox.values import LABEL_GROUP, LABEL_WORKSPACE
-from devbox.vm import lines, snapshot, wires
+from devbox.values import LABEL_GROUP, LABEL_WORKSPACE, format_size
+from devbox.vm import disk, lines, snapshot, wires
 from devbox.vm.machine import Machine
 from devbox.vm.room import told_of_room
 
 _WRITING: Final = 10.0  # seconds for what was written inside to be on its disks
 _BOOTING: Final = 120.0  # seconds for the agent to answer
 _WAKING: Final = 30.0  # the same of a machine that goes on
-_ALL: Final = 1_000_000  # lines: more than a console keeps
 _UNHEARD: Final = 2  # seconds that a machine whose agent does not answer is given to stop
 _OFF: Final = (AGENT, "off")
 
@@ -38,9 +38,9 @@ _OFF: Final = (AGENT, "off")
 class VmInstance(Inside):
     """One machine, as it was when it was looked up."""
 
-    def __init__(self, directory: Path, stored: Stored, host: boot.Bench) -> None:
+    def __init__(self, directory: Path, made_from: Stored, host: boot.Bench) -> None:
         self._directory = directory
-        self._stored = stored
+        self._stored = made_from
         self._bench = host
         self._machine = Machine(directory, host.processes)
         self._running = self._machine.running()
@@ -99,7 +99,8 @@ class VmInstance(Inside):
         if self._running:
             self._go_on()
         if self._running:
-            self.have_line()
+            with contextlib.suppress(CommandFailedError):  # it has just been started, or its QEMU does not answer
+                self.have_line()
             if self._heard()[0] is AgentState.ANSWERS:
                 self._settle()
                 return
@@ -127,7 +128,9 @@ class VmInstance(Inside):
                 self.exec(ExecSpec(argv=_OFF, user="0:0", workdir="/", stdin=False, detach=True)).close()
             self._machine.stop(timeout=timeout)
             lines.end(self._socket())
-            self._leave_network()
+        else:
+            self._machine.kill()  # nothing is left of one that ended by itself, or that a stop was killed for
+        self._leave_network()
         self._forget()
 
     @property
@@ -172,6 +175,28 @@ class VmInstance(Inside):
             )
         )
 
+    def grow(self, size: int | None) -> bool:
+        """Have a root disk of at least `size` bytes, and the file system on it, while it runs; whether it was smaller.
+
+        A system that devbox has not made sees it at its next boot, and has to make use of it by itself.
+        """
+        had = self._stored.machine.disk or boot.ROOT_SIZE
+        if size is None or size == had:
+            return False
+        if size < had:
+            kept = f"the disk of {self.name} has {format_size(had)} and does not shrink"
+            self._bench.reporter.note(f"{kept}: devbox destroy and devbox up make a smaller one")
+            return False
+        smaller = disk.virtual_size(self._machine.disk) < size
+        if smaller and self._stored.machine.base is None:
+            failure, hint = "its disk has grown, its file system has not", "devbox halt, devbox up"
+            self._machine.grow(size)
+            self.run_as_root(inner.until_grown(size), failure=failure, hint=hint)
+            self.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told((inner.GROWN,)))
+        self._stored = replace(self._stored, machine=replace(self._stored.machine, disk=size))
+        stored.write(self._directory, self._stored)
+        return smaller
+
     def release_name(self) -> None:
         """Have another name, so that one that takes its place can be made."""
         other = self._directory.with_name(f"{self._directory.name}-{self.id[:12]}")
@@ -199,7 +224,9 @@ class VmInstance(Inside):
     def remove(self) -> None:
         """Remove it, running or not; volumes stay."""
         self.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        fault("remove machine")
+        stored.erase(self._directory)
+        fault("machine removed")
         if self._directory.exists():
             raise EngineError(f"{self._directory} cannot be removed", hint="look at whose it is, and remove it by hand")
 
@@ -219,10 +246,9 @@ class VmInstance(Inside):
         with explained(self.name):
             return client.dial(str(self._socket()))
 
-    def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002
-        """Yield what its console said; what it is going to say is not waited for."""
-        if tail != 0:
-            yield 1, f"{self._machine.tail(tail or _ALL)}\n".encode()
+    def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield what its console said; with `follow` also what it says until the machine ends."""
+        return ((1, f"{line}\n".encode()) for line in self._machine.said(tail, follow=follow))
 
     def have_line(self) -> None:
         """Have the way to its agent, if it runs; one that was lost is opened again, without starting anything else."""
@@ -316,10 +342,11 @@ class VmInstance(Inside):
             facts += (inner.GROWN, *self._own())
             self._mount_share()
         if facts:
-            hint = "look at its console: devbox logs"
+            hint = "look at its console: devbox logs --console"
             failure = "what is its own cannot be put in place"
             self.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
         asleep.unlink(missing_ok=True)
+        fault("machine settled")
         if not settled:
             record.write_text(str(self._directory / SETTLED), agent_boot)
             if self._stored.machine.base is not None:
@@ -329,7 +356,7 @@ class VmInstance(Inside):
         if self._stored.share:
             failure = "the project cannot be shared live with it"
             argv = inner.shared(self._stored.share.target)
-            self.run_as_root(argv, failure=failure, hint="look at its console: devbox logs")
+            self.run_as_root(argv, failure=failure, hint="look at its console: devbox logs --console")
 
     def _own(self) -> tuple[inner.Fact, ...]:
         files = [inner.file(share.target, Path(share.source).read_bytes()) for share in self._stored.files]
@@ -353,6 +380,7 @@ class VmInstance(Inside):
 
     def _forget(self) -> None:
         self._running = False
+        fault("forget that it ran")
         for name in (UP, SETTLED, foreign.UNATTACHED):
             (self._directory / name).unlink(missing_ok=True)
 

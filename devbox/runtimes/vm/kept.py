@@ -8,13 +8,25 @@ from devbox.errors import MachineError
 from devbox.process import Processes
 from devbox.reporter import Reporter
 from devbox.runtimes.vm import shelf, stored
-from devbox.vm import disk
+from devbox.vm import accel, disk, ready
 from devbox.vm.images import MachineImages, key
 
 
 def machine_images(processes: Processes, reporter: Reporter) -> MachineImages:
     """Return those of this user."""
     return MachineImages(Path(paths.machine_images()), processes, reporter)
+
+
+def tidy(processes: Processes, reporter: Reporter) -> None:
+    """Remove what commands that were killed have left while they were making an image, or a machine to begin with.
+
+    Nothing runs any more by which they tried how fast a machine can be.
+    """
+    root = Path(paths.machine_images())
+    accel.sweep(root, processes)
+    machine_images(processes, reporter).tidy()
+    for directory in root.glob("[0-9a-f]*"):
+        ready.tidy(directory)
 
 
 def needed() -> frozenset[str]:

@@ -1,8 +1,8 @@
 """A machine that is new: it goes on from where one that was nobody had booted to, and is told who it is.
 
 What was kept once (`vm.ready`) serves every new machine of the same image, board and agent. If nothing was, the machine
-boots as nobody first, with no secret, no volume and nothing of the project; that is kept. Until a machine has been told
-who it is a file says that it is nobody (`NOBODY`): then what runs and what is on its disk is not worth keeping.
+boots as nobody first, with no secret, new volumes and nothing of the project; that is kept. Until a machine has been
+told who it is a file says that it is nobody (`NOBODY`): then what runs and what is on its disk is not worth keeping.
 """
 
 import contextlib
@@ -43,7 +43,8 @@ if command -v systemctl > /dev/null; then
   systemctl is-system-running --wait > /dev/null
   udevadm settle
 fi
-sleep 1
+sync
+sleep 4
 sync
 """.strip()
 
@@ -92,7 +93,7 @@ def started(new: Newborn) -> bool:
     own = data.exists()
     record.write_text(str(new.directory / NOBODY), "" if own else str(data))
     try:
-        _go_on(new, _found(new, data, mounted=not own))
+        _go_on(new, _found(new, data, mounted=not own), mounted=not own)
     except BaseException as error:
         forget(new.machine, new.directory, new.socket)
         if not isinstance(error, _NotReadyError):
@@ -119,7 +120,8 @@ def _found(new: Newborn, data: Path, *, mounted: bool) -> tuple[Ready, MachineSp
     spec = boot.by_fastest(boot.spec_of(new.stored, new.machine, new.directory, image, data), new.bench)
     size = boot.DATA_SIZE if mounted else disk.virtual_size(data)
     sizes = (new.stored.machine.disk or boot.ROOT_SIZE, size)
-    name = ready.key(spec, agent=new.stored.agent.build, sizes=sizes, mounted=mounted)
+    like = inner.like(new.stored.volumes) if mounted else None
+    name = ready.key(spec, agent=new.stored.agent.build, sizes=sizes, mounted=like)
     place, processes = image.disk.parent, new.bench.processes
     found = ready.find(place, name, processes)
     if found is None:
@@ -147,13 +149,15 @@ def _made(new: Newborn, image: MachineImage, draft: Path, name: str, *, mounted:
     fault("nobody has booted")
     try:
         nobody = _Nobody(new)
-        failure, hint = "its disk cannot be had whole", "devbox logs"
-        facts = [inner.GROWN, *([inner.DATA] if mounted else [])]
+        failure, hint = "its disk cannot be had whole", "look at its console: devbox logs --console"
+        facts = [inner.GROWN, *(inner.placed(inner.nobodys(new.stored.volumes)) if mounted else ())]
         nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
         with contextlib.closing(nobody.exec(_as_root("/bin/sh", "-c", _SETTLED))) as settling:
             settling.exit_code()
         known = under.require(under.read(new.directory / paths.MACHINE_STARTED))
         lines.end(new.socket)
+        if mounted:
+            (draft / ready.PLACES).write_bytes(os.fsencode("\0".join(inner.places(new.stored.volumes))))
         ready.keep(machine, known, draft, name)
     except (DevboxError, OSError) as error:
         raise _NotReadyError(f"what has booted could not be kept: {_said(error)}") from error
@@ -168,7 +172,7 @@ def _said(error: DevboxError | OSError) -> str:
     return f"{error}: {detail}" if detail else str(error)
 
 
-def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
+def _go_on(new: Newborn, found: tuple[Ready, MachineSpec], *, mounted: bool) -> None:
     kept, like = found
     for name, place in ((ready.ROOT, new.machine.disk), (ready.INITRD, new.directory / boot.INITRD)):
         place.unlink(missing_ok=True)
@@ -182,7 +186,7 @@ def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
         for way in ways:
             way.result()
         new.machine.await_agent(lambda: lines.listens(new.socket), timeout=_WAKING)
-        _become(new, kept)
+        _become(new, kept, mounted=mounted)
     except snapshot.PassingError:
         raise
     except (DevboxError, OSError) as error:
@@ -190,17 +194,18 @@ def _go_on(new: Newborn, found: tuple[Ready, MachineSpec]) -> None:
         raise _NotReadyError(f"what was kept of its image cannot go on: {_said(error)}") from error
 
 
-def _become(new: Newborn, kept: Ready) -> None:
-    """Tell it who it is, the time, and new randomness, and have in place what is its own."""
+def _become(new: Newborn, kept: Ready, *, mounted: bool) -> None:
+    """Tell it who it is, the time, and new randomness, and have in place what is its own, if it is not (`mounted`)."""
     identity = boot.identity(new.stored, now=int(time.time()))
     mac = f"{kept.mac} {qemu_args.mac(new.stored.id)}"
     facts = (
+        *(inner.taken_over(new.stored.volumes, kept.places) if mounted else ()),
         *new.own(),
         *inner.named(identity, machine_id=_plain(new.stored.id), mac=mac, wire=_wire(new.stored)),
         # Late: as soon as the time is another, whoever waits for one inside wants the processor.
         *inner.waking(time.time_ns(), os.urandom(inner.SEED)),
     )
-    failure, hint = "it cannot be told who it is", "look at its console: devbox logs"
+    failure, hint = "it cannot be told who it is", "look at its console: devbox logs --console"
     nobody = _Nobody(new)
     nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
     until = time.monotonic() + _HEARD

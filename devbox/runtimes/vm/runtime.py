@@ -8,8 +8,9 @@ from pathlib import Path
 
 from devbox import paths
 from devbox.errors import DevboxError
+from devbox.faults import fault
 from devbox.runtimes.base import Features, Instance, InstanceSpec, not_in_machine
-from devbox.runtimes.vm import stored
+from devbox.runtimes.vm import left, stored
 from devbox.runtimes.vm.boot import Bench
 from devbox.runtimes.vm.instance import VmInstance, new_id
 from devbox.vm import disk, qemu, share
@@ -61,11 +62,13 @@ class VmRuntime:
         try:
             with told_of_room(directory):
                 paths.private_directory(str(directory.parent))
-                shutil.rmtree(draft, ignore_errors=True)
+                left.sweep(spec.name, self._bench.processes)
                 draft.mkdir(mode=0o700)
                 stored.write(draft, made)
+                fault("make machine")
                 shutil.rmtree(directory, ignore_errors=True)  # one that says nothing of itself is none
                 draft.rename(directory)
+                fault("machine made")
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return VmInstance(directory, made, self._bench)

@@ -1,6 +1,5 @@
 """A person at the serial console of a machine: the last way in, where there is no agent."""
 
-import contextlib
 import os
 import select
 import time
@@ -10,6 +9,7 @@ from typing import Final
 
 from devbox import paths
 from devbox.agent.streams import Raw
+from devbox.vm.console import Heard
 from devbox.vm.keyboard import typing
 
 LEAVE: Final = b"\x1d"  # Ctrl-]
@@ -37,7 +37,7 @@ def attached(directory: Path, *, runs: Callable[[], bool], stdin: int = 0, stdou
                 raw.leave()
 
 
-def _relayed(heard: "Heard", keys: int, runs: Callable[[], bool], stdin: int, stdout: int) -> None:
+def _relayed(heard: Heard, keys: int, runs: Callable[[], bool], stdin: int, stdout: int) -> None:
     looked = said = time.monotonic()
     ended = False
     while True:
@@ -61,40 +61,6 @@ def _relayed(heard: "Heard", keys: int, runs: Callable[[], bool], stdin: int, st
                 return
             ended = not typed
             said = time.monotonic()
-
-
-class Heard:
-    """What the ring keeps, followed as it grows and turns over. `before`: bytes that are there and are wanted."""
-
-    def __init__(self, path: Path, *, before: int) -> None:
-        self._path = path
-        self._file = -1
-        with contextlib.suppress(FileNotFoundError):
-            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            os.lseek(self._file, max(0, os.fstat(self._file).st_size - before), os.SEEK_SET)
-
-    def more(self) -> bytes:
-        """Return what has come since the last time."""
-        found = b"" if self._file < 0 else _rest(self._file)
-        try:
-            newest = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return found  # between two of its files
-        if self._file >= 0 and os.path.sameopenfile(self._file, newest):
-            os.close(newest)
-            return found
-        if self._file >= 0:
-            found += _rest(self._file)  # what came before it turned over
-            os.close(self._file)
-        self._file = newest
-        return found + _rest(newest)
-
-
-def _rest(descriptor: int) -> bytes:
-    pieces = []
-    while piece := os.read(descriptor, _PIECE):
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _write(descriptor: int, data: bytes) -> None:

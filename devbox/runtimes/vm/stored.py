@@ -1,12 +1,15 @@
 """What a machine was made from, kept in its directory: there is no engine that would know it."""
 
+import contextlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from devbox import record
+from devbox.faults import fault
 from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOptions, ResourceLimits, Share
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, GuestUser
 
@@ -73,6 +76,15 @@ def read(directory: Path) -> Stored | None:
         return _stored(document) if document.pop("schema") == _SCHEMA else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def erase(directory: Path) -> None:
+    """Remove `directory`, what was made from it last: until then it is known, and so found by who begins again."""
+    with contextlib.suppress(OSError):
+        for one in [entry for entry in directory.iterdir() if entry.name != FILE]:
+            shutil.rmtree(one, ignore_errors=True) if one.is_dir() else one.unlink()
+    fault("all but forgotten")
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _stored(values: dict[str, Any]) -> Stored:

@@ -90,6 +90,24 @@ def test_halt_and_destroy_of_what_is_absent(world: World) -> None:
     assert world("logs", "--json").document == {"schema": 1, "logs": []}
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--console",), "is a container, and has no console"),
+        (("--console", "-f"), "is a container, and has no console"),
+        (("--build", "--console"), "--build and --console are two logs"),
+        (("--build", "--supervisor"), "--build and --supervisor are two logs"),
+        (("--build", "-f"), "--build has an end and --follow has none"),
+    ],
+)
+def test_a_log_that_there_is_not(world: World, words: tuple[str, ...], said: str) -> None:
+    world.write()
+    assert world("up").status == 0
+    refused = world("logs", *words)
+    assert (refused.status, refused.stdout) == (2, "")
+    assert said in refused.stderr
+
+
 def test_a_changed_profile_is_stale_until_up(world: World) -> None:
     world.write()
     assert world("up").status == 0

@@ -18,7 +18,6 @@ from devbox.runtimes.vm import saving, shelf, snapshots
 from devbox.runtimes.vm.kept import needed
 from devbox.vm import under
 from devbox.vm.images import key
-from devbox.vm.qmp import Qmp
 from devbox.vm.snapshot import go_on
 from tests.contract.snapshots.conftest import back
 from tests.fakes.qemu_program import MEMORY
@@ -34,7 +33,7 @@ def _files() -> dict[str, set[str]]:
 
 
 def _status(desk: Desk) -> object:
-    with Qmp(desk.machine.control) as asked:
+    with desk.machine.ask() as asked:
         answer = asked.execute("query-status")
     assert isinstance(answer, dict)
     return answer["status"]
@@ -203,6 +202,7 @@ def _points(verb: str, name: str, attached: Path) -> Iterator[int]:
     assert number > {"save": 6, "restore": 6, "delete": 2}[verb]
 
 
+@pytest.mark.long
 def test_a_save_that_is_killed_leaves_the_old_one_or_the_new_one(kept: Desk, attached: Path) -> None:
     for _ in _points("save", "then", attached):
         assert kept.machine.running()
@@ -216,6 +216,7 @@ def test_a_save_that_is_killed_leaves_the_old_one_or_the_new_one(kept: Desk, att
     assert len(_files()) == 2
 
 
+@pytest.mark.long
 def test_a_restore_that_is_killed_is_none_or_is_carried_out_when_it_starts(
     kept: Desk, attached: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Each example, as somebody uses it for the first time: as root, and as an ordinary user."""
+"""Each example, as somebody uses it for the first time: as root, as an ordinary user, and as a machine."""
 
 import contextlib
 import json
@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.machine.conftest import machines, processes_of
 from tests.support.account import Account, invoker, ordinary
 from tests.support.command import Devbox, containers_made, left_over
 from tests.support.project import project
+from tests.support.supervisors import gone
 from tests.support.tree import ROOT
 
 pytestmark = pytest.mark.docker
@@ -21,37 +23,45 @@ TESTS = {
     "node-express": (["npm", "test"], "# fail 0"),
 }
 SERVERS = {"python-flask": ["flask", "run", "--port", "8000"], "node-express": ["npm", "start"]}  # as its README has it
+MACHINES = {  # what its machine is; one that is not kept ready boots once less
+    "python-flask": '[vm]\ninit = "full"\n',
+    "node-express": '[vm]\ninit = "trimmed"\nready = false\n',
+}
 PATIENCE = 60.0  # seconds until a server listens
+MACHINE_PATIENCE = 300.0  # npm alone takes a minute of a busy host's in an emulated machine
 
 
 Case = tuple[Callable[[], Account], str]
-CASES = [
-    pytest.param((invoker, "node-express"), id="invoker-node-express"),
+NODE_AS_ROOT: Case = (invoker, "node-express")
+FLASK_AS_ANYBODY: Case = (ordinary, "python-flask")
+CASES = [  # those that are machines as well first: pytest puts tests together by a parameter's place in its list
+    pytest.param(NODE_AS_ROOT, id="invoker-node-express"),
+    pytest.param(FLASK_AS_ANYBODY, id="ordinary user-python-flask"),
     pytest.param((invoker, "python-flask"), id="invoker-python-flask"),
-    pytest.param((ordinary, "python-flask"), id="ordinary user-python-flask"),
-    # By day the other three tell of a fault as well; installing the distribution's npm takes minutes.
+    # By day the others tell of a fault as well; installing the distribution's npm takes minutes.
     pytest.param((ordinary, "node-express"), id="ordinary user-node-express", marks=pytest.mark.nightly),
 ]
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.param
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def account(case: Case) -> Account:
     return case[0]()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def example(case: Case) -> str:
     return case[1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def devbox(account: Account, example: str) -> Iterator[Devbox]:
+    """Its project. What a test has had built is there for the next one."""
     with project(account, source=ROOT / "examples" / example) as made:
         yield made
 
@@ -105,6 +115,31 @@ def test_an_example_from_the_first_shell_to_destroy(devbox: Devbox, example: str
     assert left_over(devbox.hash) == []
     assert devbox.json("status")["state"] == "absent"
     assert set(sources) <= {path.name for path in devbox.directory.iterdir()}
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize("case", [NODE_AS_ROOT, FLASK_AS_ANYBODY], ids=["node-express", "python-flask"], indirect=True)
+def test_an_example_as_a_machine(devbox: Devbox, example: str) -> None:
+    """Its tests pass, files go both ways, and after a halt they are there and its server answers here."""
+    command, closing = TESTS[example]
+    local = devbox.directory / "devbox.local.toml"
+    local.write_text(MACHINES[example], encoding="utf-8")
+    assert closing in devbox("shell", "--runtime", "vm", "--", *command).stdout
+    assert len(processes_of(devbox, "qemu")) == 1
+    local.write_text(f'runtime = "vm"\n{MACHINES[example]}', encoding="utf-8")
+    assert devbox.json("status")["state"] == "running"
+    (devbox.directory / "here.txt").write_text("from here", encoding="utf-8")
+    assert devbox("exec", "--", "sh", "-c", "cat here.txt; mkdir -p made; echo too > made/inside").stdout == "from here"
+    assert (devbox.directory / "made" / "inside").read_text(encoding="utf-8") == "too\n"
+    devbox("halt")
+    assert not processes_of(devbox)
+    devbox("up")
+    assert devbox("exec", "--", "cat", "made/inside").stdout == "too\n"
+    require_an_answer(devbox, example, MACHINE_PATIENCE)
+    devbox("destroy", "-f")
+    assert not processes_of(devbox)
+    assert not list(machines(devbox))
+    assert gone(devbox.hash)
 
 
 def test_root_in_the_directory_of_somebody_else_works_as_the_owner() -> None:

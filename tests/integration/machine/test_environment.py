@@ -1,6 +1,7 @@
 """`runtime = "vm"` by the command line: the same environment as a container, with a kernel and systemd of its own."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -60,7 +61,27 @@ def test_its_disk_holds_what_the_container_holds(machine: Devbox) -> None:
 
 
 def test_the_root_is_as_large_as_the_profile_says(machine: Devbox) -> None:
-    assert int(inside(machine, "df --output=size -B1 / | tail -n 1")) > 19 * 2**30
+    assert 23 * 2**30 < int(inside(machine, "df --output=size -B1 / | tail -n 1")) <= 24 * 2**30
+
+
+def test_its_disk_grows_while_it_runs_and_never_shrinks(machine: Devbox) -> None:
+    profile = machine.directory / "devbox.toml"
+    as_it_was = profile.read_text(encoding="utf-8")
+    before = inside(machine, "cat /proc/sys/kernel/random/boot_id; touch /root/kept")
+    try:
+        profile.write_text(re.sub('disk = ".*"', 'disk = "40 GiB"', as_it_was), encoding="utf-8")
+        assert machine.json("up")["done"] == ["grew its disk"]
+        assert int(inside(machine, "df --output=size -B1 / | tail -n 1")) > 38 * 2**30
+        profile.write_text(re.sub('disk = ".*"', 'disk = "30 GiB"', as_it_was), encoding="utf-8")
+        assert "has 40.0 GiB and does not shrink" in machine("up").stderr
+    finally:
+        profile.write_text(as_it_was, encoding="utf-8")
+    machine("up")
+    assert inside(machine, "cat /proc/sys/kernel/random/boot_id; rm /root/kept") == before
+
+
+def test_pages_that_nobody_touched_are_not_filled_up_to_huge_ones(machine: Devbox) -> None:
+    assert inside(machine, "cat /sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none") == "0"
 
 
 def test_systemd_runs_and_what_a_container_cannot_do_works(machine: Devbox) -> None:
@@ -74,6 +95,57 @@ def test_systemd_runs_and_what_a_container_cannot_do_works(machine: Devbox) -> N
     journalctl -q -u devbox-test -o cat | grep -x 'from a service'
     """
     assert machine("exec", "-u", "root", "--", "sh", "-c", script).stdout.split() == ["7", "from", "a", "service"]
+
+
+def test_services_of_a_user_run_and_a_command_can_ask_for_them(machine: Devbox) -> None:
+    name = inside(machine, "id -un")
+    assert inside(machine, "echo ${XDG_RUNTIME_DIR-none}") == "none"
+    machine("exec", "-u", "root", "--", "loginctl", "enable-linger", name)
+    _eventually(machine, "systemctl --user is-system-running || true", "running")
+    script = """
+    set -e
+    mkdir -p ~/.config/systemd/user
+    echo '[Service]' > ~/.config/systemd/user/own.service
+    echo 'ExecStart=sh -c "echo from a service of its user; exec sleep 1000"' >> ~/.config/systemd/user/own.service
+    systemctl --user start own
+    systemctl --user is-active own
+    """
+    assert inside(machine, script) == "active"
+    said = "journalctl -q _SYSTEMD_USER_UNIT=own.service -o cat | grep 'from a service' || true"
+    _eventually(machine, said, "from a service of its user")
+    machine("exec", "-u", "root", "--", "loginctl", "disable-linger", name)
+    _eventually(machine, "echo ${XDG_RUNTIME_DIR-none}", "none")
+
+
+def test_its_console_is_shown_and_followed(machine: Devbox) -> None:
+    def say(word: str) -> None:
+        machine("exec", "-u", "root", "--", "sh", "-c", f"echo 'said: {word}' > /dev/console")
+
+    say("one")
+    assert "said: one" in machine("logs", "--console", "-n", "3").stdout.splitlines()
+    with machine.start("logs", "--console", "-f", "-n", "3") as following:
+        assert following.stdout is not None
+        assert "said: one\n" in iter(following.stdout.readline, "")
+        say("two")
+        assert "said: two\n" in iter(following.stdout.readline, "")
+        following.send_signal(signal.SIGINT)
+    assert following.returncode == 130
+
+
+def test_a_group_that_was_joined_is_there_for_the_next_program(machine: Devbox) -> None:
+    """Its process waits already, and knows whose it will be as that user was then."""
+    name = inside(machine, "id -un")
+
+    def groups() -> list[str]:
+        return machine("exec", "-u", name, "--", "id", "-G").stdout.split()
+
+    joins = f"sleep 2; echo 'joined:x:4711:{name}' >> /etc/group"
+    machine("exec", "-d", "-u", "root", "--", "sh", "-c", joins)
+    assert "4711" not in groups()
+    time.sleep(4)
+    assert "4711" in groups()
+    machine("exec", "-u", "root", "--", "sed", "-i", "/^joined:/d", "/etc/group")
+    assert "4711" not in groups()
 
 
 def test_what_a_machine_cannot_have_is_refused_and_nothing_happens(machine: Devbox) -> None:

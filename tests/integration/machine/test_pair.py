@@ -9,33 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from devbox import paths
 from devbox.values import workspace_hash
-from tests.integration.machine.conftest import inside, machines, processes_of, state
-from tests.support.account import invoker
+from tests.integration.machine.conftest import SMALLEST, beside, inside, machines, processes_of, state
+from tests.support.account import ordinary
 from tests.support.command import Devbox
-from tests.support.project import project
+from tests.support.strangers import knocked
 
 pytestmark = pytest.mark.vm
-PROFILE = """name = "pair"
-runtime = "vm"
-vm.init = "minimal"
-
-[base]
-image = "debian:12"
-
-[packages]
-system = ["python3-minimal"]
-
-[resources]
-memory = "256 MiB"
-
-[machines.worker]
-"""
+KEPT_READY = SMALLEST.replace("vm.ready = false\n", "")
+PROFILE = f'name = "pair"\n{KEPT_READY}\n[machines.worker]\n'
 SERVE = """import socket
 door = socket.create_server(("0.0.0.0", 8123))
 while True:
     client, _ = door.accept()
-    client.sendall(socket.gethostname().encode())
+    try:
+        client.sendall(socket.gethostname().encode())
+    except OSError:
+        pass
     client.close()
 """
 ASK = """import socket, sys, time
@@ -53,9 +44,9 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Devbox]:
+def pair(smallest: Devbox) -> Iterator[Devbox]:
     """A project whose two machines run; the worker serves."""
-    with project(invoker()) as found:
+    with beside(smallest, "pair") as found:
         for name, text in (("devbox.toml", PROFILE), ("serve.py", SERVE), ("ask.py", ASK)):
             (found.directory / name).write_text(text, encoding="utf-8")
         found("up")
@@ -82,6 +73,14 @@ def test_each_finds_the_other_by_name(pair: Devbox) -> None:
     assert "pair" in pair("exec", "-m", "worker", "--", "cat", "/etc/hosts").stdout
     assert [one["state"] for one in pair.json("status")["machines"]] == ["running"]
     assert pair("up").stdout == "nothing to do\n"
+
+
+def test_another_user_of_the_host_is_on_no_wire(pair: Devbox) -> None:
+    places = (state(pair) / "s" / pair.hash / "net").iterdir()
+    doors = [*(one / paths.MACHINE_WIRE for one in machines(pair)), *(one for one in places if one.is_socket())]
+    assert len(doors) == 4
+    assert all(door.is_socket() for door in doors)
+    assert knocked(ordinary(), *doors) == ["PermissionError"] * len(doors)
 
 
 def test_a_wire_that_was_killed_is_there_again_with_the_next_command(pair: Devbox) -> None:

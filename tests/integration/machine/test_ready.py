@@ -46,7 +46,9 @@ def _kept(machine: Devbox) -> list[Path]:
 def test_two_that_go_on_from_the_same_boot_are_not_the_same_machine(machine: Devbox) -> None:
     with project_beside(machine, "one") as one, project_beside(machine, "other") as other:
         for devbox in (one, other):
-            assert FIRST not in devbox("up").stderr
+            said = devbox("up").stderr
+            assert "boots as ever" not in said
+            assert FIRST not in said
         assert inside(one, BOOT) == inside(other, BOOT), "neither of them has booted"
         for first, second in zip(inside(one, OWN).splitlines(), inside(other, OWN).splitlines(), strict=True):
             assert first != second
@@ -56,6 +58,7 @@ def test_two_that_go_on_from_the_same_boot_are_not_the_same_machine(machine: Dev
         assert abs(float(inside(one, "date +%s.%N")) - time.time()) < SKEW
         assert one("exec", "-u", "root", "--", "systemctl", "is-system-running").stdout.strip() == "running"
         assert inside(other, "getent hosts other").split()[0] == "10.0.2.15"
+        assert [inside(devbox, "ls /workspaces") for devbox in (one, other)] == ["one", "other"]
 
 
 def test_the_journal_of_the_boot_is_that_of_the_machine_and_stays_so_when_it_boots(machine: Devbox) -> None:
@@ -63,7 +66,8 @@ def test_the_journal_of_the_boot_is_that_of_the_machine_and_stays_so_when_it_boo
         devbox("up")
         known = "journalctl --flush; journalctl --no-pager -o cat"
         end = time.monotonic() + 60
-        devbox("exec", "-u", "root", "--", "sh", "-c", "logger said afterwards || echo said afterwards > /dev/kmsg")
+        writes = "logger said afterwards || echo said afterwards > /dev/kmsg; echo said at the console > /dev/console"
+        devbox("exec", "-u", "root", "--", "sh", "-c", writes)
         while "said afterwards" not in (said := devbox("exec", "-u", "root", "--", "sh", "-c", known).stdout):
             assert time.monotonic() < end, said
             time.sleep(0.5)
@@ -71,7 +75,8 @@ def test_the_journal_of_the_boot_is_that_of_the_machine_and_stays_so_when_it_boo
         assert inside(devbox, "cd /var/log/journal; ls -d $(cat /etc/machine-id)")
         machine_id = inside(devbox, "cat /etc/machine-id")
         devbox("halt")
-        devbox("up")
+        assert "said at the console" in devbox("logs", "--console").stdout.splitlines()
+        assert "emulated" not in devbox("up").stderr, "the first machine has said it"
         assert inside(devbox, "cat /etc/machine-id") == machine_id
         assert "said afterwards" in devbox("exec", "-u", "root", "--", "journalctl", "--no-pager", "-o", "cat").stdout
 

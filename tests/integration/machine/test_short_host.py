@@ -16,7 +16,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm]
 _MIB = 1 << 20
-_MEMORY = 'memory = "512 MiB"'
+_MEMORY = 'memory = "640 MiB"'
 
 
 @contextmanager
@@ -58,9 +58,11 @@ def test_a_kernel_that_panics_for_want_of_memory_is_told_and_ended(machine: Devb
         said = refused(machine, status=3)
         assert "does not come up: Kernel panic - not syncing: " in said
         assert "hint: give the machine more memory: resources.memory in devbox.toml" in said
+        assert "Kernel panic - not syncing: " in machine("logs", "--console").stdout
         assert not processes_of(machine)
         machine("destroy", "-f")
         assert not list(machines(machine))
+        assert machine("logs", "--console").stdout == ""
 
 
 def test_a_port_that_somebody_has_is_named(machine: Devbox) -> None:

@@ -87,6 +87,7 @@ def manifest(engine: SdkEngine, image: str, view: View) -> Manifest:
         engine.remove(container)
 
 
+@pytest.mark.nightly  # by day BuildKit does it
 def test_the_classic_builder(export: Export, docker_engine: SdkEngine) -> None:
     if shutil.which("docker") is None:
         pytest.skip("needs the docker command: apt-get install docker.io")

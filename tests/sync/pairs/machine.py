@@ -19,7 +19,6 @@ from devbox.agent.wire import FLAG_STDIN, FLAG_SYNC, ExecMessage
 from devbox.sync.endpoint import Endpoint
 from devbox.sync.guest import GuestEndpoint
 from devbox.vm import lines
-from devbox.vm.qmp import Qmp
 from tests.support.small_machine import IDENTITY, SmallMachine, small_image, small_machine
 from tests.sync.pairs.session import COMMON, SessionPair
 from tests.sync.stage import Can, Scenario
@@ -111,11 +110,11 @@ class MachinePair(SessionPair):
         self.gate.set()
 
     def freeze(self) -> None:
-        with Qmp(self._machine.machine.control) as asked:
+        with self._machine.machine.ask() as asked:
             asked.execute("stop")
 
     def thaw(self) -> None:
-        with Qmp(self._machine.machine.control) as asked:
+        with self._machine.machine.ask() as asked:
             asked.execute("cont")
 
     def restart(self) -> None:

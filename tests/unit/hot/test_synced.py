@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devbox import paths
+from devbox.agent import client, wire
 from devbox.hot import inputs
 from devbox.supervisor.probe import FLUSH, FLUSH_INWARD, FLUSH_TOLD, TOLD_END
 from tests.fakes.agent_process import FakeProcess
@@ -27,8 +28,11 @@ def stand(
 
 
 @contextmanager
-def supervisor(stand: Stand, *answers: bytes) -> Iterator[list[bytes]]:
-    """Answer one connection after another, and then nobody; yields what was asked."""
+def supervisor(stand: Stand, *answers: bytes, once: threading.Event | None = None) -> Iterator[list[bytes]]:
+    """Answer one connection after another, the first `once` something has happened, and then nobody.
+
+    Yields what was asked.
+    """
     asked: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listener:
         place = Path(paths.supervisor_socket(inputs.short_hash(str(stand.directory))))
@@ -38,10 +42,12 @@ def supervisor(stand: Stand, *answers: bytes) -> Iterator[list[bytes]]:
 
         def answer() -> None:
             for words in answers:
-                client, _ = listener.accept()
-                with client:
-                    asked.append(client.recv(1000))
-                    client.sendall(words)
+                asking, _ = listener.accept()
+                with asking:
+                    asked.append(asking.recv(1000))
+                    if once and not once.wait(10):
+                        asked.append(b"it has not happened")
+                    asking.sendall(words)
             listener.close()
 
         thread = threading.Thread(target=answer)
@@ -49,6 +55,23 @@ def supervisor(stand: Stand, *answers: bytes) -> Iterator[list[bytes]]:
         yield asked
         thread.join(timeout=20)
         assert not thread.is_alive()
+
+
+def test_an_agent_is_greeted_while_a_sync_keeps_the_command_waiting(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs up on those who say nothing for 10 s, and a sync may take a minute."""
+    greeted, answer = threading.Event(), client.Greeting.answer
+
+    def answered(greeting: client.Greeting) -> wire.Hello:
+        found = answer(greeting)
+        greeted.set()
+        return found
+
+    monkeypatch.setattr(client.Greeting, "answer", answered)
+    with supervisor(stand, b"ok\n", b"ok\n", once=greeted) as asked:
+        assert stand("exec", "--", "true") == 0
+    assert asked == [FLUSH_INWARD, FLUSH]
 
 
 def test_before_it_what_is_here_goes_in_and_after_it_both_are_equal(stand: Stand) -> None:

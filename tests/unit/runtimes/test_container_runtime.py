@@ -19,6 +19,7 @@ from devbox.errors import (
     RuntimeUnavailableError,
     StateError,
 )
+from devbox.paths import AGENT_SOCKET
 from devbox.process import HostProcesses
 from devbox.reporter import SilentReporter
 from devbox.runtimes.agent import explained
@@ -32,6 +33,7 @@ from devbox.runtimes.base import (
     ResourceLimits,
     Share,
 )
+from devbox.runtimes.container.request import SOCKETS
 from devbox.runtimes.container.runtime import ContainerRuntime
 from devbox.runtimes.registry import runtime as by_name
 from devbox.values import LABEL_RECIPE, LABEL_ROLE, LABEL_SCHEMA, GuestUser
@@ -170,6 +172,26 @@ def test_the_agents_directory_is_the_users_alone_each_time_it_is_started(engine:
     directory.chmod(0o755)
     instance.start()
     assert directory.stat().st_mode & 0o777 == 0o700
+
+
+class _Noting(FakeEngine):
+    """An engine that notes whether there is a socket at the moment that it starts a container."""
+
+    def start(self, container_id: str) -> None:
+        self.socket_was_there = Path(self._box(container_id).source(SOCKETS) or "", AGENT_SOCKET).exists()
+        super().start(container_id)
+
+
+def test_whoever_listens_for_the_container_of_before_is_not_asked_for_the_new_ones_agent() -> None:
+    engine, spec = _Noting(), _spec()
+    engine.add_image("built:1", labels={LABEL_RECIPE: "1"})
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(f"{spec.agent.directory}/{AGENT_SOCKET}")
+        stale.listen()
+        instance = _runtime(engine).create(spec)
+        instance.start()
+    assert not engine.socket_was_there
+    assert instance.agent_state() is AgentState.ANSWERS
 
 
 def test_a_link_in_place_of_the_agents_directory_stops_the_start(engine: FakeEngine, tmp_path: Path) -> None:

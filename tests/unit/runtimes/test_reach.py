@@ -12,7 +12,7 @@ from devbox import paths
 from devbox.process import Completed
 from devbox.runtimes.vm import reach as module
 from devbox.runtimes.vm.reach import Reach, Sshd, free_port, ssh_argv
-from devbox.runtimes.vm.serial import Heard, attached
+from devbox.runtimes.vm.serial import attached
 from devbox.vm.keyboard import keyboard
 from devbox.vm.seed import FIND
 from tests.fakes.processes import Call, FakeProcesses, completed
@@ -139,20 +139,6 @@ def test_the_client_goes_by_nothing_of_the_users_and_keeps_the_machines_key() ->
 
 def test_a_port_that_nobody_has_is_found() -> None:
     assert 1024 < free_port() < 65536
-
-
-def test_what_is_said_is_followed_when_it_turns_over(tmp_path: Path) -> None:
-    console = tmp_path / paths.MACHINE_CONSOLE
-    console.write_bytes(b"long before|just before|")
-    heard = Heard(console, before=12)
-    assert heard.more() == b"just before|"
-    with console.open("ab") as file:
-        file.write(b"last of the old|")
-    console.rename(tmp_path / "console.1")
-    assert heard.more() == b"last of the old|"
-    console.write_bytes(b"first of the new")
-    assert heard.more() == b"first of the new"
-    assert heard.more() == b""
 
 
 @pytest.mark.parametrize("typed", [b"ls\n", b"ls\n\x1dnever"])

@@ -8,6 +8,7 @@ import pytest
 from devbox.runtimes.base import AgentSpec, DataVolume, InstanceSpec, MachineOptions, Share
 from devbox.runtimes.vm import boot, inner, stored
 from devbox.values import LABEL_AGENT, LABEL_IMAGE, LABEL_SPEC, LABEL_WORKSPACE, GuestUser
+from devbox.vm import qemu
 from devbox.vm.images import MachineImage
 from devbox.vm.machine import Machine
 from tests.fakes.processes import FakeProcesses
@@ -61,8 +62,13 @@ def test_the_spec_goes_before_the_image_in_its_variables() -> None:
 
 
 def test_a_machine_has_another_digest_than_a_container_and_than_another_machine() -> None:
-    other = replace(SPEC, machine=MachineOptions(disk=6 << 30))
+    other = replace(SPEC, machine=MachineOptions(init="minimal"))
     assert len({replace(SPEC, machine=None).digest, SPEC.digest, other.digest}) == 3
+
+
+def test_one_with_a_larger_disk_is_the_same_machine() -> None:
+    larger = [replace(SPEC, machine=MachineOptions(disk=size << 30)) for size in (6, 60)]
+    assert {one.digest for one in larger} == {replace(SPEC, machine=MachineOptions()).digest}
 
 
 @pytest.mark.parametrize(("init", "expected"), [("full", "/sbin/init"), ("minimal", "agent")])
@@ -72,14 +78,37 @@ def test_the_initial_ram_disk_is_told_who_it_is(init: str, expected: str) -> Non
     assert dict(told.environment) == {"LANG": "C.UTF-8", "PATH": "/bin", "WORD": "a word"}
 
 
+def command_line(tmp_path: Path, parameters: str = "") -> str:
+    image = MachineImage(
+        kernel=tmp_path / "kernel",
+        modules=tmp_path / "modules",
+        disk=tmp_path / "disk",
+        content="",
+        release="6.1",
+        parameters=parameters,
+    )
+    return boot.spec_of(made(), Machine(tmp_path, FakeProcesses()), tmp_path, image, tmp_path / "data").command_line
+
+
 def test_its_kernel_does_not_count_ticks_to_find_out_whether_its_timer_works(tmp_path: Path) -> None:
     """A busy host may let the emulated timer wait for longer than the kernel does, which then panics."""
-    image = MachineImage(
-        kernel=tmp_path / "kernel", modules=tmp_path / "modules", disk=tmp_path / "disk", content="", release="6.1"
-    )
-    machine = Machine(tmp_path, FakeProcesses())
-    spec = boot.spec_of(made(), machine, tmp_path, image, tmp_path / "data")
-    assert "no_timer_check" in spec.command_line.split()
+    assert "no_timer_check" in command_line(tmp_path).split()
+
+
+@pytest.mark.parametrize("parameters", ["", "apparmor=0"])
+def test_its_kernel_is_told_what_the_image_wants(tmp_path: Path, parameters: str) -> None:
+    board = boot.command_line(qemu.architecture()).split(" ")
+    assert command_line(tmp_path, parameters).split(" ") == board + parameters.split()
+
+
+@pytest.mark.parametrize(("kind", "console"), [("x86_64", "ttyS0"), ("aarch64", "ttyAMA0")])
+def test_its_kernel_speaks_where_the_board_of_its_architecture_is_listened_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, console: str
+) -> None:
+    monkeypatch.setattr(qemu, "architecture", lambda: kind)
+    words = command_line(tmp_path).split()
+    assert [word for word in words if word.startswith("console=")] == [f"console={console}"]
+    assert ("no_timer_check" in words) == (kind == "x86_64"), "elsewhere it would be a word for init"
 
 
 def test_outer_places_come_before_those_below_them() -> None:
@@ -89,6 +118,29 @@ def test_outer_places_come_before_those_below_them() -> None:
     places = [value.split(b"\0")[1:] for kind, value in facts if kind == "volume"]
     assert places[0] == [b"/workspaces/shop", b"bare"]
     assert [b"/workspaces/shop/node_modules", b"bare"] in places[1:]
+
+
+def test_what_nobody_has_in_place_is_taken_over_by_its_place() -> None:
+    nested = DataVolume(name="modules", target="/workspaces/shop/node_modules", labels=(), bare=True)
+    volumes = (nested, *SPEC.volumes)
+    before, after = ({one.target: (one.name, one.bare) for one in some} for some in (inner.nobodys(volumes), volumes))
+    facts = inner.taken_over(volumes, inner.places(volumes))
+    names = dict(value.decode().split("\0") for kind, value in facts if kind == "renamed")
+    assert {kind for kind, _ in facts} == {"renamed"}
+    assert {place: (names[name], bare) for place, (name, bare) in before.items()} == after
+    assert len(names) == len(volumes)
+
+
+def test_what_nobody_had_elsewhere_is_left_from_below_and_whoever_differs_only_by_that_goes_on_from_it() -> None:
+    def shop(name: str, *, bare: bool = True) -> tuple[DataVolume, ...]:
+        places = (f"/workspaces/{name}/node_modules", f"/workspaces/{name}")
+        return tuple(DataVolume(name="n", target=one, labels=(), bare=bare) for one in places)
+
+    one, other = shop("one"), shop("other")
+    assert inner.like(one) == inner.like(other)
+    assert inner.like(one) != inner.like(shop("one", bare=False))
+    left = [value for kind, value in inner.taken_over(other, inner.places(one)) if kind == "left"]
+    assert left == [b"/workspaces/one/node_modules", b"/workspaces/one"]
 
 
 def test_each_fact_is_told_with_its_size_so_that_any_bytes_may_be_in_it() -> None:

@@ -71,14 +71,25 @@ def test_more_than_the_machine_has_is_cut_down_and_said() -> None:
     profile = Profile.model_validate({"resources": {"cpus": 64, "memory": "64 GiB"}})
     spec = instance_spec(profile, FACTS)
     assert (spec.resources.cpus, spec.resources.memory) == (INFO.cpus, INFO.memory)
-    said = excess(profile, INFO)
+    said = excess(profile, INFO, 2)
     assert ["resources.cpus" in said[0], "resources.memory" in said[1]] == [True, True]
+
+
+def test_a_machine_has_what_this_host_has_and_not_what_a_remote_engine_has() -> None:
+    profile = Profile.model_validate({"runtime": "vm", "resources": {"cpus": 64}})
+    few, many = replace(INFO, cpus=2), replace(INFO, cpus=128)
+    for here, cpus in ((96, 64), (8, 8), (0, 64)):
+        for engine in (few, many):
+            assert instance_spec(profile, replace(FACTS, engine=engine, cpus=here)).resources.cpus == cpus
+            assert [" has 8;" in one for one in excess(profile, engine, here)] == [True] * (cpus == 8)
+    container = Profile.model_validate({"resources": {"cpus": 64}})
+    assert instance_spec(container, replace(FACTS, engine=few, cpus=96)).resources.cpus == 2
 
 
 @pytest.mark.parametrize("resources", [{}, {"cpus": 1, "memory": "1 GiB", "pids": 100}])
 def test_what_fits_needs_no_word(resources: dict[str, object]) -> None:
     profile = Profile.model_validate({"resources": resources})
-    assert excess(profile, INFO) == []
+    assert excess(profile, INFO, 2) == []
     assert instance_spec(profile, FACTS).resources.pids == resources.get("pids", 4096)
 
 

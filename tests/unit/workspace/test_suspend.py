@@ -79,3 +79,17 @@ def test_one_that_is_saved_is_started_and_nothing_else(machine: FakeInstance) ->
     machine.save()
     plan = reconcile(machine.spec, [seen(machine)])
     assert (plan.action, plan.why, plan.keep) == (Action.START, "it was saved", machine.id)
+
+
+def test_a_machine_that_ended_by_itself_can_be_halted_so_that_it_need_not_run(
+    desk: Desk, machine: FakeInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(FakeInstance, "stop", lambda one, *, timeout=10: stopped.append(one.name))
+    machine.state = InstanceState.STOPPED
+    machine.problem = "the machine ended by itself"
+    for is_machine, ends in ((False, []), (True, [machine.name])):
+        monkeypatch.setattr(halting, "is_machine", lambda host, instance, found=is_machine: found)
+        assert halt(desk.host, desk.workspace) is bool(ends)
+        assert stopped == ends
+    assert not halt(desk.host, desk.workspace, save=True)
