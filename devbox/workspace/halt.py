@@ -22,7 +22,7 @@ def halt(host: Host, workspace: Workspace, *, save: bool = False) -> bool:
         found = instances(host, workspace)
         if save and any(one.saved is None for one in found):
             raise cannot_be_saved(host, workspace)
-        leave(host, workspace)
+        leave(host, workspace, found)
         end(host, workspace)  # its ports go first, so that nobody waits for an answer from what is being stopped
         up = [one for one in found if one.state in _UP or (not save and _has_ended_by_itself(host, one))]
         for instance in up:

@@ -97,7 +97,7 @@ def restore(host: Host, workspace: Workspace, name: str, choice: Choice) -> Rest
             back = Return(
                 name=name,
                 attached=Path(paths.sync_state(workspace.hash)),
-                before=lambda: _leave(host, workspace),
+                before=lambda: _leave(host, workspace, instance),
                 running=not choice.boot,
             )
             done = snapshots.restore(back)
@@ -209,9 +209,9 @@ def _settle_unsynced(host: Host, workspace: Workspace, name: str, *, force: bool
         host.reporter.warn(f"what is inside alone is given up: {error.message}")
 
 
-def _leave(host: Host, workspace: Workspace) -> None:
+def _leave(host: Host, workspace: Workspace, instance: Instance) -> None:
     """Bring home what is inside, end the sync, and let no later one believe that it knows what the guest has."""
-    leave(host, workspace)
+    leave(host, workspace, [instance])
     end(host, workspace)
     forget_ancestor(workspace.hash)
     known = kept(workspace.hash)

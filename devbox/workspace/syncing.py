@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +26,7 @@ from devbox.workspace.sync_order import drop, keep, kept
 _QUIETLY: Final = 0.3  # seconds for which nobody has to be told what is waited for
 _SLICE: Final = 0.5  # seconds between two words about how far it is
 _GUEST_PATIENCE: Final = 20.0  # seconds for the guest's end to come up
+_LAST_PATIENCE: Final = 5.0  # the same where all that runs in it is about to end
 _UP_AGAIN: Final = "devbox up"
 
 
@@ -172,16 +173,18 @@ def _still_runs(host: Host, workspace: Workspace, instance: Instance) -> bool:
     return now is not None and now.id == instance.id and now.state is InstanceState.RUNNING
 
 
-def leave(host: Host, workspace: Workspace) -> None:
-    """Bring home what is inside, before the session ends; remember what stays there alone.
+def leave(host: Host, workspace: Workspace, instances: Sequence[Instance]) -> None:
+    """Bring home what is inside `instances`, which end, before the session does; remember what stays there alone.
 
-    A session that does not answer keeps nobody from ending it: then nobody knows what stays, which is remembered.
+    To be called under the Workspace's lock. A session that was lost is begun again for it. One that does not answer
+    keeps nobody from ending it: then nobody knows what stays, which is remembered.
     """
     known = kept(workspace.hash)
     if known is None:
         return
+    running = [one for one in instances if is_synced(one) and one.state is InstanceState.RUNNING]
     try:
-        said = _left_behind(host, workspace, known[0])
+        said = _left_behind(host, workspace, known[0], running)
     except DevboxError as error:
         keep(workspace.hash, known[0])
         said = error.message
@@ -189,11 +192,18 @@ def leave(host: Host, workspace: Workspace) -> None:
         host.reporter.warn(said)
 
 
-def _left_behind(host: Host, workspace: Workspace, order: SyncOrder) -> str:
+def _left_behind(host: Host, workspace: Workspace, order: SyncOrder, running: Sequence[Instance]) -> str:
     supervisor = host.supervision.find(workspace.hash)
     if supervisor is None or not supervisor.ask_sync("status")["active"]:
-        return ""
+        if not running:
+            return ""
+        identity = running[0].spec_digest
+        supervisor = host.supervision.start(workspace.hash, identity, relayed=relayed(host, workspace))
+        supervisor.sync(order)
     status = flush(supervisor)
+    end = time.monotonic() + _LAST_PATIENCE
+    while running and status["state"] == DISCONNECTED and time.monotonic() < end:
+        status = flush(supervisor, _SLICE)
     left = guest_only(supervisor) if status["settled"] else None
     keep(workspace.hash, order, left=left)
     return notice(status)

@@ -142,7 +142,7 @@ def _applied(
     if settling and (plan.action is not Action.NONE or plan.remove):
         raise UnfitError(plan.why or "there is another one beside it")
     if plan.remove and any(map(is_synced, actual)):
-        leave(host, workspace)
+        leave(host, workspace, actual)
     several.note(workspace)
     return apply(host, workspace, order.runtime, spec=spec, plan=plan, actual=actual)
 

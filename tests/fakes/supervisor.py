@@ -10,6 +10,7 @@ from devbox.supervisor.order import SyncOrder
 from devbox.supervisor.protocol import TAKEN, Answer, Failed, Forward, Wanted
 
 QUIET = {"state": "watching", "reason": "", "settled": True, "pending": 0, "conflicts": [], "kept": [], "troubles": []}
+LOST = {"state": "disconnected", "settled": False, "reason": "the guest does not answer"}
 
 
 @dataclass
@@ -20,6 +21,7 @@ class FakeSupervisors:
     started: int = 0
     store: dict[str, "FakeSupervisor"] = field(default_factory=dict)
     syncing: dict[str, Any] = field(default_factory=dict)  # what every session says of itself, beside QUIET
+    lost: int = 0  # for so many more flushes the guest is not there
     differences: list[dict[str, str]] = field(default_factory=list)  # what every session says is not equal
     unanswering: set[str] = field(default_factory=set)  # hashes of those of another devbox
 
@@ -90,6 +92,9 @@ class FakeSupervisor:
             return {"active": False}
         if request == "diff":
             return {"active": True, "entries": self.owner.differences}
+        if request == "flush" and self.owner.lost:
+            self.owner.lost -= 1
+            return {"active": True, "status": {**QUIET, **LOST, "mode": self.order.mode}}
         return {"active": True, "status": {**QUIET, "mode": self.order.mode, **self.owner.syncing}}
 
     def _is_had(self, port: Wanted) -> bool:

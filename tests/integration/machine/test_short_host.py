@@ -54,6 +54,7 @@ def test_more_memory_than_the_host_has_is_refused_before_anything_is_done(machin
 
 
 def test_a_kernel_that_panics_for_want_of_memory_is_told_and_ended(machine: Devbox) -> None:
+    machine("up")  # that nothing is inside alone can be known
     with _profile(machine, _MEMORY, 'memory = "64 MiB"'):
         said = refused(machine, status=3)
         assert "does not come up: Kernel panic - not syncing: " in said

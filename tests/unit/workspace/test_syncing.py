@@ -13,7 +13,7 @@ from devbox.workspace.shell import execute
 from devbox.workspace.status import status
 from devbox.workspace.sync_order import kept
 from devbox.workspace.up import up
-from tests.fakes.supervisor import FakeSupervisor
+from tests.fakes.supervisor import LOST, FakeSupervisor
 from tests.support.desk import Desk
 
 TWO_WAY = '[sync]\nmode = "two-way"\n'
@@ -102,6 +102,34 @@ def test_halt_brings_home_and_remembers_what_stays_inside(desk: Desk) -> None:
     assert sync_verb.status(desk.host, desk.workspace)["state"] == "stopped"
 
 
+def test_what_stays_inside_is_known_though_the_supervisor_was_lost(desk: Desk) -> None:
+    up(desk.host, desk.workspace)
+    desk.supervisors.differences = [{"path": "out", "guest": "file", "host": ""}]
+    desk.supervisors.kill(desk.workspace.hash)
+    halt(desk.host, desk.workspace)
+    known = kept(desk.workspace.hash)
+    assert known is not None
+    assert known[1] == ["out"]
+    desk.supervisors.differences = []
+    halt(desk.host, desk.workspace)
+    assert kept(desk.workspace.hash) == known, "what was found while it ran, as nothing runs now"
+
+
+def test_a_guest_that_is_lost_for_a_moment_is_asked_again_before_it_ends(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up(desk.host, desk.workspace)
+    desk.supervisors.differences = [{"path": "out", "guest": "file", "host": ""}]
+    for patience, left in ((-1.0, None), (60.0, ["out"])):
+        monkeypatch.setattr("devbox.workspace.syncing._LAST_PATIENCE", patience)
+        desk.supervisors.lost = 1
+        halt(desk.host, desk.workspace)
+        known = kept(desk.workspace.hash)
+        assert known is not None
+        assert known[1] == left
+        up(desk.host, desk.workspace)
+
+
 def test_destroy_refuses_to_take_away_what_is_nowhere_else(desk: Desk) -> None:
     up(desk.host, desk.workspace)
     desk.supervisors.differences = [{"path": "out/a\x1b", "guest": "file", "host": ""}]
@@ -126,7 +154,7 @@ def test_back_to_a_mount_ends_the_sync_and_leaves_the_copy(desk: Desk) -> None:
 
 def test_a_guest_that_cannot_be_reached_is_an_error_and_not_a_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devbox.workspace.syncing._GUEST_PATIENCE", -1.0)
-    desk.supervisors.syncing = {"state": "disconnected", "settled": False, "reason": "the guest does not answer"}
+    desk.supervisors.syncing = LOST
     with pytest.raises(SyncError, match="the guest does not answer"):
         up(desk.host, desk.workspace)
 
