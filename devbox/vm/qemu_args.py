@@ -28,8 +28,9 @@ _SSH: Final = 22
 # MiB. It would fill hundreds: with 64 a machine that rests takes 340 in all, with 128 440, and boots a tenth quicker.
 _TRANSLATED: Final = 64
 _TRANSLATED_ONCE: Final = 256
-# Five levels of page tables are walked one by one, and what ERMS and FSRM promise goes byte by byte: see decision 44.
-_EMULATED: Final = "max,la57=off,erms=off,fsrm=off"
+# Five levels of page tables are walked one by one, what ERMS and FSRM promise goes byte by byte (decision 44), and for
+# SMAP and PKU all that was found of pages is forgotten again and again (decision 47).
+_EMULATED: Final = "max,la57=off,erms=off,fsrm=off,smap=off,pku=off"
 _MOST_CPUS: Final = 255
 _LONGEST_COMMAND_LINE: Final = 2047  # of the kernel, on x86
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

@@ -130,15 +130,15 @@ static void on_end(struct connection *connection) {
 
 static const struct connection_kind kind = {.frame = on_frame, .room = channels_resume, .end = on_end};
 
-bool dispatch_open(int fd) {
+struct source *dispatch_open(int fd) {
     struct channels *client = calloc(1, sizeof *client);
     if (client == NULL) {
         connection_refuse(fd);
-        return false;
+        return NULL;
     }
     if (!connection_open(&client->connection, &kind, fd)) {
         free(client);
-        return false;
+        return NULL;
     }
-    return true;
+    return &client->connection.source;
 }

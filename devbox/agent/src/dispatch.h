@@ -2,9 +2,9 @@
 #ifndef DISPATCH_H
 #define DISPATCH_H
 
-#include <stdbool.h>
+#include "loop.h"
 
-/* Takes a client's descriptor over. False: no memory or too many clients; it was closed. */
-bool dispatch_open(int fd);
+/* Takes a client's descriptor over; what became of it. NULL: no memory or too many clients; it was closed. */
+struct source *dispatch_open(int fd);
 
 #endif

@@ -6,7 +6,7 @@
 #include "port.h"
 #include "strand.h"
 
-static int (*reach)(void);
+static int (*reach)(struct source **other);
 static bool lost = true; /* what comes is looked through for a RESET */
 
 static void send_reset(const uint8_t nonce[static LINE_NONCE]) {
@@ -43,8 +43,9 @@ static void went(void) {
 }
 
 static void open_strand(uint32_t number) {
-    int fd = reach();
-    if (fd < 0 || !strand_open(number, fd)) {
+    struct source *other = NULL;
+    int fd = reach(&other);
+    if (fd < 0 || !strand_open(number, fd, other)) {
         line_send(number, LINE_KIND_CLOSE, NULL, 0);
     }
 }
@@ -122,7 +123,7 @@ static size_t use_bytes(uint8_t *bytes, size_t size) {
 
 static const struct port_events events = {.came = came, .went = went, .bytes = use_bytes, .room = strands_resume};
 
-bool line_open(const char *path, int (*leads)(void)) {
+bool line_open(const char *path, int (*leads)(struct source **other)) {
     reach = leads;
     return port_open(path, &events);
 }

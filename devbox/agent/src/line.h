@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 
+#include "loop.h"
+
 /* Serve the port at `path`. `reach` has to return, for each connection from the host, a nonblocking descriptor that
-   leads on, or -1. False and errno: it cannot be opened now. */
-bool line_open(const char *path, int (*reach)(void));
+   leads on, or -1; and in `other` its other end, if that is of this process. False and errno: it cannot be opened now. */
+bool line_open(const char *path, int (*reach)(struct source **other));
 
 #endif

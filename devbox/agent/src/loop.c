@@ -86,6 +86,7 @@ static uint32_t mask(uint32_t wanted) {
 bool source_open(struct source *source, int fd, void (*ready)(struct source *, uint32_t)) {
     source->ready = ready;
     source->wanted = 0;
+    source->other = NULL;
     source->fd = fd;
     struct epoll_event event = {.events = mask(0), .data.ptr = source};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
@@ -109,9 +110,25 @@ void source_want(struct source *source, uint32_t events) {
     }
 }
 
+void source_join(struct source *source, struct source *other) {
+    source->other = other;
+    other->other = source;
+}
+
+void source_pass_on(const struct source *source) {
+    struct source *other = source->fd >= 0 ? source->other : NULL;
+    if (other != NULL && (other->wanted & EPOLLIN) != 0) {
+        other->ready(other, EPOLLIN);
+    }
+}
+
 int source_take(struct source *source) {
     int fd = source->fd;
     if (fd >= 0) {
+        if (source->other != NULL) {
+            source->other->other = NULL;
+            source->other = NULL;
+        }
         /* Not left to close(): a process being started may hold a copy of the description for a moment. */
         epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &(struct epoll_event){0});
         source->fd = -1;

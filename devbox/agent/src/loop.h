@@ -14,6 +14,7 @@ struct source {
     void (*ready)(struct source *source, uint32_t events);
     int fd;
     uint32_t wanted;
+    struct source *other; /* of a pair that has both its ends in this process */
 };
 
 bool loop_open(void);
@@ -29,6 +30,10 @@ bool source_open(struct source *source, int fd, void (*ready)(struct source *, u
 /* EPOLLIN, EPOLLOUT, both, or 0: then not even a hang-up is reported. With EPOLLET it is told of changes alone.
    Harmless on a closed source. */
 void source_want(struct source *source, uint32_t events);
+/* What is written to one of the two is there for the other one to read. */
+void source_join(struct source *source, struct source *other);
+/* Have what was written to it be read now, if it is one of such a pair, and not after what is still to be done. */
+void source_pass_on(const struct source *source);
 /* Stop watching and give the descriptor back. */
 int source_take(struct source *source);
 void source_close(struct source *source);

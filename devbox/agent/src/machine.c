@@ -35,16 +35,17 @@ static int64_t pause_time = FIRST_PAUSE;
 static const char *agent_socket;
 
 /* A client of this very process. */
-static int reach_here(void) {
+static int reach_here(struct source **other) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
         return -1;
     }
-    (void)dispatch_open(ends[1]); /* if there is no place for it, it is closed, and the client told why */
+    *other = dispatch_open(ends[1]); /* if there is no place for it, it is closed, and the client told why */
     return ends[0];
 }
 
-static int reach_socket(void) {
+static int reach_socket(struct source **other) {
+    (void)other;
     int fd = door_connect(agent_socket);
     if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
         close(fd);

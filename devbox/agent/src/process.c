@@ -70,6 +70,7 @@ static void finish(struct process *process) {
     }
     if (process->out.over && process->err.over) {
         say_exit(process);
+        source_pass_on(&process->channel.connection->source); /* who waits for it is not to wait for what comes now */
         process_destroy(process);
     } else {
         process_update(process);

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -19,7 +18,7 @@
 #include "wire.h"
 
 enum { ROOM = 65536, SOON = 30 }; /* ms until a small program has ended, which goes before */
-enum { WAY = SPAWN_PASSED, FDS_MOST, USER_MOST = 64, STACK = 16384, WORDS = 64 };
+enum { WAY = SPAWN_PASSED, FDS_MOST, USER_MOST = 64, STACK = 262144, USED = 16384 };
 /* What needs more than this to be given is started with plumbing of its own. */
 enum { UNCOMMON = EXEC_TERMINAL | EXEC_STDIN | EXEC_DETACH | EXEC_SFTP | EXEC_SYNC };
 
@@ -51,6 +50,11 @@ static int way = -1;    /* to the one that waits, or will in a moment */
 static struct plumbing ready;
 static struct timer timer;
 static char user[USER_MOST]; /* of whom it will probably be: all that the zygote is told, beside the descriptors */
+static char its_user[USER_MOST];
+static uint8_t words[ROOM]; /* what one is told */
+static size_t heard = 1;    /* so many of them */
+static _Alignas(16) uint8_t stack[STACK];
+static int held; /* by one that was made: the zygote's memory. The kernel clears it when that is over */
 
 static size_t size_of(size_t descriptors) {
     return offsetof(struct rights, passed) + descriptors * sizeof(int);
@@ -88,49 +92,57 @@ static void move_texts(struct exec_message *message, const uint8_t *bytes) {
     }
 }
 
-/* What is written to first is copied or cleared then. */
-static void warm_up(uint8_t *bytes) {
-    volatile uint8_t stack[STACK];
-    for (size_t at = 0; at < sizeof stack; at += 4096) {
-        stack[at] = 0;
-    }
-    bytes[0] = 0;
-    void *volatile words = calloc(WORDS, sizeof(char *));
-    free(words);
+/* Nobody is to know what the one before was started with. What is written to first is there already then. */
+static void clear(void) {
+    memset(words, 0, heard);
+    memset(stack + sizeof stack - USED, 0, USED);
 }
 
-static _Noreturn void wait_in_child(struct rights *rights) {
-    static uint8_t bytes[ROOM];
+static int wait_in_child(void *arguments) {
+    struct rights *rights = arguments;
     struct request request = {.spawn = {.placed = false}};
-    struct iovec parts[] = {{&request, sizeof request}, {bytes, sizeof bytes}};
+    struct iovec parts[] = {{&request, sizeof request}, {words, sizeof words}};
     pid_t own = getpid();
+    (void)syscall(SYS_set_tid_address, &held);
     (void)setsid();
     (void)prctl(PR_SET_NAME, "agent-next", 0, 0, 0);
     (void)dup3(rights->passed[WAY], SPAWN_KEPT, O_CLOEXEC);
-    spawn_place(rights->passed, user);
-    warm_up(bytes);
+    spawn_place(rights->passed, its_user);
     (void)!write(SPAWN_KEPT, &own, sizeof own);
+    heard = sizeof words; /* unless it comes to say how many */
     ssize_t passed = receive(SPAWN_KEPT, parts, 2, rights);
+    heard = request.message.size;
     if (passed != (request.spawn.placed ? 0 : SPAWN_PASSED)) {
         _exit(0); /* nobody wants it any more, or it could not be given what it is to have */
     }
-    move_texts(&request.message, bytes);
+    move_texts(&request.message, words);
     request.spawn.message = &request.message;
     memcpy(request.spawn.descriptors, rights->passed, sizeof request.spawn.descriptors);
     spawn_become(&request.spawn);
 }
 
-/* Its children are the agent's. */
+/* One that has our memory until it becomes a program: then none has to be copied, and none to be given back. The agent
+   is its parent. */
+static bool bear(const struct rights *rights, char **environment) {
+    static struct rights its_own; /* we go on meanwhile, and are told of the next one */
+    its_own = *rights;
+    memcpy(its_user, user, sizeof user);
+    clear();
+    spawn_afresh(environment);
+    __atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
+    return clone(wait_in_child, stack + sizeof stack, CLONE_VM | CLONE_PARENT | SIGCHLD, &its_own) > 0;
+}
+
+/* Ends if one still has our memory when the next is wanted, such as one whose program lies on a disk that hangs. */
 static _Noreturn void breed(int descriptor) {
     struct rights rights;
     struct iovec part = {user, sizeof user};
+    char **environment = environ;
     spawn_begin();
     spawn_keep(descriptor);
     (void)prctl(PR_SET_NAME, "agent-zygote", 0, 0, 0);
-    while (receive(SPAWN_KEPT, &part, 1, &rights) == FDS_MOST) {
-        if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) {
-            wait_in_child(&rights);
-        }
+    while (receive(SPAWN_KEPT, &part, 1, &rights) == FDS_MOST && __atomic_load_n(&held, __ATOMIC_SEQ_CST) == 0 &&
+           bear(&rights, environment)) {
         for (int index = 0; index < FDS_MOST; index++) {
             close(rights.passed[index]);
         }

@@ -1,7 +1,7 @@
 /* One process that waits to become the next program, so that nobody waits for fork: a fifth of a program's start by
    emulation. It is a session of its own, and has what most programs are given: pipes, and the user of the one before.
-   It is forked by another one, the zygote, that has little memory and never more, so that the agent's own is not copied
-   page by page after each fork. */
+   It is born by another one, the zygote, whose memory it has until it becomes a program: none is copied page by page, and
+   none is to be given back before the program begins. */
 #ifndef SPARE_H
 #define SPARE_H
 

@@ -20,11 +20,15 @@
 #include "wire.h"
 
 enum { REPORT = SPAWN_KEPT, QUEUE, PLACED = QUEUE, OLD_KERNEL_DESCRIPTORS = 65536, DEFAULTS_MOST = 5 };
+enum { POOL = 16384 }; /* texts of all lists that a message of 64 KiB can have */
 
 static char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit original_files;
 static int report_to = -1; /* in a child */
 static const struct user *owner; /* of what was placed */
+/* Not of malloc, which has the kernel map and clear pages first. */
+static char *pool[POOL];
+static size_t pooled;
 
 bool spawn_prepare(void) {
     if (getrlimit(RLIMIT_NOFILE, &original_files) != 0) {
@@ -113,6 +117,12 @@ static void give_descriptors(bool terminal, const struct user *user) {
 }
 
 static char **make_list(size_t count) {
+    if (count <= POOL - pooled) {
+        char **list = pool + pooled;
+        pooled += count;
+        memset(list, 0, count * sizeof *list);
+        return list;
+    }
     char **list = calloc(count, sizeof *list);
     if (list == NULL) {
         lack();
@@ -147,8 +157,9 @@ static void put_runtime(char **list, uid_t uid) {
 }
 
 static void set_environment(const struct exec_message *message, const struct user *user) {
-    static char room[3][sizeof "LOGNAME=" + sizeof user->home];
+    static char room[3 * (sizeof "LOGNAME=" + sizeof user->home)];
     static const char *const names[] = {"HOME=", "USER=", "LOGNAME="};
+    char *at = room;
     size_t count = message->env.count + DEFAULTS_MOST + 1;
     for (char **own = environ; *own != NULL; own++) {
         count++;
@@ -162,8 +173,9 @@ static void set_environment(const struct exec_message *message, const struct use
     for (int index = 0; index < 3; index++) {
         const char *value = index == 0 ? user->home : user->name;
         if (value[0] != '\0') {
-            text_join(room[index], sizeof room[index], (const char *const[]){names[index], value, NULL});
-            put(list, room[index], false);
+            text_join(at, sizeof room - (size_t)(at - room), (const char *const[]){names[index], value, NULL});
+            put(list, at, false);
+            at += strlen(at) + 1; /* on the same page, if they are short */
         }
     }
     for (char **own = environ; *own != NULL; own++) {
@@ -258,6 +270,13 @@ void spawn_place(const int descriptors[static SPAWN_PASSED], const char *user) {
     if (owner != NULL) {
         give_descriptors(false, owner);
     }
+}
+
+void spawn_afresh(char **own) {
+    environ = own;
+    owner = NULL;
+    report_to = -1;
+    pooled = 0;
 }
 
 void spawn_become(const struct spawn *spawn) {

@@ -38,6 +38,8 @@ enum { SPAWN_KEPT = 3 };
 void spawn_begin(void);
 void spawn_keep(int descriptor);
 void spawn_place(const int descriptors[static SPAWN_PASSED], const char *user);
+/* Begin again, where another one has had this memory: `own` is the environment that it had. */
+void spawn_afresh(char **own);
 _Noreturn void spawn_become(const struct spawn *spawn);
 
 #endif

@@ -161,7 +161,7 @@ static void ready(struct source *source, uint32_t events) {
     }
 }
 
-bool strand_open(uint32_t number, int fd) {
+bool strand_open(uint32_t number, int fd, struct source *other) {
     struct strand *strand = count < STRANDS_MOST ? calloc(1, sizeof *strand) : NULL;
     if (strand == NULL) {
         close(fd);
@@ -170,6 +170,9 @@ bool strand_open(uint32_t number, int fd) {
     if (!source_open(&strand->source, fd, ready)) {
         free(strand);
         return false;
+    }
+    if (other != NULL) {
+        source_join(&strand->source, other);
     }
     strand->number = number;
     strand->credit = LINE_CREDIT;
@@ -191,6 +194,7 @@ bool strand_data(struct strand *strand, const uint8_t *bytes, size_t size) {
         break_off(strand);
     } else {
         update(strand);
+        source_pass_on(&strand->source);
     }
     return true;
 }

@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "loop.h"
+
 struct strand;
 
-/* Takes the descriptor over. False: there is no place for it; it was closed. */
-bool strand_open(uint32_t number, int fd);
+/* Takes the descriptor over. `other`: see `line_open`. False: there is no place for it; it was closed. */
+bool strand_open(uint32_t number, int fd, struct source *other);
 struct strand *strand_find(uint32_t number);
 /* What a frame says. False if it is outside of the protocol; all may destroy the strand. */
 bool strand_data(struct strand *strand, const uint8_t *bytes, size_t size);

@@ -35,6 +35,7 @@ static bool same(const struct stat *one, const struct stat *other) {
 
 const struct user *user_expect(const char *text) {
     char copy[TEXT_MOST];
+    known = false; /* of before, in memory that another one has left */
     if (strlen(text) >= sizeof copy || !look(then) || !rests(&then[0]) || !rests(&then[1])) {
         return NULL;
     }

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ def await_spare(real: Target) -> int:
         assert real.run("true")[0] == 0
     until(lambda: bool(spares(pid_of(real))))
     return spares(pid_of(real))[0]
+
+
+def await_spare_but(real: Target, other: int) -> None:
+    """Have one that waits beside `other`."""
+    until(lambda: bool(set(spares(pid_of(real))) - {other}))
 
 
 def drop(real: Target) -> None:
@@ -169,6 +175,35 @@ def test_the_process_that_forks_it_is_replaced(real: Target, number: signal.Sign
         time.sleep(0.1)
     await_spare(real)
     assert len(zygotes(pid_of(real))) == 1
+
+
+def test_one_that_stands_still_amid_its_start_goes_on_and_nobody_has_its_memory_meanwhile(real: Target) -> None:
+    waiting = await_spare(real)
+    (old,) = zygotes(pid_of(real))
+    os.kill(waiting, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(real.run, "sh", "-c", "echo $$ $WORD", env=("WORD=first",), flags=0)
+        try:
+            until(lambda: old not in zygotes(pid_of(real)))
+            for word in ("second", "third"):  # by fork; by fork, and another zygote is had for the next
+                assert real.run("sh", "-c", "echo $WORD", env=(f"WORD={word}",), flags=0)[:2] == (
+                    0,
+                    f"{word}\n".encode(),
+                )
+                time.sleep(0.1)
+            await_spare_but(real, waiting)
+            assert real.run("sh", "-c", "echo $WORD", env=("WORD=fourth",), flags=0)[:2] == (0, b"fourth\n")
+        finally:
+            os.kill(waiting, signal.SIGCONT)
+        assert first.result(10)[:2] == (0, f"{waiting} first\n".encode())
+
+
+def test_what_one_program_was_given_the_next_one_has_not(real: Target) -> None:
+    for word in ("", "one", "", "two", ""):
+        await_spare(real)
+        env = (f"WORD={word}", *(f"V{number}={number}" for number in range(300))) if word else ()
+        code, out, _ = real.run("sh", "-c", "echo ${WORD-none} ${V299-none} $HOME", env=env, flags=0)
+        assert (code, out.split()[:2]) == (0, [word.encode(), b"299"] if word else [b"none", b"none"])
 
 
 def test_it_knows_nothing_of_the_programs_before(real: Target) -> None:

@@ -49,7 +49,7 @@ def test_it_is_known_by_its_name_and_its_uuid() -> None:
 @pytest.mark.parametrize(
     ("program", "accelerator", "board", "cpu"),
     [
-        (X86, "tcg", "q35", "max,la57=off,erms=off,fsrm=off"),
+        (X86, "tcg", "q35", "max,la57=off,erms=off,fsrm=off,smap=off,pku=off"),
         (X86, "kvm", "q35", "host"),
         (ARM, "tcg", "virt", "max"),
         (ARM, "hvf", "virt", "host"),
