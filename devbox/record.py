@@ -77,16 +77,21 @@ def write(path: str, entries: dict[str, str]) -> None:
     write_text(path, "\n".join(lines))
 
 
-def write_text(path: str, text: str) -> None:
-    """Write `text` to `path` with mode 0600, whole or not at all (R-03); `OSError` if it cannot be."""
+def write_text(path: str, text: str, *, durable: bool = True) -> None:
+    """Write `text` to `path` with mode 0600, whole or not at all (R-03); `OSError` if it cannot be.
+
+    `durable`: it is on the disk when this returns. Else a host that loses its power may have it empty, or not at all.
+    """
     temporary = f"{path}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
-        _fill(descriptor, text.encode("utf-8", "surrogateescape"))
+        _fill(descriptor, text.encode("utf-8", "surrogateescape"), durable=durable)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+    if not durable:
+        return
     directory = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -94,11 +99,12 @@ def write_text(path: str, text: str) -> None:
         os.close(directory)
 
 
-def _fill(descriptor: int, data: bytes) -> None:
+def _fill(descriptor: int, data: bytes, *, durable: bool) -> None:
     try:
         while data:
             data = data[os.write(descriptor, data) :]
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -28,16 +28,24 @@ _CHANNEL: Final = 1
 _OUTPUT: Final = {wire.STDOUT: 1, wire.STDERR: 2}
 
 
-def start(transport: Transport, identity: str, message: ExecMessage) -> "AgentSession":
+def start(transport: Transport, identity: str, message: ExecMessage, *, given: bytes = b"") -> "AgentSession":
     """Start a process; `StartError` if it cannot be, `NoAgent` and `OtherAgent` as `client.hello`.
 
-    Owns `transport` from now on. `ValueError` if `message` cannot be said.
+    `given`: all that there is on its stdin, if that is not to be sent later. Owns `transport` from now on. `ValueError`
+    if `message` cannot be said.
     """
+    soon = given if len(given) <= min(wire.CREDIT, wire.PAYLOAD_MAX) else b""  # it need not be waited for
     try:
         decoder = wire.Decoder()
-        _, frames = hello(transport, identity, decoder, wire.exec_(_CHANNEL, message, window=WINDOW))
-        session = AgentSession(transport, decoder, message)
+        request = wire.exec_(_CHANNEL, message, window=WINDOW)
+        if soon:
+            request += wire.frame(wire.DATA, _CHANNEL, soon) + wire.frame(wire.EOF, _CHANNEL)
+        _, frames = hello(transport, identity, decoder, request)
+        session = AgentSession(transport, decoder, message, said=len(soon))
         session.begin(frames)
+        if given and not soon:
+            session.send(given)
+            session.close_stdin()
     except BaseException:
         transport.close()
         raise
@@ -50,17 +58,17 @@ class AgentSession:
     Whoever sends and finds no room reads the connection on, if nobody else does, so one thread alone is enough.
     """
 
-    def __init__(self, transport: Transport, decoder: wire.Decoder, message: ExecMessage) -> None:
+    def __init__(self, transport: Transport, decoder: wire.Decoder, message: ExecMessage, *, said: int = 0) -> None:
         self._transport = transport
         self._decoder = decoder
-        self._takes_input = bool(message.flags & wire.FLAG_STDIN)
+        self._takes_input = bool(message.flags & wire.FLAG_STDIN) and not said
         self._detached = bool(message.flags & wire.FLAG_DETACH)
         self._pid: int | None = None
         self._status: int | None = None
         self._failure: AgentLost | None = None
         self._closed = False
         self._frames: deque[tuple[int, bytes]] = deque()
-        self._credit = wire.CREDIT  # bytes of input that there is room for
+        self._credit = wire.CREDIT - said  # bytes of input that there is room for
         self._window = WINDOW  # bytes of output that may still come
         self._taken = 0  # bytes of output that have not been asked for anew
         self._changed = threading.Condition()

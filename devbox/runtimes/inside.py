@@ -34,8 +34,7 @@ class Inside:
 
     def exec(self, spec: ExecSpec) -> Session:
         """Start a process inside; `EngineError` if it does not run, `CannotStartError` if it cannot be started."""
-        with explained(self.name, spec):
-            return session.start(self.connect(), self.spec_digest, exec_message(spec))
+        return self._exec(spec)
 
     def own(self, directories: Sequence[str], user: GuestUser) -> None:
         """Give those directories inside that are root's to `user`; `AgentError` if one cannot be given."""
@@ -49,17 +48,18 @@ class Inside:
     def run_as_root(self, argv: Sequence[str], *, failure: str, hint: str, given: bytes = b"") -> None:
         """Run a program inside to its end; `AgentError` with `failure` and what it said if it fails."""
         words = b""
-        started = self.exec(ExecSpec(argv=tuple(argv), user="0:0", workdir="/", stdin=bool(given)))
+        started = self._exec(ExecSpec(argv=tuple(argv), user="0:0", workdir="/", stdin=bool(given)), given)
         with contextlib.closing(started), explained(self.name):
-            if given:
-                started.send(given)
-                started.close_stdin()
             while (frame := started.receive()) is not None:
                 words += frame[1]
             status = started.exit_code()
         if status:
             said = printable(words.decode("utf-8", "replace").strip())
             raise AgentError(f"{self.name}: {failure}", detail=said or None, hint=hint)
+
+    def _exec(self, spec: ExecSpec, given: bytes = b"") -> Session:
+        with explained(self.name, spec):
+            return session.start(self.connect(), self.spec_digest, exec_message(spec), given=given)
 
     def sessions(self) -> tuple[GuestSession, ...]:
         """Return the processes that were started inside and have not ended."""

@@ -30,7 +30,7 @@ from devbox.vm.share import LiveShare
 
 _START: Final = 10.0  # seconds until QEMU has read its files and runs
 _QUIT: Final = 5.0  # seconds in which it ends when it is told to, or killed
-_PAUSE: Final = 0.02
+_PAUSE: Final = 0.005
 _AGAIN: Final = 0.1  # seconds between two looks for a process that nobody has written down
 _LOOKS: Final = 2.0  # seconds after which it is looked whether it stands still
 _KILLED: Final = 128 + signal.SIGKILL

@@ -7,6 +7,7 @@ itself and ends with the machine.
 import contextlib
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from devbox.process import Processes
@@ -28,19 +29,19 @@ def lacking(processes: Processes) -> str | None:
 def wired(processes: Processes, *, sshd: int = 0) -> Iterator[int | None]:
     """Yield the descriptor of a wire that QEMU is to inherit; None where there is no passt, and QEMU has to do.
 
-    `sshd`: see `MachineSpec`.
-    `CommandFailedError` with passt's own words if it cannot run. If nobody has inherited the wire, it ends.
+    `sshd`: see `MachineSpec`. passt gets ready meanwhile: `CommandFailedError` with its own words at the end of the
+    block if it cannot run. If nobody has inherited the wire, it ends.
     """
     program = processes.which(_PROGRAM)
     if program is None:
         yield None
         return
     ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:  # it goes on in the background once it is ready
-            wire = theirs.fileno()
-            processes.run(passt_argv(program, wire, sshd=sshd), inherit=(wire,), timeout=_READY)
+    wire = theirs.fileno()
+    with ours, theirs, ThreadPoolExecutor(1) as meanwhile:  # it goes on in the background once it is ready
+        ready = meanwhile.submit(processes.run, passt_argv(program, wire, sshd=sshd), inherit=(wire,), timeout=_READY)
         yield ours.fileno()
+        ready.result()
 
 
 def passt_argv(program: str, wire: int, *, sshd: int = 0) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from devbox.vm.qmp import Qmp
 
 _ANSWER: Final = 60.0  # seconds for an answer of QEMU's, whose disks may be slow
 _PATIENCE: Final = 300.0  # seconds in which gigabytes are written or read
-_PAUSE: Final = 0.01
+_PAUSE: Final = 0.003
 _UNDER_WAY: Final = ("setup", "active", "device", "pre-switchover", "cancelling")  # as QEMU calls it
 _OWN: Final = ("name", "uuid", "directory", "drives", "initrd", "memory_file", "memory_kept", "incoming", "share")
 

@@ -188,18 +188,22 @@ static void take_over_journal(const char *root, const char *before, const char *
 
 /* An image without systemd may have none. */
 bool settle_machine_id(const struct fact *fact) {
-    static const struct fact end = {.value = "\n", .size = 1};
+    char line[ID + 2];
+    const struct fact whole = {.value = line, .size = ID + 1};
     size_t size;
     char *before = facts_read(FILE_OF_ID, &size);
     if (before == NULL) {
         return errno == ENOENT;
     }
+    /* What is as long is written over, which the file system is done with sooner. */
+    int more = size == whole.size ? 0 : O_TRUNC;
+    (void)text_join(line, sizeof line, (const char *const[]){fact->value, "\n", NULL});
     before[strcspn(before, "\n")] = '\0';
     if (strlen(before) == ID && strcmp(before, fact->value) != 0) {
         take_over_journal("/run/log/journal/", before, fact->value);
         take_over_journal("/var/log/journal/", before, fact->value);
     }
-    return write_over(FILE_OF_ID, O_TRUNC, fact) && write_over(FILE_OF_ID, O_APPEND, &end);
+    return write_over(FILE_OF_ID, more, &whole);
 }
 
 bool settle_word(const struct fact *fact) {

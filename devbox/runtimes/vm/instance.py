@@ -111,7 +111,7 @@ class VmInstance(Inside):
         deliver(self._stored.agent, self._bench.engine)
         bench, woken = self._bench, partial(self._await_agent, _WAKING)
         resumed = saving.resumed(self._machine, self._directory, bench.reporter, bench.processes, woken)
-        record.write_text(str(self._directory / UP), "")
+        record.write_text(str(self._directory / UP), "", durable=False)
         if not resumed:
             with told_of_room(self._directory):
                 self._boot()
@@ -348,7 +348,7 @@ class VmInstance(Inside):
         asleep.unlink(missing_ok=True)
         fault("machine settled")
         if not settled:
-            record.write_text(str(self._directory / SETTLED), agent_boot)
+            record.write_text(str(self._directory / SETTLED), agent_boot, durable=False)
             if self._stored.machine.base is not None:
                 foreign.has_come(self._directory)
 
