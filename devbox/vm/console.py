@@ -20,8 +20,9 @@ _PAUSE: Final = 0.02
 _LOOK: Final = 0.25  # seconds between two looks at what is followed
 _PIECE: Final = 4096
 _ESCAPES: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_c])")
+_NOTHING_TO_BOOT: Final = re.compile(r"No bootable device\.")  # what the BIOS says
 _FAILURES: Final = (
-    re.compile(r"No bootable device\."),  # what the BIOS says
+    _NOTHING_TO_BOOT,
     re.compile(r"Kernel panic - not syncing: [^\r\n]*"),
     re.compile(r"devbox: boot: [^\r\n]*"),  # what the agent says when it cannot get as far as the machine's own init
 )
@@ -88,6 +89,8 @@ class Console:
         state = _state(self._file)
         if state != self._seen and not self._failure:
             text = self.text()
+            if not self._end.exists():  # a line that is being written says half of it
+                text = text[: text.rfind("\n") + 1] + "".join(_NOTHING_TO_BOOT.findall(text))
             found = [match[0] for pattern in _FAILURES if (match := pattern.search(text))]
             self._failure = printable(found[0].strip()) if found else None
             self._seen = state

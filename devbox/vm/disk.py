@@ -11,7 +11,7 @@ import re
 import struct
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -77,18 +77,24 @@ def require_way(processes: Processes) -> tuple[Way, ...]:
     return found
 
 
-def draw(root: RootFiles, path: Path, processes: Processes, *, identity: str) -> None:
+def draw(root: RootFiles, path: Path, processes: Processes, *, identity: str, left: ExitStack | None = None) -> None:
     """Write the files of `root` as an ext4 file system into the new file `path`, which is sparse.
 
-    `identity`: what the file system's UUID is made from; with the same and the same files it is the same bytes.
+    `identity`: what the file system's UUID is made from; with the same and the same files it is the same bytes. `left`:
+    has to remove what that took, thousands of files, which nobody need wait for; None: they are gone already.
     """
+    with ExitStack() as own:
+        _draw(root, path, processes, identity, own if left is None else left)
+
+
+def _draw(root: RootFiles, path: Path, processes: Processes, identity: str, left: ExitStack) -> None:
     found = require_way(processes)
     program = tool(processes, "mke2fs", "e2fsprogs")
     size = max(ROOT_SIZE, _rounded(2 * root.size), _rounded(2 * root.members * _PER_INODE))
     order = _Order(program=program, path=path, size=size, name=uuid.uuid5(_SPACE, identity), epoch=DAWN)
     for index, way in enumerate(found):
         try:
-            _fill(root, order, way, processes)
+            _fill(root, order, way, processes, left)
         except CommandFailedError as error:
             if index + 1 < len(found):
                 continue
@@ -213,22 +219,22 @@ class _Order:
         return {"MKE2FS_CONFIG": os.devnull, "LC_ALL": "C.UTF-8", **dates}
 
 
-def _fill(root: RootFiles, order: _Order, way: Way, processes: Processes) -> None:
+def _fill(root: RootFiles, order: _Order, way: Way, processes: Processes, left: ExitStack) -> None:
     order.path.unlink(missing_ok=True)
     if way is Way.TAR:
         processes.run(order.argv(root.tar), env=order.env, timeout=_MINUTES)
         return
-    with scratch(order.path.parent, size=root.size) as place:
-        files, state = place / "files", place / "state"
-        files.mkdir()
-        faked = way is Way.FAKEROOT
-        processes.run(
-            [*(["fakeroot", "-s", str(state), "--"] if faked else []), *_untar(root.tar, files)], timeout=_MINUTES
-        )
-        if faked and not (state.exists() and state.stat().st_size):  # then all would be root's, and nobody the wiser
-            raise CommandFailedError("fakeroot did not say whose files it has laid out", hint="try again, or as root")
-        before = ["fakeroot", "-i", str(state), "--"] if faked else []
-        processes.run([*before, *order.argv(files)], env=order.env, timeout=_MINUTES)
+    place = left.enter_context(scratch(order.path.parent, size=root.size))
+    files, state = place / "files", place / "state"
+    files.mkdir()
+    faked = way is Way.FAKEROOT
+    processes.run(
+        [*(["fakeroot", "-s", str(state), "--"] if faked else []), *_untar(root.tar, files)], timeout=_MINUTES
+    )
+    if faked and not (state.exists() and state.stat().st_size):  # then all would be root's, and nobody the wiser
+        raise CommandFailedError("fakeroot did not say whose files it has laid out", hint="try again, or as root")
+    before = ["fakeroot", "-i", str(state), "--"] if faked else []
+    processes.run([*before, *order.argv(files)], env=order.env, timeout=_MINUTES)
 
 
 def _untar(tar: Path, into: Path) -> Sequence[str]:

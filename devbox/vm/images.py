@@ -21,6 +21,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,23 +174,37 @@ class MachineImages:
 
     def _make(self, making: Path, order: _Order, progress: Progress) -> None:
         tar, raw = making / "root.tar", making / "root.raw"
-        progress.update("reading what the image holds")
-        try:
-            root = write_root(order.export(), tar)
-            release = self._boot_files(root, making)
-            progress.update(f"writing {root.members} files")
-            self._require_room(root.size)
-            draw(root, raw, self._processes, identity=order.image_id)
-        except (TarStreamError, KernelError, Ext4Error) as error:
-            raise MachineError(f"the image {order.image_id[:19]} cannot become a machine: it {error}") from error
-        tar.unlink()
-        progress.update("packing it")
-        to_qcow2(raw, making / "disk.qcow2", self._processes)
-        raw.unlink()
-        (making / "disk.qcow2").chmod(0o400)
-        (making / "content").write_text(_digest(making / "disk.qcow2"), encoding="ascii")
+        with contextlib.ExitStack() as left:
+            try:
+                progress.update("reading what the image holds")
+                root = write_root(order.export(), tar)
+                release = self._boot_files(root, making)
+                progress.update(f"writing {root.members} files")
+                self._require_room(root.size)
+                draw(root, raw, self._processes, identity=order.image_id, left=left)
+            except (TarStreamError, KernelError, Ext4Error) as error:
+                raise MachineError(f"the image {order.image_id[:19]} cannot become a machine: it {error}") from error
+            left.callback(tar.unlink)
+            progress.update("packing it")
+            (making / "content").write_text(self._packed(raw, making / "disk.qcow2", left), encoding="ascii")
         (making / "parameters").write_text(parameters(root.places), encoding="ascii")
         (making / "release").write_text(release, encoding="utf-8")
+
+    def _packed(self, raw: Path, disk: Path, left: contextlib.ExitStack) -> str:
+        """Make `disk` of `raw`, which is gone then, and return its digest; meanwhile do what is `left`.
+
+        To take away what is large takes the host as long as to read it.
+        """
+        with ThreadPoolExecutor(1) as meanwhile:
+            going = meanwhile.submit(left.close)
+            to_qcow2(raw, disk, self._processes)
+            written = meanwhile.submit(_synced, disk)
+            gone = meanwhile.submit(raw.unlink)
+            disk.chmod(0o400)
+            digest = _digest(disk)
+            for one in (going, written, gone):
+                one.result()
+        return digest
 
     def _require_room(self, size: int) -> None:
         """Raise `MachineError` if what is to be written cannot be: to fill a disk takes minutes, and others' room."""

@@ -88,6 +88,21 @@ def test_a_panic_and_an_agent_that_gives_up_are_recognised(
     assert console.failure() == failure
 
 
+def test_half_a_line_says_nothing_yet_unless_nothing_more_will_be_said(tmp_path: Path, console: Console) -> None:
+    place = tmp_path / "console"
+    place.write_text("devbox: boot: /sbin", encoding="utf-8")
+    assert console.failure() is None
+    place.write_text("devbox: boot: /sbin/init: No such file\n", encoding="utf-8")
+    assert console.failure() == "devbox: boot: /sbin/init: No such file"
+    other = Console(tmp_path)
+    place.write_text("Booting from Hard Disk...\nNo bootable device.", encoding="utf-8")
+    assert other.failure() == "No bootable device."
+    ended = Console(tmp_path)
+    place.write_text("Kernel panic - not syncing: no ro", encoding="utf-8")
+    (tmp_path / "console.end").touch()
+    assert ended.failure() == "Kernel panic - not syncing: no ro"
+
+
 def test_a_panic_across_both_files_is_recognised(tmp_path: Path, console: Console) -> None:
     (tmp_path / "console.1").write_text("Kernel pa")
     (tmp_path / "console").write_text("nic - not syncing: x\n")

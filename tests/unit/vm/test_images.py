@@ -26,7 +26,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MachineImages:
         return completed()
 
     fake.answer("qemu-img", "convert", with_=convert)  # type: ignore[arg-type]
-    monkeypatch.setattr(module, "draw", lambda root, path, processes, *, identity: path.write_bytes(b"raw"))
+    monkeypatch.setattr(module, "draw", lambda root, path, processes, *, identity, left: path.write_bytes(b"raw"))
     monkeypatch.setattr(module, "write_root", written)
     monkeypatch.setattr(module.MachineImages, "_boot_files", boot_files)
     return MachineImages(tmp_path / "vm", fake, SilentReporter())
