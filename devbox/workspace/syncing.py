@@ -125,9 +125,15 @@ def session(host: Host, workspace: Workspace, instance: Instance, command: str) 
         known = kept(workspace.hash)
         if known is None:
             raise SyncError("nothing says what of this project is synced", hint=_UP_AGAIN)
-        supervisor = host.supervision.start(workspace.hash, instance.spec_digest, relayed=relayed(host, workspace))
-        supervisor.sync(known[0])
+        supervisor = _begun(host, workspace, known[0], instance)
         keep(workspace.hash, known[0])
+    return supervisor
+
+
+def _begun(host: Host, workspace: Workspace, order: SyncOrder, instance: Instance) -> Supervisor:
+    """Have `order` synced with the running `instance` by a Supervisor, and wait for nothing."""
+    supervisor = host.supervision.start(workspace.hash, instance.spec_digest, relayed=relayed(host, workspace))
+    supervisor.sync(order)
     return supervisor
 
 
@@ -197,9 +203,7 @@ def _left_behind(host: Host, workspace: Workspace, order: SyncOrder, running: Se
     if supervisor is None or not supervisor.ask_sync("status")["active"]:
         if not running:
             return ""
-        identity = running[0].spec_digest
-        supervisor = host.supervision.start(workspace.hash, identity, relayed=relayed(host, workspace))
-        supervisor.sync(order)
+        supervisor = _begun(host, workspace, order, running[0])
     status = flush(supervisor)
     end = time.monotonic() + _LAST_PATIENCE
     while running and status["state"] == DISCONNECTED and time.monotonic() < end:

@@ -15,7 +15,7 @@ from devbox.agent.client import NoAgent, open_socket
 
 IDENTITY = "0123456789abcdef"
 _SPARE = "agent-next"  # how the process is called that waits to become the next program
-_ZYGOTE = "agent-zygote"  # and the one that it is forked by
+_ZYGOTE = "agent-zygote"  # and the one that bears it
 _PROGRAMS = Path(paths.cache_root()) / "agent"  # while this process still has the cache that it was started with
 _PATIENCE = 30.0  # seconds; only ever spent by what fails
 
@@ -38,7 +38,7 @@ def spares(pid: int) -> list[int]:
 
 
 def zygotes(pid: int) -> list[int]:
-    """Return the processes of the agent `pid` that those are forked by: one, or none."""
+    """Return the processes of the agent `pid` that bear those: one, or none."""
     return [one for one, name in _all_children(pid) if name == _ZYGOTE]
 
 

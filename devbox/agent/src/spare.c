@@ -45,7 +45,7 @@ struct packet {
     size_t flags;
 };
 
-static int zygote = -1; /* the way to the process that the waiting ones are forked from */
+static int zygote = -1; /* the way to the process that bears the ones that wait */
 static int way = -1;    /* to the one that waits, or will in a moment */
 static struct plumbing ready;
 static struct timer timer;

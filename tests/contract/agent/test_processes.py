@@ -10,7 +10,8 @@ import pytest
 
 from devbox.agent import wire
 from devbox.agent.client import AgentLost, StartError
-from devbox.agent.session import AgentSession, ask_sessions
+from devbox.agent.session import AgentSession, ask_sessions, start
+from devbox.agent.wire import ExecMessage
 from tests.contract.agent.conftest import Target, read_all
 from tests.support.waiting import until
 
@@ -45,6 +46,20 @@ def test_both_outputs_come_through_apart(target: Target) -> None:
 def test_input_and_its_end_come_through(target: Target) -> None:
     data = bytes(range(256)) * 10
     assert target.run("cat", stdin=data) == (0, data, b"")
+
+
+@pytest.mark.parametrize("size", [1, wire.CREDIT, wire.CREDIT + 1, MIB // 8])
+def test_what_is_given_with_the_question_is_all_that_there_is_to_read(target: Target, size: int) -> None:
+    data = os.urandom(size)
+    session = start(target.dial(), target.identity, ExecMessage(("cat",)), given=data)
+    session.send(b"more")  # which it does not hear: it has been told the end
+    assert read_all(session) == (0, data, b"")
+    session.close()
+
+
+def test_what_is_given_to_what_cannot_be_started_is_dropped(target: Target) -> None:
+    with pytest.raises(StartError):
+        start(target.dial(), target.identity, ExecMessage(("no-such-program",)), given=b"x" * 1000)
 
 
 def test_without_input_there_is_an_end_of_file_at_once(target: Target) -> None:
