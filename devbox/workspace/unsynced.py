@@ -42,11 +42,9 @@ def require_nothing_unsynced(host: Host, workspace: Workspace, removal: Removal 
     left = _left(host, workspace, removal)
     if not left:
         return
-    shown = [printable(path) or "nobody knows what, since it cannot be looked into" for path in left[:_SHOWN]]
-    more = [f"... and {len(left) - _SHOWN} more"] if len(left) > _SHOWN else []
     raise UnsyncedError(
         f"{workspace.container_name} holds what is not in {workspace.directory}",
-        detail="\n".join([*shown, *more]),
+        detail=_listed(left),
         hint=f"devbox sync conflicts, and decide; or {removal.hint}",
     )
 
@@ -63,6 +61,7 @@ def save_unsynced(host: Host, workspace: Workspace, removal: Removal = DESTROY) 
         again = 'let sync.mode be "two-way" as before, devbox up' if mounted else "devbox up"
         raise UnsyncedError(
             f"what {workspace.container_name} holds cannot be saved, since it cannot be looked into",
+            detail=_listed(left),
             hint=f"{again}, then again; or give it up: {_giving_up(workspace)}",
         )
     name = f"{workspace.container_name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar"
@@ -72,6 +71,11 @@ def save_unsynced(host: Host, workspace: Workspace, removal: Removal = DESTROY) 
         salvage(guest, left, apart=order.volumes, target=target)
     host.reporter.note(f"saved what was inside alone: {target}")
     return target
+
+
+def _listed(left: list[str]) -> str:
+    shown = [printable(path) or "nobody knows what, since it cannot be looked into" for path in left[:_SHOWN]]
+    return "\n".join([*shown, *([f"... and {len(left) - _SHOWN} more"] if len(left) > _SHOWN else [])])
 
 
 def _giving_up(workspace: Workspace) -> str:

@@ -28,6 +28,7 @@ class Bench:
         self.machine, self.spec, self.cache, self.processes = machine, spec, cache, processes
         self.reporter = RecordingReporter()
         self.waits = 0
+        self.patience = 0.0  # seconds for which the agent is waited for
 
     def run(self, *comes_up: bool, **other: object) -> None:
         """Boot it; `comes_up`: whether the agent answers, the first time and the second."""
@@ -35,7 +36,8 @@ class Bench:
 
         def await_agent() -> None:
             self.waits += 1
-            self.machine.await_agent(lambda: next(answers), 0)
+            answer = next(answers)
+            self.machine.await_agent(lambda: answer, self.patience)
 
         bench = boot.Bench(engine=FakeEngine(), processes=self.processes, reporter=self.reporter)
         boot.run(self.machine, replace(self.spec, **other), bench, await_agent)  # type: ignore[arg-type]
@@ -110,6 +112,7 @@ def test_an_emulated_one_that_says_what_is_wrong_is_not(
 ) -> None:
     monkeypatch.setattr(accel, "_KVM", bench.cache / "no-such-device")
     tell(say="Kernel panic - not syncing: no root")
+    bench.patience = 20  # what is said comes by way of a file
     with pytest.raises(MachineError, match="Kernel panic"):
         bench.run(False, True)
     assert bench.waits == 1

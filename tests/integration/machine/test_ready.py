@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from devbox.runtimes.vm.newborn import NOBODY
-from tests.integration.machine.conftest import PROFILE, inside, machines, processes_of
+from tests.integration.machine.conftest import PROFILE, Born, inside, machines, processes_of
 from tests.support.command import Devbox, sweep
 
 pytestmark = [pytest.mark.docker, pytest.mark.vm]
@@ -43,12 +43,14 @@ def _kept(machine: Devbox) -> list[Path]:
     return [one.parent for one in (machine.home / ".cache/devbox/vm").glob("*/ready-*/under")]
 
 
-def test_two_that_go_on_from_the_same_boot_are_not_the_same_machine(machine: Devbox) -> None:
+def test_two_that_go_on_from_the_same_boot_are_not_the_same_machine(born: Born) -> None:
+    machine = born.devbox
+    assert "boots as ever" not in born.said, born.said
     with project_beside(machine, "one") as one, project_beside(machine, "other") as other:
         for devbox in (one, other):
             said = devbox("up").stderr
-            assert "boots as ever" not in said
-            assert FIRST not in said
+            assert "boots as ever" not in said, said
+            assert FIRST not in said, said
         assert inside(one, BOOT) == inside(other, BOOT), "neither of them has booted"
         for first, second in zip(inside(one, OWN).splitlines(), inside(other, OWN).splitlines(), strict=True):
             assert first != second

@@ -143,6 +143,18 @@ def test_destroy_refuses_to_take_away_what_is_nowhere_else(desk: Desk) -> None:
     assert kept(desk.workspace.hash) is None
 
 
+def test_what_a_lost_environment_held_alone_is_named_where_it_cannot_be_saved(desk: Desk) -> None:
+    result = up(desk.host, desk.workspace)
+    desk.supervisors.differences = [{"path": "out/a", "guest": "file", "host": ""}]
+    halt(desk.host, desk.workspace)
+    desk.engine.remove(result.instance)
+    with pytest.raises(UnsyncedError, match="cannot be saved, since it cannot be looked into") as caught:
+        destroy(desk.host, desk.workspace, force=True)
+    assert caught.value.detail == "out/a"
+    assert caught.value.hint == f"devbox up, then again; or give it up: docker volume rm {result.name}-workspace"
+    assert _volumes(desk)
+
+
 def test_back_to_a_mount_ends_the_sync_and_leaves_the_copy(desk: Desk) -> None:
     up(desk.host, desk.workspace)
     desk.write()
