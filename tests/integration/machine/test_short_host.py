@@ -58,6 +58,7 @@ def test_a_kernel_that_panics_for_want_of_memory_is_told_and_ended(machine: Devb
     with _profile(machine, _MEMORY, 'memory = "64 MiB"'):
         said = refused(machine, status=3)
         assert "does not come up: Kernel panic - not syncing: " in said
+        assert "warning: " not in said, said  # such as that nobody knows what is inside alone
         assert "hint: give the machine more memory: resources.memory in devbox.toml" in said
         assert "Kernel panic - not syncing: " in machine("logs", "--console").stdout
         assert not processes_of(machine)
