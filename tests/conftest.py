@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import guest_kernel
+from tests.support import guest_kernel, wheel
 from tests.support.agent import share_programs
 from tests.support.engine import RUN, docker_engine, leftovers, podman_engine, present_now
 from tests.support.supervisors import end_all
@@ -41,7 +41,7 @@ _before: set[str] = set()
 _left: list[str] = []
 # Where a user's locks are whose state directory cannot be written to; some tests have such a one.
 _LOCKS = Path(f"/tmp/devbox-{os.geteuid()}")
-_own: list[Path] = [guest_kernel.PLACE]
+_own: list[Path] = [guest_kernel.PLACE, wheel.PLACE]
 
 
 @pytest.fixture(autouse=True)

@@ -16,9 +16,9 @@ from devbox.sync.core.entry import Kind, Side
 from devbox.sync.core.names import holds_git
 from devbox.sync.core.plan import Action, Conflict, Note, Plan
 from devbox.sync.core.reconcile import reconcile
-from devbox.sync.endpoint import Barrier, List
+from devbox.sync.endpoint import Barrier, List, Stat
 from devbox.sync.lately import Lately
-from devbox.sync.pump import Ask, Pump, Rank, Work
+from devbox.sync.pump import Ask, Pump, Rank, Work, one
 from devbox.sync.quick import edits
 from devbox.sync.rows import DIRECTORY, Node
 from devbox.sync.scene import Scene, both
@@ -75,7 +75,11 @@ class Cycle:
 
         root = self.scene.rows.root
         self.survey.on_listed = None if root.children else listed
+        if root.children and not self.scene.rules.new_guest:
+            answer = yield from one(Side.GUEST, Stat(b""))
+            self.scene.undone.begin(answer.found[0].stamp if answer.found else None)
         yield from self.survey.scan({side: [root] for side in Side})
+        self.scene.undone.end()
         self.survey.on_listed = None
 
     def work(self) -> Work[None]:
@@ -147,7 +151,8 @@ class Cycle:
         scene = self.scene
         if not three.nodes:
             return
-        yield from self.survey.digests(three.unknown())
+        yield from self.survey.digests({*three.unknown(), *scene.undone.unread(three.nodes)})
+        self.decided |= scene.undone.decide(three.nodes)
         yield from self._freshen(three)
         plan = reconcile(three.tree(), scene.rules)
         renamed = list(moves.to_hash(self._tasks(plan, three)))

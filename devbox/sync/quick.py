@@ -29,7 +29,7 @@ def edits(scene: Scene) -> list[tuple[Node, Action]]:
 
 def _goes_to(scene: Scene, node: Node) -> Side | None:
     base, parent = node.base, node.parent
-    if base is None or base.kind is not Kind.FILE or parent is None or not _usual(parent):
+    if base is None or base.kind is not Kind.FILE or parent is None or not _usual(parent) or node in scene.undone.nodes:
         return None
     if scene.busy and any(one in scene.busy for one in node.chain):
         return None

@@ -13,6 +13,7 @@ from devbox.sync.endpoint import Answer, Event, Found
 from devbox.sync.inquiry import Inquiry
 from devbox.sync.rows import DIRECTORY, Node, Rows, ctime, packed
 from devbox.sync.troubles import Troubles
+from devbox.sync.undone import Removed, Undone
 
 _TOLD: Final = 64  # contents that wait for a cycle
 _LOCK: Final = 5.0  # seconds for which git is waited for at most
@@ -32,7 +33,7 @@ def both(kind: type[set[bytes]]) -> dict[Side, set[bytes]]:
 class Scene:
     """The common memory. `fresh`: nodes on which the three may differ; `dirty`: paths to look at, by side."""
 
-    def __init__(self, rows: Rows, ignore: Ignore, guard: Guard, rules: Rules) -> None:
+    def __init__(self, rows: Rows, ignore: Ignore, guard: Guard, rules: Rules, removed: Removed | None = None) -> None:
         self.rows = rows
         self.ignore = ignore
         self.guard = guard
@@ -63,6 +64,8 @@ class Scene:
         self.unsettled: dict[Node, Entry | None] = {}  # what both had before these were put on the host; see Settling
         self.settling: dict[Node, Entry | None] = {}  # those that are on their way to its disk
         self.put_first = self.put_last = 0.0
+        self.removed = removed or Removed()
+        self.undone = Undone(rows, self.removed)
 
     def here(self, node: Node) -> Here:
         """Return what is ignored in a directory."""
@@ -134,8 +137,12 @@ class Scene:
         """Take what a look showed; whether it is news, which is then fresh."""
         if stamp is not None and stamp.ctime > self.latest[side]:
             self.latest[side] = stamp.ctime
+        undone = self.undone.looking and side is Side.GUEST
+        older = undone and stamp is not None and self.undone.is_older(node, stamp)
         news = node.look(side, stamp, target)
         if news:
+            if undone:
+                self.undone.take(node, older=older)
             self.fresh.add(node)
             self.found(side, node)
             if side is Side.GUEST or node.base is not None or node.guest is not None:  # else the next sees the same
@@ -211,6 +218,8 @@ class Scene:
         if node.children and len(names) < len(node.children):
             for child in list(node.children.values()):
                 if child.name not in names and child.on(side) is not None:
+                    if self.undone.looking and side is Side.GUEST:
+                        self.undone.gone(node, child)
                     self.lost(side, child)
 
     def _same(self, side: Side, node: Node, names: Sequence[bytes], deeper: list[Node]) -> set[bytes]:

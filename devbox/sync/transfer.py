@@ -178,6 +178,8 @@ class Transfer:
         if node.parent is not None and (node.parent.children or {}).get(node.name) is not node:
             return  # it is not synced any more
         if have is None or answer.stamp is None:
+            if side is Side.GUEST:
+                scene.removed.add(node)
             node.put(side, None, None)
         else:
             node.put(side, have, packed(answer.stamp))

@@ -16,23 +16,16 @@ import pytest
 from devbox.agent import program, wire
 from scripts.build_agent import AgentBuildHook
 from tests.support.tree import PACKAGE, ROOT
+from tests.support.wheel import build, our_wheel
 
 pytestmark = pytest.mark.wheel
 MOST = 115 * 1000  # bytes of one program, of which a machine's start and its line are 16,000
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
 
 
-def build(target: str, sources: Path, directory: Path) -> Path:
-    """Return what hatchling makes of a source tree."""
-    argv = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(directory)]
-    done = subprocess.run(argv, cwd=sources, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return next(directory.iterdir())
-
-
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("wheel", ROOT, tmp_path_factory.mktemp("a wheel"))
+def wheel() -> Path:
+    return our_wheel()
 
 
 def programs(wheel: Path) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.skips import NOT_HERE
 from tests.support.tree import ROOT
+from tests.support.wheel import our_wheel
 
 pytestmark = pytest.mark.network
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -26,9 +27,7 @@ class Shop:
             "UV_CACHE_DIR": str(directory / "uv cache"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        wheels = directory / "a wheel"
-        self.run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels), cwd=ROOT)
-        self.wheel = str(next(wheels.glob("*.whl")))
+        self.wheel = str(our_wheel())
         self.tools = directory / "the tools"
         self.run(sys.executable, "-m", "venv", str(self.tools))
 

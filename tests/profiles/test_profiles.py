@@ -15,6 +15,7 @@ pytestmark = pytest.mark.docker
 
 PROFILES = sorted(path for path in (ROOT / "profiles").iterdir() if path.is_dir())
 HEAVY = {
+    "c",
     "data-science",
     "go",
     "java",

@@ -15,8 +15,8 @@ from tests.sync.pairs.session import SessionPair
 from tests.sync.stage import Pair, Scenario
 
 _PAIRS = (LocalPair, ContainerPair, RemotePair, FarPair, MachinePair)
-# Rows that are played by day as well over the slow line, and in an emulated machine; at night all of them are.
-_BY_DAY = {FarPair: (1, 2, 7, 9, 31), MachinePair: (1, 2, 7, 31)}
+# Rows that are played by day as well where another end than a container's is slow; at night all of them are.
+_BY_DAY = {RemotePair: (1, 2, 7, 9, 13, 20, 31), FarPair: (1, 2, 7, 9, 31), MachinePair: (1, 2, 7, 31)}
 
 
 def _cases() -> Iterator[object]:

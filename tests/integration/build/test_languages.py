@@ -88,7 +88,7 @@ JAVA = Case(
     tests="mvn -o -B clean test",
 )
 CASES = [
-    pytest.param(GO, id="go"),
+    pytest.param(GO, id="go", marks=pytest.mark.nightly),  # by day a real project in Go is tested: tests/real
     pytest.param(C, id="c", marks=pytest.mark.nightly),
     pytest.param(RUST, id="rust", marks=pytest.mark.nightly),
     pytest.param(JAVA, id="java", marks=pytest.mark.nightly),

@@ -137,6 +137,7 @@ def test_each_lock_file_of_python_is_respected(room: Room, debian: BaseImage) ->
         assert packages(room, built) == wanted
 
 
+@pytest.mark.nightly
 def test_uv_installs_from_its_own_lock_file_and_twice_the_same(room: Room, debian: BaseImage) -> None:
     _only(room.directory, {"pyproject.toml": PROJECT})
     room.build(debian, packages={"python": {}})

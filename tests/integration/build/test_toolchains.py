@@ -98,7 +98,7 @@ def test_node_comes_from_npm_with_the_npm_that_belongs_to_it(bench: Bench) -> No
     assert bench.says(_LEFT) == ""
 
 
-@pytest.mark.nightly  # by day projects in Go are built and tested with it: test_languages.py, tests/real
+@pytest.mark.nightly  # by day a real project in Go is tested with it: tests/real
 def test_go_comes_from_the_module_proxy_and_stays_what_it_is(bench: Bench) -> None:
     bench.make("go", ">=1.21,<1.23")
     answer = bench.answer("go")

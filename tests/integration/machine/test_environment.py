@@ -189,13 +189,25 @@ def test_what_is_killed_is_repaired_by_the_next_command(machine: Devbox) -> None
     assert inside(machine, "echo over another line") == "over another line"
     assert killed(processes(machine.hash)[0])
     assert inside(machine, "echo with another supervisor") == "with another supervisor"
+    (machine.directory / "edited.txt").write_text("one", encoding="utf-8")
+    (machine.directory / "gone.txt").write_text("one", encoding="utf-8")
+    inside(machine, "echo one > both.txt; sync")
+    (machine.directory / "edited.txt").write_text("another", encoding="utf-8")
+    (machine.directory / "new.txt").write_text("one", encoding="utf-8")
+    (machine.directory / "gone.txt").unlink()
+    before = inside(machine, "echo another > both.txt; grep . *.txt")  # of which nothing is on its disk yet
     (qemu,) = processes_of(machine, "qemu")
     os.kill(qemu, signal.SIGKILL)
     while processes_of(machine, "qemu"):
         time.sleep(0.05)
     assert machine.json("status")["state"] == "broken"
     machine("up")
-    assert inside(machine, "cat a.txt") == "from the host"
+    here = {path.name: path.read_text(encoding="utf-8") for path in machine.directory.glob("*.txt")}
+    assert {name: here.get(name) for name in ("edited.txt", "new.txt", "gone.txt", "both.txt")} == {
+        **{"edited.txt": "another", "new.txt": "one", "gone.txt": None, "both.txt": "another\n"},
+    }
+    assert inside(machine, "grep . *.txt") == before
+    assert machine("sync", "conflicts").stdout == "no conflicts\n"
 
 
 def test_volumes_outlive_the_machine(machine: Devbox) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,8 @@ from tests.support.command import Devbox
 
 pytestmark = pytest.mark.docker
 TCP = "[ports]\nweb = { guest = 8000, host = 0 }\n"
-UDP = '[ports]\ndns = { guest = 5353, host = 0, protocol = "udp" }\n'
+INSIDE = ("127.0.0.1", "0.0.0.0", "::1", "::")
+OUTSIDE = ("127.0.0.1", "::1")
 
 
 @pytest.fixture
@@ -26,12 +28,15 @@ def web(devbox: Devbox) -> Devbox:
     return devbox
 
 
-@pytest.mark.parametrize("inside", ["127.0.0.1", "0.0.0.0", "::1", "::"])
-@pytest.mark.parametrize("outside", ["127.0.0.1", "::1"])
-def test_whatever_address_is_listened_on_inside(web: Devbox, inside: str, outside: str) -> None:
-    require_inside(web, inside)
-    echo(web, 8000, host=inside)
-    assert asked(host_port(web, "web"), b"hello", host=outside) == b"hello"
+def test_whatever_address_is_listened_on_inside(devbox: Devbox) -> None:
+    write(devbox, "[ports]\n" + "".join(f"p{at} = {{ guest = {8000 + at}, host = 0 }}\n" for at in range(len(INSIDE))))
+    devbox("up")
+    for at, inside in enumerate(INSIDE):
+        require_inside(devbox, inside)
+        echo(devbox, 8000 + at, host=inside)
+        for outside in OUTSIDE:
+            said = f"to {inside} from {outside}".encode()
+            assert asked(host_port(devbox, f"p{at}"), said, host=outside) == said
 
 
 def test_many_bytes_arrive_as_they_were_both_ways_at_once(web: Devbox) -> None:
@@ -83,32 +88,34 @@ def test_a_thousand_at_once(web: Devbox) -> None:
     assert asked(port, b"still there") == b"still there"
 
 
-@pytest.mark.parametrize("inside", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("outside", ["127.0.0.1", "::1"])
-def test_datagrams_stay_what_they_are(devbox: Devbox, inside: str, outside: str) -> None:
-    write(devbox, UDP)
+def test_datagrams_stay_what_they_are(devbox: Devbox) -> None:
+    udp = 'host = 0, protocol = "udp"'
+    write(devbox, f"[ports]\nfour = {{ guest = 5353, {udp} }}\nsix = {{ guest = 5354, {udp} }}\n")
     devbox("up")
-    require_inside(devbox, inside)
-    serve(devbox, "udp", 5353, host=inside)
-    port = host_port(devbox, "dns")
+    for name, guest, inside in (("four", 5353, "127.0.0.1"), ("six", 5354, "::1")):
+        require_inside(devbox, inside)
+        serve(devbox, "udp", guest, host=inside)
+        for outside in OUTSIDE:
+            ask = partial(_answered, (outside, host_port(devbox, name)))
+            assert ask(0)
+            with ThreadPoolExecutor(8) as pool:
+                assert all(pool.map(ask, range(8)))
 
-    def ask(number: int) -> bool:
-        family = socket.AF_INET6 if ":" in outside else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as client:
-            client.settimeout(1)
-            client.connect((outside, port))
-            data = b"%d-" % number * 300
-            for _ in range(20):  # the server may not listen yet, and datagrams may be lost
-                try:
-                    client.send(data)
-                    return client.recv(65536) == data
-                except (TimeoutError, ConnectionRefusedError):
-                    continue
-        return False
 
-    assert ask(0)
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(ask, range(8)))
+def _answered(address: tuple[str, int], number: int) -> bool:
+    """Whether a datagram comes back as it was."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+        client.connect(address)
+        data = b"%d-" % number * 300
+        for _ in range(20):  # the server may not listen yet, and datagrams may be lost
+            try:
+                client.send(data)
+                return client.recv(65536) == data
+            except (TimeoutError, ConnectionRefusedError):
+                continue
+    return False
 
 
 def test_a_guest_that_dies_ends_its_connections(web: Devbox) -> None:
