@@ -24,7 +24,7 @@ HEAVY = {
     "ruby",
     "rust",
     "web",
-}  # hundreds of megabytes; by day a project in Go is among tests/real, one in Node.js among the examples
+}  # hundreds of megabytes; by day projects in C and Go are among tests/real, one in Node.js among the examples
 SERVICES = {name: (name, name, f"{name}-stop") for name in ("postgres", "redis")}  # twice is once
 NIGHTLY = dict.fromkeys(HEAVY, pytest.mark.nightly)
 
