@@ -21,16 +21,17 @@ HEAVY = {
     "java",
     "node",
     "php",
+    "python",
     "ruby",
     "rust",
     "web",
-}  # hundreds of megabytes; by day projects in C and Go are among tests/real, one in Node.js among the examples
+}  # hundreds of megabytes; by day projects in C, Go and Python are among tests/real, one in Node.js among the examples
 SERVICES = {name: (name, name, f"{name}-stop") for name in ("postgres", "redis")}  # twice is once
 NIGHTLY = dict.fromkeys(HEAVY, pytest.mark.nightly)
 
 
 def test_the_heavy_ones_are_there() -> None:
-    assert {path.name for path in PROFILES} >= HEAVY | {"base", "python"}
+    assert {path.name for path in PROFILES} >= HEAVY | {"base"}
 
 
 @pytest.mark.parametrize(

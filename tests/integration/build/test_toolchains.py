@@ -118,9 +118,8 @@ def test_go_comes_from_the_module_proxy_and_stays_what_it_is(bench: Bench) -> No
         bench.make("go", ">=1.21,<1.23", lock=replace(bench.lock, answers={known_as: replace(known, lines=lines)}))
 
 
-@pytest.mark.parametrize(
-    ("tool", "version"), [("python", "3.10"), pytest.param("rust", "1.70", marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize(("tool", "version"), [("python", "3.10"), ("rust", "1.70")])
 def test_a_version_whose_server_does_not_answer_is_refused_with_what_there_is(
     bench: Bench, tool: str, version: str
 ) -> None:
