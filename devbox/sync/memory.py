@@ -11,7 +11,7 @@ from devbox.sync.endpoint import Identity
 from devbox.sync.rows import Node, unpacked
 from devbox.sync.scene import RACY, Scene
 from devbox.sync.state import State, copied
-from devbox.sync.undone import Removed
+from devbox.sync.undone import Undone
 
 _NONCE: Final = "nonce"
 _NEW: Final = "new"  # the first plan with a root that was not known is not done yet
@@ -26,7 +26,7 @@ class Memory:
         self.state = State(path)
         self.rows = self.state.load()
         self._facts = self.state.facts()
-        self.removed = Removed(self._facts.get(_REMOVED, b""))
+        self.undone = Undone(self.rows, self._facts.get(_REMOVED, b""))
         self._written = dict(self._facts)
         self.left = _read_left(self.state.conflicts())
         self._left_written = dict(self.left)
@@ -95,11 +95,11 @@ class Memory:
             for side in Side:
                 if not self._facts.get(_doubt(side)):
                     self._facts[_doubt(side)] = b"%d" % (scene.settled[side] + 1)
-        if (removed := self.removed.packed()) != self._facts.get(_REMOVED, b""):
+        if (removed := self.undone.removed.packed()) != self._facts.get(_REMOVED, b""):
             self._facts[_REMOVED] = removed
         facts = {name: value for name, value in self._facts.items() if self._written.get(name) != value}
         differ = left != self._left_written
-        unknown = {*scene.unsettled, *scene.settling, *scene.undone.nodes}
+        unknown = {*scene.unsettled, *scene.settling, *self.undone.nodes}
         waiting = self.rows.changed & unknown
         if not (facts or differ or len(self.rows.changed) > len(waiting) or self.rows.gone):
             return

@@ -13,7 +13,7 @@ from devbox.sync.endpoint import Answer, Event, Found
 from devbox.sync.inquiry import Inquiry
 from devbox.sync.rows import DIRECTORY, Node, Rows, ctime, packed
 from devbox.sync.troubles import Troubles
-from devbox.sync.undone import Removed, Undone
+from devbox.sync.undone import Undone
 
 _TOLD: Final = 64  # contents that wait for a cycle
 _LOCK: Final = 5.0  # seconds for which git is waited for at most
@@ -33,7 +33,7 @@ def both(kind: type[set[bytes]]) -> dict[Side, set[bytes]]:
 class Scene:
     """The common memory. `fresh`: nodes on which the three may differ; `dirty`: paths to look at, by side."""
 
-    def __init__(self, rows: Rows, ignore: Ignore, guard: Guard, rules: Rules, removed: Removed | None = None) -> None:
+    def __init__(self, rows: Rows, ignore: Ignore, guard: Guard, rules: Rules, undone: Undone | None = None) -> None:
         self.rows = rows
         self.ignore = ignore
         self.guard = guard
@@ -64,8 +64,7 @@ class Scene:
         self.unsettled: dict[Node, Entry | None] = {}  # what both had before these were put on the host; see Settling
         self.settling: dict[Node, Entry | None] = {}  # those that are on their way to its disk
         self.put_first = self.put_last = 0.0
-        self.removed = removed or Removed()
-        self.undone = Undone(rows, self.removed)
+        self.undone = undone or Undone(rows)
 
     def here(self, node: Node) -> Here:
         """Return what is ignored in a directory."""
@@ -137,11 +136,10 @@ class Scene:
         """Take what a look showed; whether it is news, which is then fresh."""
         if stamp is not None and stamp.ctime > self.latest[side]:
             self.latest[side] = stamp.ctime
-        undone = self.undone.looking and side is Side.GUEST
-        older = undone and stamp is not None and self.undone.is_older(node, stamp)
+        older = side is Side.GUEST and self.undone.is_older(node, stamp)
         news = node.look(side, stamp, target)
         if news:
-            if undone:
+            if side is Side.GUEST:
                 self.undone.take(node, older=older)
             self.fresh.add(node)
             self.found(side, node)

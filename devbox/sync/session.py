@@ -259,7 +259,7 @@ class SyncSession:
         settings = self._settings
         ignore = Ignore({}, profile=settings.ignore, volumes=settings.volumes, git=settings.git)
         rules = Rules(mode=settings.mode, way=self._guard.way)
-        scene = Scene(self._memory.rows, ignore, self._guard, rules, self._memory.removed)
+        scene = Scene(self._memory.rows, ignore, self._guard, rules, self._memory.undone)
         every = settings.verify_every
         self._live = Live(self._memory, rules, scene, ends, self._bell, lately=self._lately, verify_every=every)
         self._live.is_shared = self._claim.is_shared if self._claim else self._live.is_shared

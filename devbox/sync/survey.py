@@ -176,6 +176,8 @@ class Survey:
         if stamp.ctime > scene.latest[side]:
             scene.latest[side] = stamp.ctime
         node.put(side, seen(stamp, b""), new)
+        if side is Side.GUEST:
+            scene.undone.take(node, older=False)
         digest = digest_of(data)
         node.learn(side, digest)
         scene.found(side, node)

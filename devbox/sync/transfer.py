@@ -179,7 +179,7 @@ class Transfer:
             return  # it is not synced any more
         if have is None or answer.stamp is None:
             if side is Side.GUEST:
-                scene.removed.add(node)
+                scene.undone.removed.add(node)
             node.put(side, None, None)
         else:
             node.put(side, have, packed(answer.stamp))

@@ -62,15 +62,16 @@ class Removed:
 class Undone:
     """Tells it apart while a guest that was away is looked at for the first time.
 
-    `nodes`: those that are from before, and nothing was decided on; until then the state must not hear of them.
+    There is one for as long as there are `rows`: an end may be lost before anything was decided. `nodes`: those that
+    are from before, and nothing was decided on; until then the state must not hear of them. `removed`: as it was told.
     """
 
-    def __init__(self, rows: Rows, removed: Removed) -> None:
+    def __init__(self, rows: Rows, removed: bytes = b"") -> None:
         self.looking = False
-        self._rows = rows
-        self._removed = removed
-        self._root = 0
+        self.removed = Removed(removed)
         self.nodes: set[Node] = set()
+        self._rows = rows
+        self._root = 0
 
     def begin(self, root: Stamp | None) -> None:
         """From now on what is seen may be from before. `root`: of the guest's directory."""
@@ -81,13 +82,15 @@ class Undone:
         """All was seen."""
         self.looking = False
 
-    def is_older(self, node: Node, stamp: Stamp) -> bool:
+    def is_older(self, node: Node, stamp: Stamp | None) -> bool:
         """Whether what the guest has there is from before what it is known to have had."""
         known = node.guest_stamp
-        return stamp.ctime <= ctime(known) if known is not None else self._removed.has(node, stamp)
+        if stamp is None or not self.looking:
+            return False
+        return stamp.ctime <= ctime(known) if known is not None else self.removed.has(node, stamp)
 
     def take(self, node: Node, *, older: bool) -> None:
-        """What the guest has there is news."""
+        """What the guest has there is news: also what somebody does where something is from before."""
         if older:
             self.nodes.add(node)
         else:

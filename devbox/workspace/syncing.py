@@ -26,7 +26,7 @@ from devbox.workspace.sync_order import drop, keep, kept
 _QUIETLY: Final = 0.3  # seconds for which nobody has to be told what is waited for
 _SLICE: Final = 0.5  # seconds between two words about how far it is
 _GUEST_PATIENCE: Final = 20.0  # seconds for the guest's end to come up
-_LAST_PATIENCE: Final = 15.0  # the same where all that runs in it is about to end
+_LAST_PATIENCE: Final = 5.0  # the same where all that runs in it is about to end
 _UP_AGAIN: Final = "devbox up"
 
 

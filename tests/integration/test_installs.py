@@ -133,9 +133,13 @@ def output(*argv: str | Path, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_it_runs(command: Path, tmp_path: Path) -> None:
-    for words in (["--version"], ["schema"], ["--help"], ["completion", "bash"]):
-        assert output(command, *words, cwd=tmp_path)
+def test_it_runs(command: Path, shop: Shop, tmp_path: Path) -> None:
+    away = shop.tools.rename(shop.directory / "away")  # what was installed stands on its own
+    try:
+        for words in (["--version"], ["schema"], ["--help"], ["completion", "bash"]):
+            assert output(command, *words, cwd=tmp_path)
+    finally:
+        away.rename(shop.tools)
 
 
 def test_it_runs_by_its_name_and_through_links(command: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from devbox.sync.lately import Lately
 from devbox.sync.pump import Ask, Pump, Work
 from devbox.sync.rows import Rows
 from devbox.sync.scene import Scene
-from devbox.sync.undone import Removed
+from devbox.sync.undone import Undone
 
 _TURNS = 10_000
 
@@ -29,13 +29,14 @@ class Desk:
         for root in (self.host, self.guest):
             root.mkdir(parents=True, exist_ok=True)
         self.ends = {Side.HOST: HostEndpoint(self.host), Side.GUEST: HostEndpoint(self.guest)}
-        self.rows, self.removed = Rows(), Removed()
+        self.rows = Rows()
+        self.undone = Undone(self.rows)
         self.meet()
 
     def meet(self) -> None:
         """Begin anew on the same ends, as after a break: with nothing known but the rows."""
         guard = Guard()
-        self.scene = Scene(self.rows, Ignore({}), guard, Rules(mode=Mode.TWO_WAY, way=guard.way), self.removed)
+        self.scene = Scene(self.rows, Ignore({}), guard, Rules(mode=Mode.TWO_WAY, way=guard.way), self.undone)
         self.pump = Pump(self.ends[Side.HOST], self.ends[Side.GUEST])
         self.cycle = Cycle(self.scene, self.pump, Lately())
 

@@ -207,6 +207,7 @@ def test_what_is_killed_is_repaired_by_the_next_command(machine: Devbox) -> None
         **{"edited.txt": "another", "new.txt": "one", "gone.txt": None, "both.txt": "another\n"},
     }
     assert inside(machine, "grep . *.txt") == before
+    assert inside(machine, "cat a.txt") == "from the host"
     assert machine("sync", "conflicts").stdout == "no conflicts\n"
 
 

@@ -8,7 +8,7 @@ import pytest
 from devbox.sync.core.entry import Side
 from devbox.sync.rows import Node, packed, unpacked
 from devbox.sync.swap import stamp_of
-from devbox.sync.undone import Removed
+from devbox.sync.undone import Undone
 from tests.support.sync_desk import Desk, desk_at
 
 LATER = 10**12  # ns: so much later than what is on the guest's disk were the changes that it has lost
@@ -50,9 +50,10 @@ def _known_since(desk: Desk, *paths: str, later: int = LATER) -> None:
 
 
 def _back(desk: Desk) -> None:
-    """Meet the guest again, and do what there is to do."""
+    """Meet the guest again, and do what there is to do on all that differs, as `opening.opened` has it."""
     desk.meet()
     desk.run(desk.cycle.first_look(lambda: True))
+    desk.scene.fresh = {node for node in desk.rows.root.walk() if not node.agreed}
     desk.turn()
     desk.turn()
 
@@ -64,6 +65,31 @@ def test_an_edit_that_the_guest_has_lost_is_brought_over_again(desk: Desk) -> No
     _known_since(desk, "edited", "emptied", "d/below")
     _back(desk)
     assert _tree(desk.host) == _tree(desk.guest) == {"edited": "one", "emptied": "whole", "d/below": "one"}
+
+
+def test_a_guest_that_is_lost_once_more_before_anything_was_decided_changes_nothing_of_it(desk: Desk) -> None:
+    _write(desk.host, {"edited": "one", "new": "two"})
+    desk.scan()
+    _write(desk.guest, {"edited": "old"})
+    (desk.guest / "new").unlink()
+    _known_since(desk, "edited", "new")
+    desk.meet()
+    desk.run(desk.cycle.first_look(lambda: True))
+    _back(desk)
+    assert _tree(desk.host) == _tree(desk.guest) == {"edited": "one", "new": "two"}
+
+
+def test_an_edit_of_what_is_from_before_is_one(desk: Desk) -> None:
+    _write(desk.host, {"edited": "one"})
+    desk.scan()
+    _write(desk.guest, {"edited": "old"})
+    _known_since(desk, "edited")
+    desk.meet()
+    desk.run(desk.cycle.first_look(lambda: True))
+    _write(desk.guest, {"edited": "inside"})
+    desk.turn()
+    desk.turn()
+    assert _tree(desk.host) == _tree(desk.guest) == {"edited": "inside"}
 
 
 def test_what_was_made_and_is_lost_is_made_again_and_never_deleted_here(desk: Desk) -> None:
@@ -100,8 +126,8 @@ def test_what_was_deleted_here_and_is_there_again_goes_again(desk: Desk) -> None
     _write(desk.guest, {"gone": "one", "d/gone": "two", "d/new": "inside"})
     for path, node in nodes.items():  # which is known of each when it goes
         node.guest_stamp = packed(stamp_of((desk.guest / path).stat()))
-        desk.removed.add(node)
-    desk.removed = Removed(desk.removed.packed())  # as it is told to another session
+        desk.undone.removed.add(node)
+    desk.undone = Undone(desk.rows, desk.undone.removed.packed())  # as it is told to another session
     _back(desk)
     assert _tree(desk.host) == _tree(desk.guest) == {"stays": "three", "d/new": "inside"}
 
