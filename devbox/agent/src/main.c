@@ -81,7 +81,7 @@ static int run_bare(int count, char **words) {
     if (count == 2 && strcmp(words[1], "off") == 0) {
         return machine_off();
     }
-    if (count == 2 && strcmp(words[1], "settle") == 0) {
+    if (count == 2 && strcmp(words[1], SETTLE_VERB) == 0) {
         return settle();
     }
     if (count > 3 && strcmp(words[1], "own") == 0) {

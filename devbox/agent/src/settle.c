@@ -35,6 +35,13 @@ static const struct kind {
     {"file", settle_is_file, settle_file},
 };
 
+static void forget(char *bytes, size_t size) {
+    if (bytes != NULL) {
+        explicit_bzero(bytes, size);
+    }
+    free(bytes);
+}
+
 static char *read_all(size_t *size) {
     size_t room = 0;
     char *bytes = NULL;
@@ -42,11 +49,15 @@ static char *read_all(size_t *size) {
     for (*size = 0; got > 0; *size += (size_t)got) {
         if (*size == room) {
             room = room == 0 ? FIRST_ROOM : 2 * room;
-            char *more = room > MOST ? NULL : realloc(bytes, room);
+            char *more = room > MOST ? NULL : malloc(room);
             if (more == NULL) {
                 errno = room > MOST ? EFBIG : ENOMEM;
                 return NULL;
             }
+            if (bytes != NULL) {
+                memcpy(more, bytes, *size);
+            }
+            forget(bytes, *size);
             bytes = more;
         }
         got = read(STDIN_FILENO, bytes + *size, room - *size);
@@ -111,20 +122,27 @@ static int fail(const struct fact *fact) {
     return serve_fail(fact->kind);
 }
 
-int settle(void) {
-    size_t size;
-    const char *at = read_all(&size);
-    if (at == NULL || !are_good(at, at + size)) {
-        return serve_fail("stdin");
-    }
-    /* A machine that boots has a hundred programs to start, and all wait for this one. */
-    (void)setpriority(PRIO_PROCESS, 0, FIRST);
-    umask(022);
+static int carry_out(const char *at, const char *end) {
     struct fact fact = {.kind = "stdin"};
-    for (const char *end = at + size; at < end && take_fact(&at, end, &fact);) {
+    while (at < end && take_fact(&at, end, &fact)) {
         if (!find_kind(&fact)->settle(&fact)) {
             return fail(&fact);
         }
     }
     return settle_end() && settle_tell() ? 0 : fail(&fact);
+}
+
+int settle(void) {
+    size_t size;
+    char *told = read_all(&size);
+    if (told == NULL || !are_good(told, told + size)) {
+        return serve_fail("stdin");
+    }
+    settle_begin();
+    /* A machine that boots has a hundred programs to start, and all wait for this one. */
+    (void)setpriority(PRIO_PROCESS, 0, FIRST);
+    umask(022);
+    int status = carry_out(told, told + size);
+    forget(told, size); /* the memory may be that of who starts the next program */
+    return status;
 }

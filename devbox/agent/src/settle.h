@@ -2,6 +2,8 @@
 #ifndef SETTLE_H
 #define SETTLE_H
 
+#define SETTLE_VERB "settle"
+
 /* stdin has any number of facts, each its kind, the decimal size of its value, both with a NUL behind them, and the
  * value. All of them are looked at first: one that is none, and nothing is done. Then they are carried out in order:
  *
@@ -20,7 +22,8 @@
  * volume    name, place, and "filled" (a new one begins with what the image has there) or "bare", a NUL between them
  * file      path and content, a NUL between them
  *
- * What is in place stays, so it may be done again after whatever ended it. The exit code. */
+ * What is in place stays, so it may be done again after whatever ended it. The exit code; nothing that it was told is
+ * left in memory. */
 int settle(void);
 
 #endif

@@ -35,6 +35,8 @@ bool settle_volume(const struct fact *fact);
 bool settle_renamed(const struct fact *fact);
 bool settle_left(const struct fact *fact);
 bool settle_file(const struct fact *fact);
+/* Forget what was settled before in this process's memory. */
+void settle_begin(void);
 /* Take away what was only needed meanwhile. */
 bool settle_end(void);
 /* Have the agent know itself by the identity that was given, if one was. */

@@ -62,8 +62,9 @@ bool settle_seed(const struct fact *fact) {
     struct seed seed = {.bits = SEED * BITS, .size = SEED};
     memcpy(seed.bytes, fact->value, SEED);
     int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
-    return fd >= 0 && ioctl(fd, RNDADDENTROPY, &seed) == 0 &&
-           (ioctl(fd, RNDRESEEDCRNG) == 0 || errno == ENODATA); /* it has no numbers yet that could follow */
+    bool added = fd >= 0 && ioctl(fd, RNDADDENTROPY, &seed) == 0;
+    explicit_bzero(&seed, sizeof seed);
+    return added && (ioctl(fd, RNDRESEEDCRNG) == 0 || errno == ENODATA); /* it has no numbers yet that could follow */
 }
 
 static bool parse_mac(const char *text, char behind, uint8_t mac[static MAC]) {
@@ -234,6 +235,10 @@ static bool tell_agent(void) {
         return false;
     }
     return kill(parent, INIT_AGAIN) == 0;
+}
+
+void settle_begin(void) {
+    has_new_identity = false;
 }
 
 bool settle_tell(void) {
