@@ -211,7 +211,10 @@ def main() -> int:
             compared.append(against_container(machine, container))
         else:
             compared.extend(starts(machine, docker, left_out))
-            amounts.append(disk(docker, machine.up("vm", "full")))
+            image = machine.up("vm", "full")
+            machine.devbox("halt")  # it would boot meanwhile
+            amounts.append(disk(docker, image))
+            machine.up("vm", "full")
             rest(machine)
             amounts.extend(idle(machine))
             amounts.extend(vm_ready.starts(machine.devbox))

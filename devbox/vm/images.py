@@ -289,7 +289,7 @@ def _synced(path: Path) -> None:
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # for which processors have instructions
 
 
 def _lists(root: RootFiles, modules: str) -> list[str]:
