@@ -44,7 +44,7 @@ EXEC_TARGET = 1.5  # of the container's
 DISK_MOST = 10_000  # ms for one of 400 MB
 MEMORY_MOST, CPU_MOST = 350 * MIB, 500  # bytes; ms in ten seconds
 IDLE = 10.0  # seconds that it is looked at
-PAIRS, COMMANDS, DISKS = 3, 20, 3
+PAIRS, COMMANDS, DISKS = 3, 60, 3
 QUICK_STARTS, QUICK_COMMANDS = 1, 8
 REST = 15.0  # seconds after the boot until there is nothing to do
 

@@ -25,6 +25,8 @@ WANTED = (
     "overlay",
 )
 NEEDED = frozenset({"virtio_pci", "virtio_blk", "virtio_console", "ext4"})  # without which no machine comes up
+# The first word is for kernels before 5.1; of the others, those that they do not have are passed over.
+WITHOUT_PROFILES = "apparmor=0 lsm=landlock,lockdown,yama,integrity,bpf"
 PARSERS = ("sbin/apparmor_parser", "usr/sbin/apparmor_parser")
 _PLACES = ("boot/vmlinuz-", "boot/vmlinux-")
 _MODULES = ("usr/lib/modules/", "lib/modules/")
@@ -77,9 +79,10 @@ def parameters(paths: Container[str]) -> str:
     """Return what the kernel is to be told beyond what any is, of a root file system with these paths. Pure.
 
     Debian's has AppArmor, whose profiles this program loads. Without it nobody is confined, but a container engine
-    starts nothing: where the kernel says that it has AppArmor, it wants to load one.
+    starts nothing: where the kernel says that it has AppArmor, it wants to load one. What would take its place then
+    (SELinux, TOMOYO) has no rules either, and is asked at each file that is opened: it stays out, too.
     """
-    return "" if any(path in paths for path in PARSERS) else "apparmor=0"
+    return "" if any(path in paths for path in PARSERS) else WITHOUT_PROFILES
 
 
 def bootable(image: bytes, unpackers: Mapping[str, Unpack]) -> bytes:

@@ -12,6 +12,7 @@ from devbox.errors import MachineError
 from devbox.reporter import SilentReporter
 from devbox.vm import images as module
 from devbox.vm.images import MachineImages, key
+from devbox.vm.kernel import WITHOUT_PROFILES
 from devbox.vm.rootfs import RootFiles
 from tests.fakes.processes import Call, FakeProcesses, completed
 
@@ -61,8 +62,8 @@ def test_it_is_made_once_whatever_the_agent(images: MachineImages) -> None:
 
 def test_it_knows_what_its_kernel_is_to_be_told(images: MachineImages) -> None:
     made = images.prepared("sha256:1", export)
-    assert made.parameters == "apparmor=0"
-    assert images.prepared("sha256:1", never).parameters == "apparmor=0"
+    assert made.parameters == WITHOUT_PROFILES
+    assert images.prepared("sha256:1", never).parameters == WITHOUT_PROFILES
 
 
 def test_all_of_it_is_on_the_disk_before_it_has_its_name(
