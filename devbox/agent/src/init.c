@@ -15,8 +15,6 @@ enum { STUBBORN_TIME = 5000, LAST_TIME = 500 }; /* ms until SIGKILL, and from th
 
 static const int passed_on[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGWINCH};
 
-void (*init_again)(void);
-
 static struct source signals;
 static struct timer timer;
 static bool ending;
@@ -90,8 +88,6 @@ static void handle(int number) {
         reap();
     } else if (number == SIGTERM || number == SIGINT) {
         begin_end();
-    } else if (number == INIT_AGAIN && init_again != NULL) {
-        init_again();
     } else {
         for (size_t index = 0; index < sizeof passed_on / sizeof passed_on[0]; index++) {
             if (passed_on[index] == number) {

@@ -4,10 +4,6 @@
 
 #include <stdbool.h>
 
-/* The signal after which `init_again`, if there is one, is called by the loop. */
-enum { INIT_AGAIN = 40 };
-extern void (*init_again)(void);
-
 bool init_is_first(void);
 /* Block all signals and read them from the loop instead. False and errno. */
 bool init_open(void);

@@ -87,8 +87,7 @@ static bool take_environment(void) {
     return true;
 }
 
-/* `agent settle` has written down who the machine is. What cannot be read leaves it nobody, which its host sees. */
-static void take_up_again(void) {
+void machine_take_up(void) {
     size_t size;
     const char *identity = facts_read(MACHINE_FACTS "/identity", &size);
     const struct serving serving = {.identity = identity};
@@ -116,7 +115,6 @@ static int serve_machine(void) {
         return serve_fail(SOCKET_DIRECTORY);
     }
     credentials_of_machine = true;
-    init_again = take_up_again;
     struct serving serving = {
         .socket = SOCKET_DIRECTORY "/agent.sock",
         .identity = identity,

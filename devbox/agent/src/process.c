@@ -11,6 +11,7 @@
 #include "launch.h"
 #include "plumbing.h"
 #include "process_parts.h"
+#include "settling.h"
 #include "vanish.h"
 
 void process_update(struct process *process) {
@@ -303,6 +304,10 @@ void process_exec(struct connection *connection, uint32_t channel, uint8_t *payl
     struct exec_message message;
     if (!decode_exec(payload, size, &message)) {
         connection_violation(connection, "bad EXEC");
+        return;
+    }
+    if (settling_is(&message)) {
+        settling_open(connection, channel, message.window);
         return;
     }
     struct plumbing plumbing;

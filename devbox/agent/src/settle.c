@@ -10,7 +10,7 @@
 #include "serve.h"
 #include "settle_facts.h"
 
-enum { FIRST_ROOM = 65536, MOST = 64 << 20, BASE = 10, FIRST = -19 };
+enum { FIRST_ROOM = 65536, BASE = 10, FIRST = -19 };
 
 static const struct kind {
     const char *name;
@@ -35,11 +35,11 @@ static const struct kind {
     {"file", settle_is_file, settle_file},
 };
 
-static void forget(char *bytes, size_t size) {
-    if (bytes != NULL) {
-        explicit_bzero(bytes, size);
+void settle_forget(void *told, size_t size) {
+    if (told != NULL) {
+        explicit_bzero(told, size);
     }
-    free(bytes);
+    free(told);
 }
 
 static char *read_all(size_t *size) {
@@ -49,15 +49,15 @@ static char *read_all(size_t *size) {
     for (*size = 0; got > 0; *size += (size_t)got) {
         if (*size == room) {
             room = room == 0 ? FIRST_ROOM : 2 * room;
-            char *more = room > MOST ? NULL : malloc(room);
+            char *more = room > SETTLE_MOST ? NULL : malloc(room);
             if (more == NULL) {
-                errno = room > MOST ? EFBIG : ENOMEM;
+                errno = room > SETTLE_MOST ? EFBIG : ENOMEM;
                 return NULL;
             }
             if (bytes != NULL) {
                 memcpy(more, bytes, *size);
             }
-            forget(bytes, *size);
+            settle_forget(bytes, *size);
             bytes = more;
         }
         got = read(STDIN_FILENO, bytes + *size, room - *size);
@@ -115,34 +115,35 @@ static bool are_good(const char *at, const char *end) {
     return true;
 }
 
-static int fail(const struct fact *fact) {
-    int error = errno;
-    (void)settle_end();
-    errno = error;
-    return serve_fail(fact->kind);
-}
-
-static int carry_out(const char *at, const char *end) {
+const char *settle_carry_out(const char *at, size_t size) {
+    const char *const end = at + size;
     struct fact fact = {.kind = "stdin"};
+    settle_begin();
+    if (!are_good(at, end)) {
+        return fact.kind;
+    }
     while (at < end && take_fact(&at, end, &fact)) {
         if (!find_kind(&fact)->settle(&fact)) {
-            return fail(&fact);
+            int error = errno;
+            (void)settle_end();
+            errno = error;
+            return find_kind(&fact)->name;
         }
     }
-    return settle_end() && settle_tell() ? 0 : fail(&fact);
+    return settle_end() ? NULL : "volume";
 }
 
 int settle(void) {
     size_t size;
     char *told = read_all(&size);
-    if (told == NULL || !are_good(told, told + size)) {
+    if (told == NULL) {
         return serve_fail("stdin");
     }
-    settle_begin();
     /* A machine that boots has a hundred programs to start, and all wait for this one. */
     (void)setpriority(PRIO_PROCESS, 0, FIRST);
     umask(022);
-    int status = carry_out(told, told + size);
-    forget(told, size); /* the memory may be that of who starts the next program */
+    const char *failed = settle_carry_out(told, size);
+    int status = failed == NULL ? 0 : serve_fail(failed);
+    settle_forget(told, size); /* the memory may be that of who starts the next program */
     return status;
 }

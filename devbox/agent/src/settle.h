@@ -2,7 +2,13 @@
 #ifndef SETTLE_H
 #define SETTLE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #define SETTLE_VERB "settle"
+#define SETTLE_HERE "here" /* see settling.h */
+
+enum { SETTLE_MOST = 64 << 20 }; /* bytes of facts */
 
 /* stdin has any number of facts, each its kind, the decimal size of its value, both with a NUL behind them, and the
  * value. All of them are looked at first: one that is none, and nothing is done. Then they are carried out in order:
@@ -14,7 +20,7 @@
  * machine-id  the machine's, for whoever asks from now on; the journal of before is its own
  * hosts, hostname.line, environment: what the files of that name hold from now on
  * hostname  the machine's, for the kernel as well
- * identity  by which the agent that has started this process knows itself, once all is done
+ * identity  by which the agent knows itself from now on, if it carries this out itself (see settling.h)
  * grow      the place of a file system that is to fill its disk
  * data      the serial number of the disk with the volumes, whose file system grows as well
  * renamed   the name that a volume has had, and the one that it has now, a NUL between them; it stays where it is
@@ -25,5 +31,11 @@
  * What is in place stays, so it may be done again after whatever ended it. The exit code; nothing that it was told is
  * left in memory. */
 int settle(void);
+/* The same of facts that are here: NULL, or the kind of what could not be carried out ("stdin": some are none), and errno. */
+const char *settle_carry_out(const char *facts, size_t size);
+/* The machine has a new identity since, of which the agent is to be told. */
+bool settle_is_somebody(void);
+/* Leave nothing in memory of what was told. */
+void settle_forget(void *told, size_t size);
 
 #endif

@@ -39,7 +39,5 @@ bool settle_file(const struct fact *fact);
 void settle_begin(void);
 /* Take away what was only needed meanwhile. */
 bool settle_end(void);
-/* Have the agent know itself by the identity that was given, if one was. */
-bool settle_tell(void);
 
 #endif

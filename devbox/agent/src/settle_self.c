@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #include <unistd.h>
 
 #include "facts.h"
-#include "init.h"
 #include "machine.h"
 #include "settle_facts.h"
 #include "text.h"
@@ -34,6 +32,15 @@ struct seed {
 };
 
 static bool has_new_identity;
+
+/* If it is one. What went wrong before is still to be told. */
+static void close_one(int fd) {
+    int error = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    errno = error;
+}
 
 static bool read_time(const struct fact *fact, struct timespec *time) {
     char *end;
@@ -64,7 +71,9 @@ bool settle_seed(const struct fact *fact) {
     int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
     bool added = fd >= 0 && ioctl(fd, RNDADDENTROPY, &seed) == 0;
     explicit_bzero(&seed, sizeof seed);
-    return added && (ioctl(fd, RNDRESEEDCRNG) == 0 || errno == ENODATA); /* it has no numbers yet that could follow */
+    added = added && (ioctl(fd, RNDRESEEDCRNG) == 0 || errno == ENODATA); /* it has no numbers yet that could follow */
+    close_one(fd);
+    return added;
 }
 
 static bool parse_mac(const char *text, char behind, uint8_t mac[static MAC]) {
@@ -109,7 +118,9 @@ bool settle_mac(const struct fact *fact) {
     uint8_t to[MAC];
     struct ifreq request;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    return fd >= 0 && read_macs(fact, from, to) && change_mac(fd, &request, from, to);
+    bool changed = fd >= 0 && read_macs(fact, from, to) && change_mac(fd, &request, from, to);
+    close_one(fd);
+    return changed;
 }
 
 /* "52:54:c6:13:00:01 52:54:c6:13:01:02 198.19.1.2" */
@@ -137,22 +148,25 @@ static void put_address(struct ifreq *request, in_addr_t address) {
 }
 
 /* How many bits are the network's stays as it is. */
+static bool change_address(int fd, struct ifreq *request, in_addr_t address) {
+    struct ifreq mask = *request;
+    if (ioctl(fd, SIOCGIFNETMASK, &mask) != 0) {
+        return false;
+    }
+    put_address(request, address);
+    return ioctl(fd, SIOCSIFADDR, request) == 0 && ioctl(fd, SIOCSIFNETMASK, &mask) == 0;
+}
+
 bool settle_wire(const struct fact *fact) {
     uint8_t from[MAC];
     uint8_t to[MAC];
     in_addr_t address;
     struct ifreq request;
-    struct ifreq mask;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || !read_wire(fact, from, to, &address) || !change_mac(fd, &request, from, to)) {
-        return false;
-    }
-    mask = request;
-    if (ioctl(fd, SIOCGIFNETMASK, &mask) != 0) {
-        return false;
-    }
-    put_address(&request, address);
-    return ioctl(fd, SIOCSIFADDR, &request) == 0 && ioctl(fd, SIOCSIFNETMASK, &mask) == 0;
+    bool changed = fd >= 0 && read_wire(fact, from, to, &address) && change_mac(fd, &request, from, to) &&
+                   change_address(fd, &request, address);
+    close_one(fd);
+    return changed;
 }
 
 bool settle_is_text(const struct fact *fact) {
@@ -204,6 +218,7 @@ bool settle_machine_id(const struct fact *fact) {
         take_over_journal("/run/log/journal/", before, fact->value);
         take_over_journal("/var/log/journal/", before, fact->value);
     }
+    free(before);
     return write_over(FILE_OF_ID, more, &whole);
 }
 
@@ -222,25 +237,10 @@ bool settle_identity(const struct fact *fact) {
     return settle_word(fact);
 }
 
-/* Which must be the very agent: to any other process the signal may mean its end. */
-static bool tell_agent(void) {
-    pid_t parent = getppid();
-    char number[21];
-    char path[PATH_MAX];
-    char program[PATH_MAX] = "";
-    const char *const parts[] = {"/proc/", text_number(number, (uint64_t)parent), "/exe", NULL};
-    if (!text_join(path, sizeof path, parts) || readlink(path, program, sizeof program - 1) < 0 ||
-        strcmp(program, MACHINE_AGENT) != 0) {
-        errno = ESRCH;
-        return false;
-    }
-    return kill(parent, INIT_AGAIN) == 0;
-}
-
 void settle_begin(void) {
     has_new_identity = false;
 }
 
-bool settle_tell(void) {
-    return !has_new_identity || tell_agent();
+bool settle_is_somebody(void) {
+    return has_new_identity;
 }

@@ -16,6 +16,7 @@ from devbox.vm.share_args import TAG
 
 SERIAL: Final = "devbox-data"  # of the disk that holds the volumes
 SETTLE: Final = (AGENT, "settle")
+SETTLE_HERE: Final = (*SETTLE, "here")  # by the agent itself, which hears nobody else meanwhile
 SEED: Final = 64  # bytes of randomness for one that wakes
 _SECTOR: Final = 512
 _NOBODYS: Final = "nobody-"  # how volumes are called that have no Workspace yet

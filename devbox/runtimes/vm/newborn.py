@@ -207,7 +207,7 @@ def _become(new: Newborn, kept: Ready, *, mounted: bool) -> None:
     )
     failure, hint = "it cannot be told who it is", "look at its console: devbox logs --console"
     nobody = _Nobody(new)
-    nobody.run_as_root(inner.SETTLE, failure=failure, hint=hint, given=inner.told(facts))
+    nobody.run_as_root(inner.SETTLE_HERE, failure=failure, hint=hint, given=inner.told(facts))
     until = time.monotonic() + _HEARD
     while (answer := heard(nobody.connect, new.stored.spec_digest))[0] is not AgentState.ANSWERS:
         if time.monotonic() > until:

@@ -4,18 +4,21 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from devbox import paths
-from devbox.agent.client import AgentError
+from devbox.agent.client import AgentError, OtherAgent, dial
+from devbox.agent.session import start
+from devbox.agent.wire import ExecMessage
 from devbox.errors import MachineError
+from devbox.runtimes.vm.inner import SETTLE_HERE, Fact, told
 from devbox.vm import lines
 from devbox.vm.images import MachineImage
 from devbox.vm.line_process import LOCK
-from tests.support.small_machine import PROCESSES, SmallMachine, small_image, small_machine
+from tests.support.small_machine import IDENTITY, PROCESSES, SmallMachine, small_image, small_machine
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.vm, pytest.mark.network, pytest.mark.timeout(300)]
@@ -94,6 +97,44 @@ def test_a_user_has_no_more_than_a_user_has_and_can_gain_what_a_file_gives(small
 def test_much_goes_both_ways(small: SmallMachine) -> None:
     data = os.urandom(300_000).hex().encode() * 10
     assert small.run("cat", stdin=data) == (0, data.decode())
+
+
+def settle(small: SmallMachine, *facts: Fact, identity: str = IDENTITY) -> tuple[int, bytes]:
+    """Have its agent carry out `facts` itself; return the exit code and what was said."""
+    message = ExecMessage(SETTLE_HERE, user="0:0")
+    with closing(start(dial(str(small.agent_socket)), identity, message, given=told(facts))) as session:
+        words = b"".join(frame[1] for frame in iter(session.receive, None))
+        return session.exit_code(), words
+
+
+def test_its_agent_does_what_it_is_told_by_itself(small: SmallMachine) -> None:
+    large = os.urandom(300_000).hex().encode()  # comes in many pieces
+    assert settle(small, ("hostname", b"other"), ("file", b"/root/large\0" + large)) == (0, b"")
+    assert small.sh("uname -n; cat /root/large") == f"other\n{large.decode()}"
+    assert settle(small, ("hostname", b"small")) == (0, b"")
+
+
+@pytest.mark.parametrize(("wrong", "why"), [("hostname", "stdin: Invalid argument"), ("data", "data: No such device")])
+def test_what_its_agent_cannot_do_it_says(small: SmallMachine, wrong: str, why: str) -> None:
+    value = {"hostname": b"", "data": b"no such disk"}[wrong]
+    assert settle(small, (wrong, value)) == (1, f"agent: {why}\n".encode())
+    assert small.sh("uname -n") == "small\n"
+
+
+def test_whoever_goes_before_all_is_said_has_told_nothing(small: SmallMachine) -> None:
+    message = ExecMessage(SETTLE_HERE, user="0:0")
+    with closing(start(dial(str(small.agent_socket)), IDENTITY, message)) as session:
+        session.send(told([("hostname", b"other")]))
+    assert small.sh("uname -n") == "small\n"
+
+
+def test_its_agent_is_another_one_when_it_is_told_so(small: SmallMachine) -> None:
+    other = "cd" * 32
+    assert settle(small, ("identity", other.encode())) == (0, b"")
+    with pytest.raises(OtherAgent):
+        small.sh("true")
+    assert settle(small, ("identity", IDENTITY.encode()), identity=other) == (0, b"")
+    assert small.sh("uname -n") == "small\n"
 
 
 def test_a_line_that_was_killed_is_started_again_and_the_machine_goes_on(small: SmallMachine) -> None:
