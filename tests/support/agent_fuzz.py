@@ -10,7 +10,7 @@ from tests.support.tree import ROOT
 
 HERE = ROOT / "tests" / "fuzz" / "agent"
 CORPUS = HERE / "corpus"
-# What forks, connects, signals and listens is played by client.c.
+# What forks, connects, signals, listens and changes the machine is played by client.c.
 _PLAYED = frozenset(
     f"{name}.c"
     for name in (
@@ -21,6 +21,7 @@ _PLAYED = frozenset(
         "listener",
         "main",
         "relay",
+        "settling",
         "socketfile",
         "spawn",
         "stream",

@@ -20,6 +20,7 @@
 #include "process.h"
 #include "relay.h"
 #include "sessions.h"
+#include "settling.h"
 #include "spawn.h"
 #include "target.h"
 #include "userdb.h"
@@ -218,6 +219,18 @@ void listener_open(struct connection *connection, uint32_t channel, uint8_t *pay
     }
     (void)user_find(message.user, &user);
     channel_fail(&refused, EADDRINUSE, STAGE_LISTEN, "the address cannot be listened on");
+}
+
+/* This is no agent of a machine. */
+bool settling_is(const struct exec_message *message) {
+    (void)message;
+    return false;
+}
+
+void settling_open(struct connection *connection, uint32_t number, uint32_t window) {
+    (void)connection;
+    (void)number;
+    (void)window;
 }
 
 int kill(pid_t pid, int number) {
