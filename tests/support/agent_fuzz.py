@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from devbox.agent import program
+from tests.support.c_program import COMPILER_CACHE, LIKE_THE_AGENT
 from tests.support.tree import ROOT
 
 HERE = ROOT / "tests" / "fuzz" / "agent"
@@ -28,18 +29,19 @@ _PLAYED = frozenset(
         "vanish",
     )
 )
-_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{program.SOURCES}")
+_TOLD = ("-g", "-O1")  # of clang, whose words are for somebody who reads them
+_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{program.SOURCES}")
 
 
 def fuzzer(directory: Path) -> Path:
     """Return a program of libFuzzer with the address and undefined-behaviour sanitizers; needs clang."""
     sanitizers = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"]
-    return _compile(["clang"], sanitizers, directory, ())
+    return _compile(["clang", *_TOLD], sanitizers, directory, ())
 
 
 def replayer(directory: Path) -> Path:
     """Return a program that takes each file that is named as an input; it dies where behaviour is undefined."""
-    target = ["-target", f"{os.uname().machine}-linux-musl", "-static"]
+    target = ["-target", f"{os.uname().machine}-linux-musl", "-static", "-s", *LIKE_THE_AGENT]
     sanitizers = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
     return _compile([sys.executable, "-m", "ziglang", "cc", *target], sanitizers, directory, ("replay.c",))
 
@@ -49,7 +51,7 @@ def sanitized(directory: Path) -> Path:
     sources = [str(source) for source in sorted(program.SOURCES.glob("*.c"))]
     build = f'-DAGENT_BUILD="{program.build_id()}"'
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    _run(["clang", *_FLAGS, build, *sanitizers, *sources, "-o", str(directory / "agent")])
+    _run(["clang", *_TOLD, *_FLAGS, build, *sanitizers, *sources, "-o", str(directory / "agent")])
     return directory / "agent"
 
 
@@ -71,5 +73,5 @@ def _compile(compiler: list[str], sanitizers: list[str], directory: Path, more: 
 
 
 def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True)
+    done = subprocess.run(argv, env={**os.environ, **COMPILER_CACHE}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

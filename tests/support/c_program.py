@@ -9,6 +9,10 @@ from pathlib import Path
 
 from tests.support.agent import _PROGRAMS
 
+# With what the agent is compiled: for other flags, or with -g, the compiler makes a C library of its own, in a minute.
+LIKE_THE_AGENT = ("-Os", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+COMPILER_CACHE = {f"ZIG_{whose}_CACHE_DIR": str(_PROGRAMS / "zig") for whose in ("GLOBAL", "LOCAL")}
+
 
 def compiled(name: str, sources: Iterable[Path], headers: Path | None = None) -> Path:
     """Return the program `name` made of `sources`. `headers`: where what they include is, all of which counts."""
@@ -20,12 +24,11 @@ def compiled(name: str, sources: Iterable[Path], headers: Path | None = None) ->
         return output
     _PROGRAMS.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.name}.{os.getpid()}")
-    flags = ["-target", f"{os.uname().machine}-linux-musl", "-Os", "-static", "-s", "-D_GNU_SOURCE"]
+    flags = ["-target", f"{os.uname().machine}-linux-musl", *LIKE_THE_AGENT, "-static", "-s", "-D_GNU_SOURCE"]
     include = [f"-I{headers}"] if headers else []
-    cache = {"ZIG_GLOBAL_CACHE_DIR": str(_PROGRAMS / "zig"), "ZIG_LOCAL_CACHE_DIR": str(_PROGRAMS / "zig")}
     subprocess.run(
         [sys.executable, "-m", "ziglang", "cc", *flags, *include, *map(str, made_of), "-o", str(partial)],
-        env={**os.environ, **cache},
+        env={**os.environ, **COMPILER_CACHE},
         check=True,
     )
     partial.replace(output)
