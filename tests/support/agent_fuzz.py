@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from devbox.agent import program
@@ -36,14 +37,15 @@ _FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{progr
 def fuzzer(directory: Path) -> Path:
     """Return a program of libFuzzer with the address and undefined-behaviour sanitizers; needs clang."""
     sanitizers = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"]
-    return _compile(["clang", *_TOLD], sanitizers, directory, ())
+    return _compile(["clang", *_TOLD], sanitizers, directory, linked=sanitizers)
 
 
 def replayer(directory: Path) -> Path:
     """Return a program that takes each file that is named as an input; it dies where behaviour is undefined."""
     target = ["-target", f"{os.uname().machine}-linux-musl", "-static", "-s", *LIKE_THE_AGENT]
     sanitizers = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
-    return _compile([sys.executable, "-m", "ziglang", "cc", *target], sanitizers, directory, ("replay.c",))
+    # A trap needs nothing of the compiler's own, which it would make first: a minute.
+    return _compile([sys.executable, "-m", "ziglang", "cc", *target], sanitizers, directory, more=("replay.c",))
 
 
 def sanitized(directory: Path) -> Path:
@@ -55,7 +57,14 @@ def sanitized(directory: Path) -> Path:
     return directory / "agent"
 
 
-def _compile(compiler: list[str], sanitizers: list[str], directory: Path, more: tuple[str, ...]) -> Path:
+def _compile(
+    compiler: list[str],
+    sanitizers: list[str],
+    directory: Path,
+    *,
+    more: tuple[str, ...] = (),
+    linked: Sequence[str] = (),
+) -> Path:
     common = [*compiler, *_FLAGS, *sanitizers]
     tame = ["-include", str(HERE / "tame.h")]
     objects = []
@@ -66,12 +75,14 @@ def _compile(compiler: list[str], sanitizers: list[str], directory: Path, more: 
             seen = [] if source.name.startswith("sync") else tame
             _run([*common, *seen, "-c", str(source), "-o", objects[-1]])
     (directory / "root").mkdir()
-    ours = [f'-DSYNC_ROOT="{directory / "root"}"']
-    ours += [str(HERE / name) for name in ("tame.c", "target.c", "client.c", "tree.c", *more)]
-    _run([*common, *ours, *objects, "-o", str(directory / "fuzzed")])
+    for name in ("tame.c", "target.c", "client.c", "tree.c", *more):
+        objects.append(str(directory / f"our-{Path(name).stem}.o"))
+        _run([*common, f'-DSYNC_ROOT="{directory / "root"}"', "-c", str(HERE / name), "-o", objects[-1]])
+    _run([*compiler, *linked, *objects, "-o", str(directory / "fuzzed")])
     return directory / "fuzzed"
 
 
 def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, env={**os.environ, **COMPILER_CACHE}, capture_output=True, text=True)
+    environment = {**os.environ, **COMPILER_CACHE}
+    done = subprocess.run(argv, env=environment, cwd=program.SOURCES, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from devbox.agent.program import SOURCES
 from tests.support.agent import _PROGRAMS
 
-# With what the agent is compiled: for other flags, or with -g, the compiler makes a C library of its own, in a minute.
+# With what the agent is compiled, and where: for other flags, with -g, or in another directory the compiler makes a C
+# library of its own, in a minute.
 LIKE_THE_AGENT = ("-Os", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
 COMPILER_CACHE = {f"ZIG_{whose}_CACHE_DIR": str(_PROGRAMS / "zig") for whose in ("GLOBAL", "LOCAL")}
 
@@ -29,6 +31,7 @@ def compiled(name: str, sources: Iterable[Path], headers: Path | None = None) ->
     subprocess.run(
         [sys.executable, "-m", "ziglang", "cc", *flags, *include, *map(str, made_of), "-o", str(partial)],
         env={**os.environ, **COMPILER_CACHE},
+        cwd=SOURCES,
         check=True,
     )
     partial.replace(output)
