@@ -115,7 +115,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 # What sets the suite up has installed it by pip -e already.
-WAYS = [by_pip, pytest.param(by_pip_editable, marks=pytest.mark.nightly), by_pipx, by_uv, by_pip_user]
+# By day one of those that have an environment of their own stands for the others.
+WAYS = [
+    by_pip,
+    *(pytest.param(way, marks=pytest.mark.nightly) for way in (by_pip_editable, by_pipx)),
+    by_uv,
+    by_pip_user,
+]
 
 
 @pytest.fixture(scope="module", params=WAYS)

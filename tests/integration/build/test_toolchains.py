@@ -80,6 +80,7 @@ echo "$(tail -n 1 /tmp/said) $code"
 """
 
 
+@pytest.mark.nightly  # by day Go's is, as below, and here what came is looked at
 def test_node_comes_from_npm_with_the_npm_that_belongs_to_it(bench: Bench) -> None:
     bench.make("node", "22")
     answer = bench.answer("node")

@@ -13,7 +13,7 @@ from devbox.values import LABEL_ROLE, LABEL_WORKSPACE, ROLE_ENVIRONMENT
 from tests.integration.workspace.conftest import remove_images, write
 from tests.support.command import Devbox
 
-SAMPLE_SECONDS = 40  # how long one scenario may take in an ordinary run; nightly takes every point
+SAMPLE_SECONDS = 25  # how long one scenario may take in an ordinary run; nightly takes every point
 KILLED = -9
 
 pytestmark = pytest.mark.docker
