@@ -147,9 +147,8 @@ static void put_address(struct ifreq *request, in_addr_t address) {
     memcpy(&request->ifr_addr, &found, sizeof found);
 }
 
-/* How many bits are the network's stays as it is. */
 static bool change_address(int fd, struct ifreq *request, in_addr_t address) {
-    struct ifreq mask = *request;
+    struct ifreq mask = *request; /* how many bits are the network's stays as it is */
     if (ioctl(fd, SIOCGIFNETMASK, &mask) != 0) {
         return false;
     }

@@ -1,7 +1,7 @@
 /* `agent settle here`: what a machine is told is carried out by its agent itself, between two of its turns.
  *
- * Only so can it be told that it is another one from now on. Nobody else is served meanwhile. To the client it is a process like any other, with the
- * facts as its stdin, words on stderr and an exit code. */
+ * Only so can it be told that it is another one from now on. Nobody else is served meanwhile. To the client it is a
+ * process like any other, with the facts as its stdin, words on stderr and an exit code. */
 #ifndef SETTLING_H
 #define SETTLING_H
 
