@@ -266,7 +266,11 @@ class VmInstance(Inside):
 
     def _await_agent(self, timeout: float = _BOOTING, check: Callable[[], bool] | None = None) -> None:
         self._running = True
-        self.have_line()
+        try:
+            self.have_line()
+        except CommandFailedError:  # of a QEMU that has ended meanwhile, which says more
+            if self._machine.running():
+                raise
         self._machine.await_agent(check or self._listens, timeout=timeout)
 
     def _listens(self) -> bool:
