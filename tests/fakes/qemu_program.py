@@ -79,6 +79,9 @@ def _carried_out(command: str, version: dict[str, Any]) -> object:
     if command in ("stop", "cont"):
         _running = command == "cont"
         _stands -= _running
+    elif command == "inject-nmi":
+        sys.stdout.write("Kernel panic - not syncing: NMI\n")
+        sys.stdout.flush()
     elif command == "migrate":
         os.write(_given[-1], MEMORY)
     elif command == "query-migrate":

@@ -1,16 +1,21 @@
 """What a machine is run by when one that was accelerated does not come up, with a QEMU that boots nothing."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from devbox import paths
 from devbox.errors import MachineError
 from devbox.process import HostProcesses
-from devbox.runtimes.vm import boot
+from devbox.runtimes.base import AgentSpec, InstanceSpec, MachineOptions
+from devbox.runtimes.vm import boot, instance, stored
+from devbox.values import LABEL_WORKSPACE, GuestUser
 from devbox.vm import accel, qemu
 from devbox.vm import machine as module
 from devbox.vm.accel import choose
@@ -19,6 +24,7 @@ from devbox.vm.qemu_args import MachineSpec
 from tests.contract.machine.conftest import Tell
 from tests.fakes.engine import FakeEngine
 from tests.fakes.reporter import RecordingReporter
+from tests.support.waiting import until
 
 
 class Bench:
@@ -29,6 +35,7 @@ class Bench:
         self.reporter = RecordingReporter()
         self.waits = 0
         self.patience = 0.0  # seconds for which the agent is waited for
+        self.panics = False  # its kernel, while the agent is waited for
 
     def run(self, *comes_up: bool, **other: object) -> None:
         """Boot it; `comes_up`: whether the agent answers, the first time and the second."""
@@ -37,6 +44,9 @@ class Bench:
         def await_agent() -> None:
             self.waits += 1
             answer = next(answers)
+            if self.panics:
+                with self.machine.ask() as asked:
+                    asked.execute("inject-nmi")
             self.machine.await_agent(lambda: answer, self.patience)
 
         bench = boot.Bench(engine=FakeEngine(), processes=self.processes, reporter=self.reporter)
@@ -107,15 +117,13 @@ def test_an_emulated_one_that_is_silent_is_started_once_more(
     assert [note for note in bench.reporter.notes if "it is started once more" in note]
 
 
-def test_an_emulated_one_that_says_what_is_wrong_is_not(
-    bench: Bench, tell: Tell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_emulated_one_that_says_what_is_wrong_is_not(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accel, "_KVM", bench.cache / "no-such-device")
-    tell(say="Kernel panic - not syncing: no root")
-    bench.patience = 20  # what is said comes by way of a file, before QEMU answers or after it
+    bench.panics = True
+    bench.patience = 20  # what is said comes by way of a file
     with pytest.raises(MachineError, match="Kernel panic"):
         bench.run(False, True)
-    assert bench.waits <= 1
+    assert bench.waits == 1
     assert "once more" not in " ".join(bench.reporter.notes)
     assert not bench.machine.running()
 
@@ -127,3 +135,36 @@ def test_one_whose_qemu_does_not_answer_is_not_either(bench: Bench, monkeypatch:
         bench.run(True)
     assert "once more" not in " ".join(bench.reporter.notes)
     assert bench.waits == 0
+
+
+def test_one_that_ends_before_its_agent_can_be_reached_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = Path(bench.spec.directory)
+    directory.mkdir(mode=0o700)
+
+    def booted(machine: Machine, _stored: object, _directory: Path, _bench: object, wait: Callable[[], None]) -> None:
+        machine.start(bench.spec)
+        pid = (directory / paths.MACHINE_RECORD).read_text(encoding="utf-8").split("\n")[2]
+        os.kill(int(pid), signal.SIGKILL)
+        until(lambda: not machine.running())
+        wait()
+
+    monkeypatch.setattr(boot, "booted", booted)
+    monkeypatch.setattr(instance, "deliver", lambda agent, engine: None)
+    made_from = stored.from_spec(
+        InstanceSpec(
+            name="shop",
+            image="sha256:1",
+            hostname="shop",
+            user=GuestUser(name="root", uid=0, gid=0, home="/root"),
+            workdir="/",
+            agent=AgentSpec(build="0123456789abcdef", protocol=1, program="/none", directory=str(directory)),
+            labels=((LABEL_WORKSPACE, "0123abcd"),),
+            machine=MachineOptions(ready=False),
+        ),
+        MachineOptions(ready=False),
+        uuid=bench.spec.uuid,
+        env={},
+    )
+    host = boot.Bench(engine=FakeEngine(), processes=bench.processes, reporter=bench.reporter)
+    with pytest.raises(MachineError, match=r"ended by itself .*before its agent answered"):
+        instance.VmInstance(directory, made_from, host).start()

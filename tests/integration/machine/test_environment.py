@@ -44,6 +44,8 @@ def test_it_is_another_kernel_with_the_profile_inside(machine: Devbox) -> None:
         "from the host",
         "42",
     ]
+    rules = inside(machine, "cat /sys/kernel/security/lsm").split(",")
+    assert not {"apparmor", "selinux", "smack", "tomoyo"} & set(rules), "they are asked, and have none"
     assert machine.json("status")["runtime"] == "vm"
     assert [
         one["runtime"] for one in machine.json("list")["environments"] if one["workspace"] == str(machine.directory)
