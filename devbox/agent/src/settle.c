@@ -35,13 +35,6 @@ static const struct kind {
     {"file", settle_is_file, settle_file},
 };
 
-void settle_forget(void *told, size_t size) {
-    if (told != NULL) {
-        explicit_bzero(told, size);
-    }
-    free(told);
-}
-
 static char *read_all(size_t *size) {
     size_t room = 0;
     char *bytes = NULL;
@@ -49,15 +42,11 @@ static char *read_all(size_t *size) {
     for (*size = 0; got > 0; *size += (size_t)got) {
         if (*size == room) {
             room = room == 0 ? FIRST_ROOM : 2 * room;
-            char *more = room > SETTLE_MOST ? NULL : malloc(room);
+            char *more = room > SETTLE_MOST ? NULL : realloc(bytes, room);
             if (more == NULL) {
                 errno = room > SETTLE_MOST ? EFBIG : ENOMEM;
                 return NULL;
             }
-            if (bytes != NULL) {
-                memcpy(more, bytes, *size);
-            }
-            settle_forget(bytes, *size);
             bytes = more;
         }
         got = read(STDIN_FILENO, bytes + *size, room - *size);
@@ -135,7 +124,7 @@ const char *settle_carry_out(const char *at, size_t size) {
 
 int settle(void) {
     size_t size;
-    char *told = read_all(&size);
+    const char *told = read_all(&size);
     if (told == NULL) {
         return serve_fail("stdin");
     }
@@ -143,7 +132,5 @@ int settle(void) {
     (void)setpriority(PRIO_PROCESS, 0, FIRST);
     umask(022);
     const char *failed = settle_carry_out(told, size);
-    int status = failed == NULL ? 0 : serve_fail(failed);
-    settle_forget(told, size); /* the memory may be that of who starts the next program */
-    return status;
+    return failed == NULL ? 0 : serve_fail(failed);
 }

@@ -28,14 +28,11 @@ enum { SETTLE_MOST = 64 << 20 }; /* bytes of facts */
  * volume    name, place, and "filled" (a new one begins with what the image has there) or "bare", a NUL between them
  * file      path and content, a NUL between them
  *
- * What is in place stays, so it may be done again after whatever ended it. The exit code; nothing that it was told is
- * left in memory. */
+ * What is in place stays, so it may be done again after whatever ended it. The exit code. */
 int settle(void);
 /* The same of facts that are here: NULL, or the kind of what could not be carried out ("stdin": some are none), and errno. */
 const char *settle_carry_out(const char *facts, size_t size);
 /* The machine has a new identity since, of which the agent is to be told. */
 bool settle_is_somebody(void);
-/* Leave nothing in memory of what was told. */
-void settle_forget(void *told, size_t size);
 
 #endif

@@ -22,8 +22,12 @@ struct settling {
     struct buffer told;
 };
 
+/* Nothing of what it was told is left: programs that are started later begin with this memory. */
 static void close_it(struct settling *settling) {
-    settle_forget(settling->told.bytes, settling->told.room);
+    if (settling->told.size > 0) {
+        explicit_bzero(settling->told.bytes, settling->told.room);
+    }
+    buffer_free(&settling->told);
     channel_remove(&settling->channel);
     loop_free(settling);
 }

@@ -13,8 +13,6 @@
 #include <unistd.h>
 
 #include "credentials.h"
-#include "machine.h"
-#include "settle.h"
 #include "sftp.h"
 #include "sync.h"
 #include "text.h"
@@ -219,22 +217,12 @@ static void look_along_path(char **words) {
     errno = error;
 }
 
-/* This very program, which need not be read and begun once more: under emulation that is as much as what it does. */
-static bool is_settle(char *const *words) {
-    return credentials_of_machine && strcmp(words[0], MACHINE_AGENT) == 0 && words[1] != NULL &&
-           strcmp(words[1], SETTLE_VERB) == 0 && words[2] == NULL;
-}
-
 static _Noreturn void run(const struct list *argv) {
     char **words = make_list((size_t)argv->count + 1);
     char *item = argv->first;
     for (uint32_t index = 0; index < argv->count; index++) {
         words[index] = item;
         item = list_next(item);
-    }
-    if (is_settle(words)) {
-        close(REPORT);
-        _exit(settle());
     }
     if (words[0][0] == '\0' || strchr(words[0], '/') != NULL) {
         execv(words[0], words);
